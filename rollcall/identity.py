@@ -1,0 +1,77 @@
+"""The identity of a fact: the same act seen by a webhook, its retry, its duplicate and the backfill is one key.
+
+| act | event_key |
+|---|---|
+| comment or worklog added | ``comment:<id>:created`` |
+| comment or worklog edited | ``comment:<id>:updated:<updated ms>`` |
+| comment or worklog deleted | ``comment:<id>:deleted`` |
+| issue changed | ``history:<changelog id>`` |
+| issue changed, no changelog | ``issue:<id>:updated:<updated ms>`` |
+| issue created, deleted | ``issue:<id>:created``, ``issue:<id>:deleted`` |
+"""
+
+import re
+from typing import Literal
+
+_ID = re.compile(r"\d{1,19}", re.ASCII)
+_UNKNOWN_ACCOUNT = "unknown"
+"""Jira's accountId of a corrupt user record (OpenAPI file): many people, so nobody."""
+
+Entity = Literal["comment", "worklog"]
+
+
+def jira_id(value: object) -> int:
+    """Read an entity id, which Jira sends as a number or as a string.
+
+    Raises:
+        ValueError: It is neither, or not a whole number from 0 to 2^63-1.
+    """
+    if isinstance(value, str) and _ID.fullmatch(value):
+        number = int(value)
+    elif isinstance(value, int) and not isinstance(value, bool):
+        number = value
+    else:
+        raise ValueError("not an id: neither a whole number nor a string of digits")
+    if not 0 <= number < 2**63:
+        raise ValueError("not an id: out of range")
+    return number
+
+
+def account(account_id: str | None) -> str:
+    """Return the account id to keep: empty for none and for Jira's placeholder ``unknown``."""
+    return "" if account_id is None or account_id == _UNKNOWN_ACCOUNT else account_id
+
+
+def created(entity: Entity, entity_id: int) -> str:
+    """Key of adding a comment or worklog."""
+    return f"{entity}:{entity_id}:created"
+
+
+def updated(entity: Entity, entity_id: int, updated_ms: int) -> str:
+    """Key of one edit of a comment or worklog; every edit has its own ``updated`` (epoch ms)."""
+    return f"{entity}:{entity_id}:updated:{updated_ms}"
+
+
+def deleted(entity: Entity, entity_id: int) -> str:
+    """Key of deleting a comment or worklog."""
+    return f"{entity}:{entity_id}:deleted"
+
+
+def history(changelog_id: int) -> str:
+    """Key of a change of an issue's fields."""
+    return f"history:{changelog_id}"
+
+
+def issue_created(issue_id: int) -> str:
+    """Key of creating an issue."""
+    return f"issue:{issue_id}:created"
+
+
+def issue_updated(issue_id: int, updated_ms: int) -> str:
+    """Key of a change that came without a changelog (REST never knows it)."""
+    return f"issue:{issue_id}:updated:{updated_ms}"
+
+
+def issue_deleted(issue_id: int) -> str:
+    """Key of deleting an issue."""
+    return f"issue:{issue_id}:deleted"

@@ -1,0 +1,43 @@
+"""Every metric of Rollcall, with its meaning; docs/metrics.md lists them and a test notices when one is not."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+WEBHOOKS = Counter(
+    "rollcall_webhooks_total",
+    "Webhooks answered, by site, event (known names only, else other) and outcome "
+    "(facts, echo, ignored, dead_letter, or why it was refused).",
+    ["site", "event", "outcome"],
+)
+WEBHOOK_SECONDS = Histogram(
+    "rollcall_webhook_seconds",
+    "Seconds from a webhook's first byte to its answer.",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 20),
+)
+WEBHOOK_LAST = Gauge("rollcall_webhook_last_timestamp_seconds", "When a site's last webhook was accepted.", ["site"])
+BODIES_IN_MEMORY = Gauge("rollcall_webhook_bodies_bytes", "Bytes of webhook bodies in memory now.")
+CONSUMED = Counter(
+    "rollcall_consumed_records_total",
+    "Records taken from the log, by topic and outcome (written, dead_letter).",
+    ["topic", "outcome"],
+)
+INSERT_SECONDS = Histogram(
+    "rollcall_insert_seconds",
+    "Seconds an insert into the warehouse took.",
+    ["topic"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
+CONSUMER_RETRIES = Counter(
+    "rollcall_consumer_retries_total",
+    "Reads, inserts and commits tried again because log or warehouse were away.",
+    ["topic"],
+)
+CONSUMER_RUNNING = Gauge(
+    "rollcall_consumer_running", "1 while the consumer of a topic runs, 0 once it stopped.", ["topic"]
+)
+LOG_RECORDS = Gauge("rollcall_log_records", "Records kept on a topic of the log.", ["topic"])
+LOG_BYTES = Gauge("rollcall_log_bytes", "Bytes kept on a topic of the log.", ["topic"])
+LOG_LAG = Gauge(
+    "rollcall_log_lag_records",
+    "Records of a topic that a consumer group has yet to commit.",
+    ["topic", "group"],
+)

@@ -1,0 +1,171 @@
+"""The records on the event log: flat JSON, one object a record.
+
+Flat, so that ClickHouse's JSONEachRow and plain console tools read them too. Nothing that people wrote in Jira is
+in a fact or a directory row: no issue text, no comment body, no field value. Only a dead letter keeps the
+payload that Rollcall could not read, so that it can be replayed.
+"""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+Family = Literal["comment", "history", "worklog"]
+Action = Literal["created", "updated", "deleted"]
+AccountType = Literal["atlassian", "app", "customer", ""]
+Source = Literal["webhook", "reconcile"]
+
+AccountId = Annotated[str, msgspec.Meta(max_length=128)]
+"""An Atlassian account id: opaque, at most 128 characters (OpenAPI file); empty when Jira does not say who."""
+
+EpochMs = Annotated[int, msgspec.Meta(ge=1_009_843_200_000, lt=4_102_444_800_000)]
+"""Epoch milliseconds between 2002 and 2100, see `rollcall.jira_time`."""
+
+Text = Annotated[str, msgspec.Meta(max_length=1024)]
+Unsigned = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+
+
+class Activity(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody did something in Jira: one fact, the same under whatever source, retry or duplicate.
+
+    Attributes:
+        site: Name of the Jira site in the settings.
+        event_key: Identity of the fact, see `rollcall.identity`.
+        account_id: Who did it; empty when Jira does not say.
+        account_type: Jira's accountType; empty when unknown.
+        family: Kind of thing: comment, history (an issue and its changes) or worklog.
+        action: What was done to it.
+        occurred_at: When, epoch ms, by the entity's own clock and never the time of receipt.
+        issue_id: Jira's numeric issue id, 0 when the payload lacks it.
+        issue_key: Such as ``ACME-12``, empty when the payload lacks it.
+        project_key: Such as ``ACME``, empty when the payload lacks it.
+        fields: Ids of the changed fields of a history fact, lower case, such as ``assignee``.
+        source: What brought this record.
+        received_at: When Rollcall learned it, epoch ms.
+    """
+
+    site: Text
+    event_key: Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+    account_id: AccountId = ""
+    account_type: AccountType = ""
+    family: Family
+    action: Action
+    occurred_at: EpochMs
+    issue_id: Unsigned = 0
+    issue_key: Text = ""
+    project_key: Text = ""
+    fields: list[Text] = []
+    source: Source
+    received_at: EpochMs
+
+
+class DirectoryRow(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
+    """A row of one directory snapshot; rows count only once their snapshot is complete.
+
+    Attributes:
+        site: Name of the Jira site in the settings.
+        snapshot_id: When the reconcile run began the snapshot, epoch ms; the newest complete one is read.
+    """
+
+    site: Text
+    snapshot_id: EpochMs
+
+
+class User(DirectoryRow, frozen=True, kw_only=True, tag="user"):
+    """An account of the site. ``email`` is None when hidden; ``active`` is Jira's own flag."""
+
+    account_id: AccountId
+    display_name: str = ""
+    email: str | None = None
+    account_type: AccountType = ""
+    active: bool = True
+
+
+class License(DirectoryRow, frozen=True, kw_only=True, tag="license"):
+    """An account's access to a product (Jira's application role key, such as ``jira-software``)."""
+
+    product: Text
+    account_id: AccountId
+
+
+class Role(DirectoryRow, frozen=True, kw_only=True, tag="role"):
+    """A role an account holds. ``scope``: product access, site admin, group, or the project's key."""
+
+    account_id: AccountId
+    role: Text
+    scope: Text
+
+
+class Seats(DirectoryRow, frozen=True, kw_only=True, tag="seats"):
+    """Seats of a product: ``total`` is None when unlimited, ``used`` is Jira's own count."""
+
+    product: Text
+    total: Unsigned | None = None
+    used: Unsigned = 0
+
+
+class SnapshotComplete(DirectoryRow, frozen=True, kw_only=True, tag="snapshot_complete"):
+    """The last row of a snapshot, with how many rows of each kind it has."""
+
+    users: Unsigned
+    licenses: Unsigned
+    roles: Unsigned
+    seats: Unsigned
+    completed_at: EpochMs
+
+
+Directory = User | License | Role | Seats | SnapshotComplete
+
+
+class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
+    """Something Rollcall could not understand, kept whole so that it can be replayed after a fix.
+
+    Attributes:
+        letter_id: 32 hex digits over site, origin and payload: the same payload sent again is the same letter.
+        site: Name of the Jira site; empty when not known.
+        origin: ``webhook`` (payload is a signed body) or the topic the record was read from.
+        position: Where on the log the record stood, such as ``rollcall.activity/0@17``; empty for a webhook.
+        reason: Short stable word for counting.
+        detail: One sentence for people.
+        headers: Delivery headers needed to understand the payload again, as a JSON object.
+        payload: The bytes as they came (base64 in the JSON).
+        received_at: Epoch ms.
+        settled: Why this letter needs no more work: empty (open) or ``replayed``. A later record of the same
+            letter_id replaces an earlier one.
+    """
+
+    letter_id: str
+    site: str
+    origin: str
+    position: str = ""
+    reason: str
+    detail: str
+    headers: dict[str, str] = {}
+    payload: bytes = b""
+    received_at: int
+    settled: Literal["", "replayed"] = ""
+
+
+_encoder = msgspec.json.Encoder()
+_activity_decoder = msgspec.json.Decoder(Activity)
+_directory_decoder: msgspec.json.Decoder[Directory] = msgspec.json.Decoder(Directory)
+_dead_letter_decoder = msgspec.json.Decoder(DeadLetter)
+
+
+def encode(record: Activity | Directory | DeadLetter) -> bytes:
+    """Return the record as one line of JSON, without a line end."""
+    return _encoder.encode(record)
+
+
+def decode_activity(data: bytes) -> Activity:
+    """Read an activity record; raises `msgspec.DecodeError` when it is none."""
+    return _activity_decoder.decode(data)
+
+
+def decode_directory(data: bytes) -> Directory:
+    """Read a directory record; raises `msgspec.DecodeError` when it is none."""
+    return _directory_decoder.decode(data)
+
+
+def decode_dead_letter(data: bytes) -> DeadLetter:
+    """Read a dead letter; raises `msgspec.DecodeError` when it is none."""
+    return _dead_letter_decoder.decode(data)

@@ -1,0 +1,78 @@
+"""Load the settings: rollcall.toml, overridden by the environment."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, TomlConfigSettingsSource
+
+from rollcall.errors import SettingsError
+from rollcall.settings.model import Settings
+
+DEFAULT_FILE = Path("rollcall.toml")
+CONFIG_VARIABLE = "ROLLCALL_CONFIG"
+
+
+def load_settings(config: Path | None = None) -> Settings:
+    """Load all settings.
+
+    Args:
+        config: The TOML file; None takes ``ROLLCALL_CONFIG``, else ``rollcall.toml`` if it is there.
+
+    Returns:
+        The settings, with environment variables ``ROLLCALL_…`` (nested by ``__``) winning over the file.
+
+    Raises:
+        SettingsError: The file is missing or no TOML, or a value is unusable; the text names each setting and
+            never repeats a secret.
+    """
+    path = _config_file(config)
+
+    class FromFile(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,
+            file_secret_settings: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            del dotenv_settings, file_secret_settings
+            toml = [TomlConfigSettingsSource(settings_cls, toml_file=path)] if path else []
+            return (init_settings, env_settings, *toml)
+
+    try:
+        return FromFile()
+    except ValidationError as error:
+        raise SettingsError(_explain(error, path)) from None
+    except ValueError as error:
+        raise SettingsError(f"{path or 'environment'}: {error}") from None
+
+
+def _config_file(config: Path | None) -> Path | None:
+    named = config or (Path(os.environ[CONFIG_VARIABLE]) if os.environ.get(CONFIG_VARIABLE) else None)
+    if named is None:
+        return DEFAULT_FILE if DEFAULT_FILE.is_file() else None
+    if not named.is_file():
+        raise SettingsError(f"settings file {named} is not there; name it with --config or {CONFIG_VARIABLE}")
+    return named
+
+
+def _explain(error: ValidationError, path: Path | None) -> str:
+    lines = [f"settings cannot be used ({path or 'no rollcall.toml found; environment only'}):"]
+    problems = error.errors(include_url=False, include_input=False, include_context=False)
+    lines += [f"  {_name(problem['loc'])}: {_reason(problem['type'], problem['msg'])}" for problem in problems]
+    lines.append("Every setting is described in docs/settings.md.")
+    return "\n".join(lines)
+
+
+def _name(location: Sequence[int | str]) -> str:
+    return ".".join(str(part) for part in location) or "settings"
+
+
+def _reason(kind: str, message: str) -> str:
+    if kind == "extra_forbidden":
+        return "there is no such setting"
+    return message.removeprefix("Value error, ")

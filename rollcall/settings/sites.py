@@ -1,0 +1,93 @@
+"""The settings of one Jira site."""
+
+import re
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+from rollcall.settings.secrets import read_secret_file
+
+SITE_NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?", re.ASCII)
+_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+
+
+class SiteSettings(BaseModel):
+    """One Jira Cloud site: where it is, how to read it, and who may post its webhooks."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: Annotated[
+        str,
+        Field(
+            description="Base URL of the site, or of the api.atlassian.com gateway for scoped tokens. "
+            "Plain http only to a loopback address."
+        ),
+    ]
+    email: Annotated[str, Field(description="E-mail address of the account that owns the API token.")] = ""
+    api_token: Annotated[SecretStr, Field(description="Jira API token. Better: `api_token_file`.")] = SecretStr("")
+    api_token_file: Annotated[Path | None, Field(description="File that holds the API token.")] = None
+    webhook_secrets: Annotated[
+        list[SecretStr],
+        Field(description="Secrets that sign this site's webhooks; any of them counts, so a secret can be rotated."),
+    ] = []
+    webhook_secrets_file: Annotated[
+        Path | None, Field(description="File that holds the webhook secrets, one a line.")
+    ] = None
+    unsigned: Annotated[
+        bool,
+        Field(
+            description="Accept webhooks that nobody signed. Anyone who can reach the port can then invent activity."
+        ),
+    ] = False
+    timezone: Annotated[str, Field(description="Time zone of the reporting days, such as `Europe/Berlin`.")] = "UTC"
+
+    @field_validator("url")
+    @classmethod
+    def _safe_url(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme == "http" and parts.hostname in _LOOPBACK:
+            return value.rstrip("/")
+        if parts.scheme != "https" or not parts.hostname:
+            raise ValueError("must be https://… (plain http only to a loopback address)")
+        if parts.username or parts.password or parts.query or parts.fragment:
+            raise ValueError("must not hold a user, a query or a fragment")
+        return value.rstrip("/")
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError, OSError) as error:
+            raise ValueError(f"{value!r} is no time zone; write an IANA name such as Europe/Berlin") from error
+        return value
+
+    @model_validator(mode="after")
+    def _somebody_signs(self) -> "SiteSettings":
+        if not self.secrets() and not self.unsigned:
+            raise ValueError(
+                "has no webhook secret: anyone could invent activity. Set webhook_secrets (or "
+                "webhook_secrets_file) to the secret entered at the webhook in Jira; to accept unsigned "
+                "webhooks all the same write unsigned = true"
+            )
+        return self
+
+    def secrets(self) -> list[bytes]:
+        """Return the webhook secrets, from settings and file, without blanks."""
+        texts = [secret.get_secret_value() for secret in self.webhook_secrets]
+        if self.webhook_secrets_file:
+            texts += read_secret_file("webhook_secrets_file", self.webhook_secrets_file).splitlines()
+        return [text.encode() for text in map(str.strip, texts) if text]
+
+    def token(self) -> str:
+        """Return the API token, from settings or file; empty when there is none."""
+        if self.api_token_file:
+            return read_secret_file("api_token_file", self.api_token_file).strip()
+        return self.api_token.get_secret_value().strip()
+
+    def zone(self) -> ZoneInfo:
+        """Return the reporting time zone."""
+        return ZoneInfo(self.timezone)
