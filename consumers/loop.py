@@ -1,0 +1,159 @@
+"""The consumer loop: read a batch, write it, set poison aside, and only then commit.
+
+At least once: whatever dies between the write and the commit, the batch is read and written again, and writing again
+changes nothing.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import stamina
+
+from consumers.letters import set_aside
+from consumers.poison import PoisonGauge
+from consumers.writer import Poison, Writer
+from rollcall.errors import LogUnavailableError, WarehouseUnavailableError
+from rollcall.eventlog import Entry, EventLog, Reader
+from rollcall.logs import logger
+from rollcall.metrics import CONSUMED, CONSUMER_RETRIES, CONSUMER_RUNNING, INSERT_SECONDS
+from rollcall.settings import ConsumerSettings
+
+log = logger(__name__)
+_T = TypeVar("_T")
+
+_IDLE_WAIT = 1.0
+"""Seconds to wait for a first record before looking whether to stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a consumer reads: a topic of a log, as a member of a group, and where its poison goes."""
+
+    log: EventLog
+    topic: str
+    group: str
+    deadletter_topic: str
+
+
+def _no_fault(point: str) -> None:
+    """Nothing goes wrong at any point."""
+
+
+class Consumer:
+    """Reads one topic and writes it.
+
+    Args:
+        source: Where the records come from.
+        writer: What writes them.
+        settings: Batch sizes, patience and the limit of poison.
+        fault: Called at named points (``inserted``, ``committed``); tests kill the process there.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        writer: Writer,
+        settings: ConsumerSettings,
+        fault: Callable[[str], None] = _no_fault,
+    ) -> None:
+        self._source = source
+        self._writer = writer
+        self._settings = settings
+        self._fault = fault
+        self._gauge = PoisonGauge(settings.poison_window, settings.poison_ratio)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Consume until `stop` is set; the batch in hand is finished first.
+
+        While log or warehouse are away it waits, with growing pauses, and loses nothing.
+
+        Raises:
+            TooMuchPoisonError: Too many records cannot be understood; nothing of the last batch is committed.
+        """
+        reader: Reader | None = None
+        CONSUMER_RUNNING.labels(self._source.topic).set(1)
+        try:
+            reader = await self._patiently(self._join, stop)
+            while not stop.is_set():
+                await self._step(reader, stop)
+        except (LogUnavailableError, WarehouseUnavailableError) as error:
+            if not stop.is_set():
+                raise
+            log.warning("stopped with records unwritten", topic=self._source.topic, cause=str(error))
+        finally:
+            CONSUMER_RUNNING.labels(self._source.topic).set(0)
+            if reader:
+                await reader.close()
+
+    async def drain(self) -> int:
+        """Consume what is on the topic now and return how many records that were.
+
+        For commands that run while no consumer does. Raises at once what `run` would wait out.
+        """
+        reader = await self._join()
+        total = 0
+        try:
+            while entries := await reader.read(self._settings.batch_records, 0.0):
+                await self._settle(reader, entries, await self._write(entries))
+                total += len(entries)
+        finally:
+            await reader.close()
+        return total
+
+    async def _join(self) -> Reader:
+        return await self._source.log.reader(self._source.topic, self._source.group)
+
+    async def _step(self, reader: Reader, stop: asyncio.Event) -> None:
+        entries = await self._patiently(lambda: self._fill(reader), stop)
+        if entries:
+            poison = await self._patiently(lambda: self._write(entries), stop)
+            await self._patiently(lambda: self._settle(reader, entries, poison), stop)
+
+    async def _fill(self, reader: Reader) -> list[Entry]:
+        """Read until the batch is full or its first record has waited long enough."""
+        most = self._settings.batch_records
+        entries = list(await reader.read(most, _IDLE_WAIT))
+        until = time.monotonic() + self._settings.batch_seconds
+        while entries and len(entries) < most and (left := until - time.monotonic()) > 0:
+            try:
+                entries += await reader.read(most - len(entries), left)
+            except LogUnavailableError:
+                break  # write what is here; the next read meets the trouble again
+        return entries
+
+    async def _write(self, entries: Sequence[Entry]) -> list[Poison]:
+        with INSERT_SECONDS.labels(self._source.topic).time():
+            poison = await self._writer.write(entries)
+        self._fault("inserted")
+        self._gauge.weigh(len(entries), len(poison))
+        return poison
+
+    async def _settle(self, reader: Reader, entries: Sequence[Entry], poison: Sequence[Poison]) -> None:
+        topic = self._source.topic
+        if poison:
+            await set_aside(self._source.log, self._source.deadletter_topic, topic, poison)
+            log.warning("records set aside", topic=topic, records=len(poison), reason=poison[0].reason)
+        await reader.commit(entries)
+        self._fault("committed")
+        CONSUMED.labels(topic, "written").inc(len(entries) - len(poison))
+        CONSUMED.labels(topic, "dead_letter").inc(len(poison))
+
+    async def _patiently(self, call: Callable[[], Awaitable[_T]], stop: asyncio.Event) -> _T:
+        """Call until it works; once told to stop, let the next failure through."""
+
+        def again(error: Exception) -> bool:
+            if stop.is_set() or not isinstance(error, LogUnavailableError | WarehouseUnavailableError):
+                return False
+            CONSUMER_RETRIES.labels(self._source.topic).inc()
+            return True
+
+        attempts = stamina.retry_context(
+            on=again, attempts=None, timeout=None, wait_initial=0.1, wait_max=self._settings.backoff_max
+        )
+        async for attempt in attempts:
+            with attempt:
+                return await call()
+        raise AssertionError("an endless retry ended")

@@ -1,0 +1,18 @@
+"""The warehouse: ClickHouse on a server, or the same engine embedded as chDB."""
+
+from rollcall.warehouse.client import RefusedRowsError, Row, Warehouse, open_warehouse
+from rollcall.warehouse.migrations import migrate, require_current
+from rollcall.warehouse.rebuild import days_with_facts, rebuild_days
+from rollcall.warehouse.sites import record_sites
+
+__all__ = [
+    "RefusedRowsError",
+    "Row",
+    "Warehouse",
+    "days_with_facts",
+    "migrate",
+    "open_warehouse",
+    "rebuild_days",
+    "record_sites",
+    "require_current",
+]

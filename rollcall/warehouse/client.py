@@ -1,0 +1,175 @@
+"""One client for both engines: ClickHouse over HTTP, or chDB in this process, through clickhouse-connect."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import clickhouse_connect
+from clickhouse_connect.driver import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError, DataError
+
+from rollcall.errors import SettingsError, WarehouseUnavailableError
+from rollcall.warehouse.address import Embedded, Server, parse_warehouse_url
+from rollcall.warehouse.holder import Holder
+
+Row = dict[str, Any]
+_T = TypeVar("_T")
+
+WRITE_SETTINGS: Mapping[str, Any] = {
+    # An answered insert must be in the table, not in a server-side buffer.
+    "async_insert": 0,
+    # A reused token or an equal block would silently drop rows; identity is the tables' own work.
+    "insert_deduplicate": 0,
+    # One bad clock can spread a batch over many months; that must not refuse the whole batch.
+    "max_partitions_per_insert_block": 0,
+}
+
+_BAD_DATA = frozenset({6, 26, 27, 38, 41, 53, 69, 70, 72, 117, 131, 349, 407, 691})
+"""ClickHouse error codes that blame the rows themselves: parsing, types, ranges, sizes."""
+
+
+class RefusedRowsError(Exception):
+    """The engine refuses these rows whatever the time: at least one of them is bad."""
+
+
+class Warehouse:
+    """ClickHouse behind an async face; every call runs in a worker thread that owns its connection.
+
+    Args:
+        open_client: Opens one connection.
+        holder: The hold on an embedded engine's files, given up by `close`.
+        threads: How many calls may run at once.
+    """
+
+    def __init__(self, open_client: Callable[[], Client], *, holder: Holder | None = None, threads: int = 4) -> None:
+        self._open_client = open_client
+        self.holder = holder
+        self._own = threading.local()
+        self._clients: list[Client] = []
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="warehouse")
+
+    async def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[Row]:
+        """Run a SELECT and return its rows as dicts; moments are aware datetimes in UTC.
+
+        Args:
+            sql: Text with ``{name:Type}`` placeholders.
+            parameters: Their values.
+
+        Raises:
+            WarehouseUnavailableError: The engine cannot be reached or refuses.
+        """
+
+        def run(client: Client) -> list[Row]:
+            result = client.query(sql, parameters=dict(parameters or {}), tz_mode="aware")
+            return list(result.named_results())
+
+        return await self._run(run)
+
+    async def command(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
+        """Run a statement that answers nothing. Raises WarehouseUnavailableError."""
+        await self._run(lambda client: client.command(sql, parameters=dict(parameters or {})))
+
+    async def insert_lines(self, table: str, lines: Sequence[bytes]) -> None:
+        """Insert rows given as JSON objects; when this returns they are in the table and its views.
+
+        Raises:
+            RefusedRowsError: The engine blames the rows.
+            WarehouseUnavailableError: It cannot be reached or refuses for another reason; trying later may work.
+        """
+        block = b"\n".join(lines)
+        await self._run(lambda client: client.raw_insert(table, insert_block=block, fmt="JSONEachRow"), inserting=True)
+
+    async def ping(self) -> None:
+        """Raise WarehouseUnavailableError unless the engine answers a query."""
+        await self.query("SELECT 1")
+
+    async def close(self) -> None:
+        """Wait for calls in flight, close every connection and give up the hold."""
+        await asyncio.to_thread(self._executor.shutdown)
+        for client in self._clients:
+            client.close()
+        self._clients.clear()
+        if self.holder:
+            self.holder.close()
+
+    async def _run(self, call: Callable[[Client], _T], *, inserting: bool = False) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, self._call, call, inserting)
+
+    def _call(self, call: Callable[[Client], _T], inserting: bool) -> _T:
+        try:
+            client: Client | None = getattr(self._own, "client", None)
+            if client is None:
+                client = self._own.client = self._open_client()
+                self._clients.append(client)
+            return call(client)
+        except ClickHouseError as error:
+            code = getattr(error, "code", None)
+            if inserting and (code in _BAD_DATA or isinstance(error, DataError)):
+                raise RefusedRowsError(f"ClickHouse error {code}") from error
+            raise WarehouseUnavailableError(_brief(error)) from error
+        except (OSError, RuntimeError) as error:
+            raise WarehouseUnavailableError(_brief(error)) from error
+
+
+async def open_warehouse(url: str, command: str, *, write: bool = True) -> Warehouse:
+    """Connect to the warehouse.
+
+    Args:
+        url: ``warehouse_url``.
+        command: What this process runs, told to others who find the embedded files held.
+        write: Whether to use the settings that consumers insert with.
+
+    Raises:
+        SettingsError: The URL or the folder is unusable.
+        WarehouseHeldError: Another process holds the embedded files.
+        WarehouseUnavailableError: The server cannot be reached.
+    """
+    address = parse_warehouse_url(url)
+    settings = dict(WRITE_SETTINGS) if write else {}
+    if isinstance(address, Embedded):
+        try:
+            holder = Holder(address.lock_path, command)
+        except OSError as error:
+            raise SettingsError(
+                f"warehouse_url: cannot use {address.path} ({error.strerror}); make the folder writable for this "
+                "user or name another one"
+            ) from None
+        warehouse = Warehouse(lambda: embedded_client(address, settings), holder=holder)
+    else:
+        warehouse = Warehouse(lambda: server_client(address, settings))
+    try:
+        await warehouse.ping()
+    except BaseException:
+        await warehouse.close()
+        raise
+    return warehouse
+
+
+def embedded_client(address: Embedded, settings: Mapping[str, Any]) -> Client:
+    """Open a connection to the engine in this process."""
+    address.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return clickhouse_connect.get_client(interface="chdb", path=str(address.path), settings=dict(settings))
+
+
+def server_client(address: Server, settings: Mapping[str, Any]) -> Client:
+    """Open a connection to a ClickHouse server."""
+    return clickhouse_connect.get_client(
+        host=address.host,
+        port=address.port,
+        username=address.username,
+        password=address.password,
+        database=address.database,
+        secure=address.secure,
+        settings=dict(settings),
+        autogenerate_session_id=False,
+        connect_timeout=5,
+        send_receive_timeout=300,
+    )
+
+
+def _brief(error: Exception) -> str:
+    """Return the first line of an engine's error, short enough for a log line."""
+    lines = str(error).strip().splitlines()
+    return (lines[0] if lines else type(error).__name__)[:300]

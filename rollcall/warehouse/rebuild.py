@@ -1,0 +1,148 @@
+"""Compute the user days of given days again from the facts, and swap them in at once.
+
+Incremental states cannot forget a wrong row (a webhook's time across midnight, an actor learned later, a parser
+since mended). A rebuild can. Its unit is a site's month, the partition of ``user_day_states``:
+
+1. The month is computed from ``activity`` into a staging table.
+2. REPLACE PARTITION swaps it in, atomically: readers see the old month or the new one.
+3. Facts inserted while 1 ran are in ``activity`` but were swapped away from the rollup. So, once every insert that
+   was under way at the swap has ended, the month is computed once more and added. Adding is harmless: the states
+   are min, max and bit-or.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from rollcall.warehouse.client import Warehouse
+
+_STAGING = "user_day_states_staging_"
+
+# The fact's row is chosen before the days are cut: two rows of one fact may lie on both sides of midnight. The
+# window by time is a day wider on each side and only spares reading.
+_SELECT = """
+SELECT
+    site,
+    toDate(occurred_at, {timezone:String}) AS day,
+    account_id,
+    max(facts.account_type) AS account_type,
+    min(facts.occurred_at) AS first_at,
+    max(facts.occurred_at) AS last_at,
+    groupBitOr(toUInt8(transform(toString(family), ['comment', 'history', 'worklog'], [1, 2, 4], 0))) AS families
+FROM activity AS facts FINAL
+WHERE site = {site:String} AND account_id != ''
+    AND occurred_at >= {start:Date} - 1 AND occurred_at < {end:Date} + 1
+GROUP BY site, day, account_id
+HAVING day >= {start:Date} AND day < {end:Date}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Month:
+    """A partition of the rollup."""
+
+    year: int
+    month: int
+
+    @classmethod
+    def of(cls, day: date) -> "Month":
+        """Return the month that a day lies in."""
+        return cls(day.year, day.month)
+
+    @property
+    def start(self) -> date:
+        """Its first day."""
+        return date(self.year, self.month, 1)
+
+    @property
+    def end(self) -> date:
+        """The first day after it."""
+        return (self.start + timedelta(days=31)).replace(day=1)
+
+    @property
+    def number(self) -> int:
+        """Its number as in toYYYYMM."""
+        return self.year * 100 + self.month
+
+
+async def rebuild_days(warehouse: Warehouse, site: str, timezone: str, days: Iterable[date]) -> list[Month]:
+    """Rebuild the months that hold the given days; right also while inserts go on.
+
+    Args:
+        warehouse: Where.
+        site: Name of the site in the settings.
+        timezone: Its reporting time zone.
+        days: The days to mend.
+
+    Returns:
+        The months rebuilt.
+
+    Raises:
+        WarehouseUnavailableError: The rebuild did not finish; run it again.
+    """
+    months = sorted({Month.of(day) for day in days}, key=lambda month: month.number)
+    await _drop_leftovers(warehouse)
+    for month in months:
+        await _rebuild_month(warehouse, site, timezone, month)
+    return months
+
+
+async def days_with_facts(warehouse: Warehouse, site: str) -> set[date]:
+    """Return a day of every month that the site's facts or its rollup lie in."""
+    rows = await warehouse.query(
+        """
+        SELECT DISTINCT toStartOfMonth(day) AS month FROM user_day_states WHERE site = {site:String}
+        UNION DISTINCT
+        SELECT DISTINCT toStartOfMonth(arrayJoin([occurred_at - toIntervalDay(1), occurred_at + toIntervalDay(1)]))
+        FROM activity WHERE site = {site:String}
+        """,
+        {"site": site},
+    )
+    return {row["month"] for row in rows}
+
+
+async def _rebuild_month(warehouse: Warehouse, site: str, timezone: str, month: Month) -> None:
+    staging = f"{_STAGING}{secrets.token_hex(6)}"
+    parameters = {"site": site, "timezone": timezone, "start": month.start, "end": month.end}
+    partition = f"('{site}', {month.number})"
+    await warehouse.command(f"CREATE TABLE {staging} AS user_day_states")
+    try:
+        await warehouse.command(f"INSERT INTO {staging} {_SELECT}", parameters)
+        # An empty month has no partition to swap in, and the engine refuses to replace by nothing.
+        filled = await warehouse.query(f"SELECT 1 FROM {staging} LIMIT 1")  # noqa: S608 - our own table's name
+        swap = f"REPLACE PARTITION {partition} FROM {staging}" if filled else f"DROP PARTITION {partition}"
+        await warehouse.command(f"ALTER TABLE user_day_states {swap}")
+        await _inserts_under_way_have_ended(warehouse)
+        await warehouse.command(f"INSERT INTO user_day_states {_SELECT}", parameters)
+    finally:
+        await warehouse.command(f"DROP TABLE IF EXISTS {staging}")
+
+
+async def _inserts_under_way_have_ended(warehouse: Warehouse) -> None:
+    running = await _running_inserts(warehouse)
+    while running:
+        await asyncio.sleep(0.02)
+        running &= await _running_inserts(warehouse)
+
+
+async def _running_inserts(warehouse: Warehouse) -> set[str]:
+    rows = await warehouse.query(
+        "SELECT query_id FROM system.processes WHERE startsWith(upper(trimLeft(query)), 'INSERT INTO') "
+        "AND position(query, 'activity_in') > 0"
+    )
+    return {row["query_id"] for row in rows}
+
+
+async def _drop_leftovers(warehouse: Warehouse) -> None:
+    """Drop staging tables of rebuilds that were killed; an hour tells them from one that runs."""
+    rows = await warehouse.query(
+        "SELECT name, metadata_modification_time AS made FROM system.tables "
+        "WHERE database = currentDatabase() AND startsWith(name, {prefix:String})",
+        {"prefix": _STAGING},
+    )
+    for row in rows:
+        made: datetime = row["made"]
+        if datetime.now(tz=made.tzinfo) - made > timedelta(hours=1):
+            await warehouse.command(f"DROP TABLE IF EXISTS {row['name']}")

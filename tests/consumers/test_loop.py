@@ -1,0 +1,140 @@
+"""The loop from log to warehouse: insert first, commit after, poison aside, patience while the warehouse is away."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from consumers.activity import ActivityWriter
+from consumers.loop import Consumer, Source
+from consumers.writer import Poison
+from rollcall.errors import TooMuchPoisonError, WarehouseUnavailableError
+from rollcall.eventlog import Entry, EventLog, Record, Topic, open_log
+from rollcall.records import decode_dead_letter, encode
+from rollcall.settings import ConsumerSettings
+from rollcall.warehouse import Warehouse
+
+from ..facts import SITES, fact
+
+pytestmark = pytest.mark.anyio
+
+DAY_MS = 86_400_000
+ACTIVITY = Topic("rollcall.activity", DAY_MS)
+LETTERS = Topic("rollcall.deadletter", DAY_MS, consumed=False)
+QUICK = ConsumerSettings(batch_seconds=0.05, poison_window=100, poison_ratio=0.5, backoff_max=0.1)
+
+
+@pytest.fixture
+async def event_log(tmp_path: Path) -> AsyncIterator[EventLog]:
+    log = await open_log(f"sqlite://{tmp_path}/events.db", [ACTIVITY, LETTERS])
+    yield log
+    await log.close()
+
+
+def consumer(log: EventLog, warehouse: Warehouse, settings: ConsumerSettings = QUICK) -> Consumer:
+    source = Source(log, ACTIVITY.name, "warehouse", LETTERS.name)
+    return Consumer(source, ActivityWriter(warehouse, SITES), settings)
+
+
+async def append(log: EventLog, *values: bytes) -> None:
+    await log.append(ACTIVITY.name, [Record(value) for value in values])
+
+
+async def keys(warehouse: Warehouse) -> set[str]:
+    return {row["event_key"] for row in await warehouse.query("SELECT event_key FROM activity FINAL")}
+
+
+async def lag(log: EventLog) -> int:
+    return (await log.state(ACTIVITY.name)).lag["warehouse"]
+
+
+async def run_until_empty(log: EventLog, one: Consumer) -> None:
+    stop = asyncio.Event()
+    running = asyncio.create_task(one.run(stop))
+    while not running.done() and ("warehouse" not in (await log.state(ACTIVITY.name)).lag or await lag(log)):
+        await asyncio.sleep(0.02)
+    stop.set()
+    await running
+
+
+def facts(count: int, start: int = 0) -> list[bytes]:
+    return [encode(fact(f"history:{n}", "2026-11-02T10:00:00")) for n in range(start, start + count)]
+
+
+async def test_everything_on_the_log_is_written_and_committed(event_log: EventLog, warehouse: Warehouse) -> None:
+    await append(event_log, *facts(2500))
+    await run_until_empty(event_log, consumer(event_log, warehouse, QUICK.model_copy(update={"batch_records": 700})))
+    assert await keys(warehouse) == {f"history:{n}" for n in range(2500)}
+    assert await lag(event_log) == 0
+
+
+async def test_poison_goes_to_the_dead_letters_and_blocks_nothing(event_log: EventLog, warehouse: Warehouse) -> None:
+    good = facts(20)
+    bad = [b"\xff\xfe", b"{}", good[0].replace(b'"history"', b'"weather"'), good[1].replace(b"17", b"1", 1) + b"}"]
+    await append(event_log, *good[:10], *bad, *good[10:])
+    await run_until_empty(event_log, consumer(event_log, warehouse))
+    assert await keys(warehouse) == {f"history:{n}" for n in range(20)}
+    letters = [decode_dead_letter(entry.value) async for entry in event_log.scan(LETTERS.name)]
+    assert {letter.payload for letter in letters} == set(bad)
+    assert {letter.origin for letter in letters} == {ACTIVITY.name}
+    assert all(letter.reason == "bad_record" and letter.position.startswith(ACTIVITY.name) for letter in letters)
+    assert len({letter.letter_id for letter in letters}) == len(bad)
+
+
+async def test_too_much_poison_stops_the_consumer_and_drains_nothing(event_log: EventLog, warehouse: Warehouse) -> None:
+    await append(event_log, *[b"no record"] * 60, *facts(5))
+    with pytest.raises(TooMuchPoisonError, match="60 of the last 65"):
+        await consumer(event_log, warehouse).run(asyncio.Event())
+    assert await lag(event_log) == 65
+    assert [entry async for entry in event_log.scan(LETTERS.name)] == []
+
+
+class Moody(ActivityWriter):
+    """A writer whose warehouse is away for its first calls, before or after the rows went in."""
+
+    def __init__(self, warehouse: Warehouse, failures: int, *, after: bool) -> None:
+        super().__init__(warehouse, SITES)
+        self.failures = failures
+        self.after = after
+
+    async def write(self, entries: Sequence[Entry]) -> list[Poison]:
+        if self.failures and not self.after:
+            self.failures -= 1
+            raise WarehouseUnavailableError("away")
+        poison = await super().write(entries)
+        if self.failures:
+            self.failures -= 1
+            raise WarehouseUnavailableError("the answer was lost")
+        return poison
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["refused", "answer lost"])
+async def test_a_warehouse_that_is_away_is_waited_for(event_log: EventLog, warehouse: Warehouse, after: bool) -> None:
+    await append(event_log, *facts(50))
+    source = Source(event_log, ACTIVITY.name, "warehouse", LETTERS.name)
+    await run_until_empty(event_log, Consumer(source, Moody(warehouse, 3, after=after), QUICK))
+    found = await warehouse.query("SELECT count() AS n, uniqExact(event_key) AS keys FROM activity FINAL")
+    assert found == [{"n": 50, "keys": 50}]
+
+
+async def test_stopping_while_the_warehouse_is_away_commits_nothing(event_log: EventLog, warehouse: Warehouse) -> None:
+    await append(event_log, *facts(50))
+    moody = Moody(warehouse, 1_000_000, after=False)
+    source = Source(event_log, ACTIVITY.name, "warehouse", LETTERS.name)
+    stop = asyncio.Event()
+    running = asyncio.create_task(Consumer(source, moody, QUICK).run(stop))
+    while moody.failures > 1_000_000 - 3:
+        await asyncio.sleep(0.01)
+    stop.set()
+    await running
+    assert await lag(event_log) == 50
+    await run_until_empty(event_log, consumer(event_log, warehouse))
+    assert len(await keys(warehouse)) == 50
+
+
+async def test_drain_takes_what_is_there_and_returns(event_log: EventLog, warehouse: Warehouse) -> None:
+    await append(event_log, *facts(30))
+    assert await consumer(event_log, warehouse).drain() == 30
+    assert await consumer(event_log, warehouse).drain() == 0
+    assert len(await keys(warehouse)) == 30

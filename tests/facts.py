@@ -1,0 +1,66 @@
+"""Facts and warehouses for tests."""
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from consumers.activity import ActivityWriter
+from consumers.writer import Poison
+from rollcall.eventlog import Entry
+from rollcall.records import Activity, encode
+from rollcall.settings import SiteSettings
+from rollcall.warehouse import Warehouse, migrate, open_warehouse, record_sites
+
+ACME = SiteSettings.model_validate(
+    {"url": "https://acme.atlassian.net", "webhook_secrets": ["0123456789abcdef"], "timezone": "Europe/Berlin"}
+)
+TOKYO = ACME.model_copy(update={"timezone": "Asia/Tokyo"})
+SITES = {"acme": ACME, "other": TOKYO}
+
+
+def ms(text: str) -> int:
+    """Read an ISO moment, UTC when it has no offset, as epoch ms."""
+    moment = datetime.fromisoformat(text)
+    return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+def fact(event_key: str, at: str | int, **changes: Any) -> Activity:
+    """A fact by `anna` at acme, brought by a webhook, unless changed."""
+    moment = ms(at) if isinstance(at, str) else at
+    family = event_key.partition(":")[0]
+    values: dict[str, Any] = {
+        "site": "acme",
+        "event_key": event_key,
+        "account_id": "anna",
+        "account_type": "atlassian",
+        "family": family if family in ("comment", "worklog") else "history",
+        "action": "created",
+        "occurred_at": moment,
+        "source": "webhook",
+        "received_at": moment + 100,
+    }
+    return Activity(**{**values, **changes})
+
+
+def entries(facts: Iterable[Activity]) -> list[Entry]:
+    """Facts as they are read from a log."""
+    return [Entry(encode(one), 0, n, f"rollcall.activity/0@{n}") for n, one in enumerate(facts)]
+
+
+async def write(warehouse: Warehouse, *facts: Activity) -> list[Poison]:
+    """Write facts as the consumer does."""
+    return await ActivityWriter(warehouse, SITES).write(entries(facts))
+
+
+@asynccontextmanager
+async def fresh_warehouse(folder: Path) -> AsyncIterator[Warehouse]:
+    """A real chDB warehouse with all migrations, in a folder of its own."""
+    warehouse = await open_warehouse(f"chdb://{folder}/warehouse", "a test")
+    try:
+        await migrate(warehouse)
+        await record_sites(warehouse, SITES)
+        yield warehouse
+    finally:
+        await warehouse.close()

@@ -1,0 +1,98 @@
+"""A rebuild mends what incremental states cannot forget, and loses nothing while facts pour in."""
+
+import asyncio
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rollcall.warehouse import Warehouse, days_with_facts, migrate, open_warehouse, rebuild_days, record_sites
+
+from ..facts import ACME, TOKYO, fact, fresh_warehouse, ms, write
+
+pytestmark = pytest.mark.anyio
+
+BERLIN = "Europe/Berlin"
+
+
+async def user_days(warehouse: Warehouse) -> list[tuple[Any, ...]]:
+    found = await warehouse.query("SELECT account_id, day FROM user_days ORDER BY account_id, day")
+    return [(row["account_id"], row["day"].isoformat()) for row in found]
+
+
+@pytest.mark.parametrize("midnight", ["2026-10-31T23:00:00", "2026-11-04T23:00:00"], ids=["month", "day"])
+async def test_one_act_with_two_clocks_across_midnight_is_one_day(warehouse: Warehouse, midnight: str) -> None:
+    before, after = ms(midnight) - 3, ms(midnight) + 2
+    await write(warehouse, fact("history:1", before), fact("history:1", after, source="reconcile"))
+    assert len(await user_days(warehouse)) == 2
+    day = date.fromisoformat(midnight[:10])
+    await rebuild_days(warehouse, "acme", BERLIN, [day])
+    await rebuild_days(warehouse, "acme", BERLIN, [date(2026, 10, 31), date(2026, 11, 1)])
+    assert await user_days(warehouse) == [("anna", "2026-11-01" if "10-31" in midnight else "2026-11-05")]
+
+
+async def test_an_actor_learned_later_replaces_the_wrong_one(warehouse: Warehouse) -> None:
+    await write(warehouse, fact("history:1", "2026-11-02T10:00:00", account_id="wrong"))
+    await write(warehouse, fact("history:1", "2026-11-02T10:00:00", account_id="right", source="reconcile"))
+    await rebuild_days(warehouse, "acme", BERLIN, [date(2026, 11, 2)])
+    assert await user_days(warehouse) == [("right", "2026-11-02")]
+
+
+async def test_a_month_without_facts_is_emptied(warehouse: Warehouse) -> None:
+    await write(warehouse, fact("history:1", "2026-09-02T10:00:00"), fact("history:2", "2026-11-02T10:00:00"))
+    await warehouse.command("DELETE FROM activity WHERE event_key = 'history:1'")
+    await rebuild_days(warehouse, "acme", BERLIN, await days_with_facts(warehouse, "acme"))
+    assert await user_days(warehouse) == [("anna", "2026-11-02")]
+
+
+async def test_other_sites_and_months_stay(warehouse: Warehouse) -> None:
+    await write(warehouse, fact("history:1", "2026-10-02T10:00:00"), fact("history:2", "2026-11-02T10:00:00"))
+    await write(warehouse, fact("history:1", "2026-11-02T10:00:00", site="other", account_id="olga"))
+    before = await user_days(warehouse)
+    months = await rebuild_days(warehouse, "acme", BERLIN, [date(2026, 11, 2), date(2026, 11, 20)])
+    assert [month.number for month in months] == [202611]
+    assert await user_days(warehouse) == before
+
+
+async def test_facts_inserted_while_a_rebuild_runs_are_kept(warehouse: Warehouse) -> None:
+    """Inserts land before, during and after every swap; afterwards each account has its day."""
+    base = ms("2026-11-02T10:00:00")
+    written: list[str] = []
+    ended = asyncio.Event()
+
+    async def pour() -> None:
+        n = 0
+        while not ended.is_set() or n < 50:
+            names = [f"account{n}-{i}" for i in range(20)]
+            await write(warehouse, *(fact(f"history:{n}{i:02}", base, account_id=name) for i, name in enumerate(names)))
+            written.extend(names)
+            n += 1
+
+    pouring = asyncio.create_task(pour())
+    for _ in range(15):
+        await rebuild_days(warehouse, "acme", BERLIN, [date(2026, 11, 2)])
+    ended.set()
+    await pouring
+    assert {who for who, _ in await user_days(warehouse)} == set(written)
+    assert await warehouse.query("SELECT name FROM system.tables WHERE name LIKE '%staging%'") == []
+
+
+async def test_a_changed_time_zone_rebuilds_the_sites_days(tmp_path: Path) -> None:
+    async with fresh_warehouse(tmp_path) as warehouse:
+        await write(warehouse, fact("history:1", "2026-11-02T16:30:00"))
+        assert await record_sites(warehouse, {"acme": ACME}) == []
+        assert await user_days(warehouse) == [("anna", "2026-11-02")]
+        assert await record_sites(warehouse, {"acme": TOKYO}) == ["acme"]
+        assert await user_days(warehouse) == [("anna", "2026-11-03")]
+
+
+async def test_migrations_apply_once_and_survive_reopening(tmp_path: Path) -> None:
+    async with fresh_warehouse(tmp_path) as warehouse:
+        await write(warehouse, fact("history:1", "2026-11-02T16:30:00"))
+    warehouse = await open_warehouse(f"chdb://{tmp_path}/warehouse", "a test")
+    try:
+        assert await migrate(warehouse) == []
+        assert await user_days(warehouse) == [("anna", "2026-11-02")]
+    finally:
+        await warehouse.close()
