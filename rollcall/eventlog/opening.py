@@ -1,0 +1,50 @@
+"""From the `log_url` setting to an open event log."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rollcall.errors import SettingsError
+from rollcall.eventlog.interface import EventLog, Topic
+from rollcall.eventlog.sqlite import open_sqlite_log
+
+_EXAMPLE = "such as sqlite:///var/rollcall/events.db"
+
+
+async def open_log(url: str, topics: Sequence[Topic]) -> EventLog:
+    """Open the event log that a URL names, creating it when it is on this machine and not there yet.
+
+    Args:
+        url: The `log_url` setting. ``sqlite:///var/rollcall/events.db`` is the absolute path
+            /var/rollcall/events.db, ``sqlite:events.db`` is relative to the working directory.
+        topics: The topics to use; appending to or reading any other raises ValueError.
+
+    Returns:
+        The log, which belongs to the running event loop; close it when done.
+
+    Raises:
+        SettingsError: The URL or what it names cannot be used; the text names the remedy.
+        LogUnavailableError: It cannot be used at the moment (disk full, locked).
+    """
+    scheme, colon, rest = url.partition(":")
+    if colon and scheme == "sqlite":
+        return await open_sqlite_log(_path(url, rest), topics)
+    if colon and scheme == "kafka":
+        raise SettingsError(f"log_url: this version of Rollcall has no Kafka log yet; use SQLite, {_EXAMPLE}")
+    # Not the whole URL: one of another kind may hold a password.
+    raise SettingsError(f"log_url: {scheme[:20]!r} is no kind of event log that Rollcall knows; use one {_EXAMPLE}")
+
+
+def _path(url: str, rest: str) -> Path:
+    if "?" in rest or "#" in rest or "\0" in rest:
+        raise SettingsError(f"log_url: {url!r} may hold a path only, no options; write it {_EXAMPLE}")
+    if rest.startswith("//"):
+        # sqlite:///a and sqlite:////a both: what follows the (empty) host is an absolute path
+        if not rest.startswith("///"):
+            raise SettingsError(
+                f"log_url: {url!r} names a host, which SQLite has none of; for an absolute path write three "
+                f"slashes, {_EXAMPLE}, for a relative one none, such as sqlite:events.db"
+            )
+        rest = "/" + rest.lstrip("/")
+    if not rest or rest.endswith("/"):
+        raise SettingsError(f"log_url: {url!r} names no file; write it {_EXAMPLE}")
+    return Path(rest).absolute()

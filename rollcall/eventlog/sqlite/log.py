@@ -1,0 +1,166 @@
+"""The SQLite event log, put together."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+from rollcall.clock import now_ms
+from rollcall.eventlog.interface import Entry, Record, Topic, TopicState
+from rollcall.eventlog.sqlite.connection import unavailable
+from rollcall.eventlog.sqlite.limits import Limits
+from rollcall.eventlog.sqlite.place import make_place
+from rollcall.eventlog.sqlite.positions import join
+from rollcall.eventlog.sqlite.queries import Queries
+from rollcall.eventlog.sqlite.reader import SqliteReader
+from rollcall.eventlog.sqlite.records import insert, measure, newest, select
+from rollcall.eventlog.sqlite.retention import remove_step, shrink_step
+from rollcall.eventlog.sqlite.schema import TopicTable, prepare
+from rollcall.eventlog.sqlite.store import empty_wal
+from rollcall.eventlog.sqlite.turn import Turn
+from rollcall.eventlog.sqlite.writer import Writer
+
+PROBE_BYTES = 16 * 1024
+SCAN_RECORDS = 1000
+
+
+class SqliteLog:
+    """An `rollcall.eventlog.EventLog` in one SQLite file. Belongs to the event loop it was opened on.
+
+    Offsets have no gaps, and each topic is one partition, so order is that of appending, whatever the key.
+    """
+
+    def __init__(
+        self,
+        tables: Mapping[str, TopicTable],
+        writer: Writer,
+        queries: Queries,
+        limits: Limits,
+        now: Callable[[], int],
+    ) -> None:
+        self._tables = tables
+        self._writer = writer
+        self._queries = queries
+        self._limits = limits
+        self._now = now
+        self._readers: set[SqliteReader] = set()
+
+    async def append(self, topic: str, records: Sequence[Record]) -> None:
+        """See `rollcall.eventlog.EventLog.append`."""
+        table = self._table(topic)
+        values = [record.value for record in records]
+        for value in values:
+            if not isinstance(value, bytes):
+                raise TypeError(f"a record's value must be bytes, not {type(value).__name__}")
+        if values:
+            size = sum(map(len, values))
+            await self._writer.do(partial(insert, table=table, values=values, appended_at=self._now()), size)
+            for reader in self._readers:
+                if reader.topic == topic:
+                    reader.wake()
+
+    async def reader(self, topic: str, group: str) -> SqliteReader:
+        """See `rollcall.eventlog.EventLog.reader`."""
+        table = self._table(topic)
+        first = await self._writer.do(partial(join, table=table, group=group))
+        reader = SqliteReader(table, group, first, self._writer, self._queries, self._limits, self._readers.discard)
+        self._readers.add(reader)
+        return reader
+
+    async def scan(self, topic: str) -> AsyncIterator[Entry]:
+        """See `rollcall.eventlog.EventLog.scan`. Holds no lock and no snapshot between records."""
+        table = self._table(topic)
+        last = await self._queries.ask(partial(newest, table=table))
+        first = 0
+        while entries := await self._queries.ask(
+            partial(
+                select,
+                table=table,
+                first=first,
+                last=last,
+                max_records=SCAN_RECORDS,
+                max_bytes=self._limits.read_bytes,
+            )
+        ):
+            for entry in entries:
+                yield entry
+            first = entries[-1].offset + 1
+
+    async def state(self, topic: str) -> TopicState:
+        """See `rollcall.eventlog.EventLog.state`."""
+        return await self._queries.ask(partial(measure, table=self._table(topic)))
+
+    async def retain(self) -> int:
+        """See `rollcall.eventlog.EventLog.retain`. Gives what becomes free back to the disk."""
+        removed = 0
+        for table in self._tables.values():
+            # Each step is queued anew, so that appends get in between.
+            while step := await self._writer.do(partial(remove_step, table=table, now=self._now())):
+                removed += step
+        while await self._writer.do(shrink_step):
+            pass
+        await self._writer.do(partial(empty_wal, busy_seconds=self._limits.busy_seconds), alone=True)
+        return removed
+
+    async def check(self) -> None:
+        """See `rollcall.eventlog.EventLog.check`. Writes and commits 16 KiB, replacing those of the last check."""
+        await self._writer.do(_probe, PROBE_BYTES)
+
+    async def close(self) -> None:
+        """See `rollcall.eventlog.EventLog.close`."""
+        for reader in list(self._readers):
+            await reader.close()
+        await self._queries.close()
+        # Last, so that the connection that empties the write-ahead file closes in its turn.
+        await self._writer.close()
+
+    def _table(self, topic: str) -> TopicTable:
+        try:
+            return self._tables[topic]
+        except KeyError:
+            raise ValueError(f"the log was opened without the topic {topic!r}") from None
+
+
+async def open_sqlite_log(
+    database: Path,
+    topics: Sequence[Topic],
+    *,
+    limits: Limits | None = None,
+    now: Callable[[], int] = now_ms,
+) -> SqliteLog:
+    """Open the log in a SQLite file, creating folder, file and tables as needed.
+
+    Args:
+        database: Absolute path of the file, on a local disk (SQLite's WAL does not work over a network).
+        topics: The topics to use.
+        limits: Bounds of memory, transactions and waiting.
+        now: Wall clock in epoch ms; ages of records are measured with it.
+
+    Raises:
+        SettingsError: The file cannot be used as it is; the text names `log_url` and the remedy.
+        LogUnavailableError: It cannot be used at the moment (disk full, locked).
+    """
+    bounds = limits or Limits()
+    turn, tables = await asyncio.to_thread(_prepare, database, topics, bounds)
+    writer = Writer(database, turn, bounds, asyncio.get_running_loop())
+    return SqliteLog(tables, writer, Queries(database, bounds), bounds, now)
+
+
+def _prepare(database: Path, topics: Sequence[Topic], limits: Limits) -> tuple[Turn, dict[str, TopicTable]]:
+    make_place(database)
+    turn: Turn | None = None
+    try:
+        turn = Turn(database, limits.busy_seconds)
+        return turn, prepare(database, topics, turn, limits.busy_seconds)
+    except BaseException as error:
+        if turn is not None:
+            turn.close()
+        if isinstance(error, sqlite3.Error | OSError):
+            raise unavailable(database, error) from error
+        raise
+
+
+def _probe(db: sqlite3.Connection) -> None:
+    # Noise, because SQLite leaves pages alone that would not change.
+    db.execute("INSERT OR REPLACE INTO probe (id, noise) VALUES (1, randomblob(?))", (PROBE_BYTES,))

@@ -1,0 +1,115 @@
+"""A consumer group's reader of one topic."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+
+from rollcall.errors import LogUnavailableError
+from rollcall.eventlog.interface import Entry
+from rollcall.eventlog.sqlite.limits import Limits
+from rollcall.eventlog.sqlite.positions import advance, committed
+from rollcall.eventlog.sqlite.queries import Queries
+from rollcall.eventlog.sqlite.records import select
+from rollcall.eventlog.sqlite.schema import TopicTable
+from rollcall.eventlog.sqlite.writer import Writer
+
+POLL_SECONDS = 0.05
+"""How often a waiting reader looks for records of other processes; those of its own process wake it at once."""
+
+
+class SqliteReader:
+    """Reads a topic from where its group last committed.
+
+    One reader a group is enough on one machine. A second one does not share the work: each reads all that was not
+    committed when it joined, so records come twice but none is passed over, and the group's position is the
+    furthest that either committed.
+    """
+
+    def __init__(
+        self,
+        table: TopicTable,
+        group: str,
+        first: int,
+        writer: Writer,
+        queries: Queries,
+        limits: Limits,
+        left: Callable[["SqliteReader"], None],
+    ) -> None:
+        """Start at the offset ``first``; ``left`` is called when the reader closes."""
+        self._table = table
+        self._group = group
+        self._next = first
+        self._writer = writer
+        self._queries = queries
+        self._limits = limits
+        self._left = left
+        self._closed = False
+        self._moving = asyncio.Lock()
+        self._fresh = asyncio.Event()
+
+    @property
+    def topic(self) -> str:
+        """The name of the topic it reads."""
+        return self._table.topic.name
+
+    def wake(self) -> None:
+        """Look for records now instead of at the next poll."""
+        self._fresh.set()
+
+    async def read(self, max_records: int, max_wait: float) -> Sequence[Entry]:
+        """See `rollcall.eventlog.Reader.read`."""
+        if max_records < 1:
+            raise ValueError("max_records must be at least 1")
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + max_wait
+        while True:
+            self._fresh.clear()
+            entries = await self._fetch(max_records)
+            remaining = deadline - loop.time()
+            if entries or remaining <= 0:
+                return entries
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(POLL_SECONDS, remaining)):
+                    await self._fresh.wait()
+
+    async def commit(self, entries: Sequence[Entry]) -> None:
+        """See `rollcall.eventlog.Reader.commit`."""
+        self._refuse_when_closed()
+        if entries:
+            following = max(entry.offset for entry in entries) + 1
+            await self._writer.do(partial(advance, table=self._table, group=self._group, following=following))
+
+    async def rewind(self) -> None:
+        """See `rollcall.eventlog.Reader.rewind`."""
+        async with self._moving:
+            self._refuse_when_closed()
+            self._next = await self._queries.ask(partial(committed, table=self._table, group=self._group))
+
+    async def close(self) -> None:
+        """See `rollcall.eventlog.Reader.close`."""
+        self._closed = True
+        self.wake()
+        self._left(self)
+
+    async def _fetch(self, max_records: int) -> list[Entry]:
+        async with self._moving:
+            self._refuse_when_closed()
+            entries = await self._queries.ask(
+                partial(
+                    select,
+                    table=self._table,
+                    first=self._next,
+                    last=None,
+                    max_records=max_records,
+                    max_bytes=self._limits.read_bytes,
+                )
+            )
+            # Only now: a read that fails or is cancelled leaves the position as it was.
+            if entries:
+                self._next = entries[-1].offset + 1
+            return entries
+
+    def _refuse_when_closed(self) -> None:
+        if self._closed:
+            raise LogUnavailableError(f"this reader of {self.topic} is closed")
