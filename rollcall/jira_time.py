@@ -52,7 +52,10 @@ def parse_jira_time(value: object) -> int:
 
 def _from_iso(match: re.Match[str]) -> int:
     day, clock, fraction, offset = match.groups()
-    whole = datetime.fromisoformat(f"{day}T{clock}{'+00:00' if offset in 'Zz' else offset}")
+    try:
+        whole = datetime.fromisoformat(f"{day}T{clock}{'+00:00' if offset in 'Zz' else offset}")
+    except ValueError:
+        raise ValueError("not a time: no such day, hour or offset") from None
     seconds = int((whole - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds())
     return seconds * 1000 + int((fraction or "0")[:3].ljust(3, "0"))
 

@@ -114,7 +114,7 @@ class Warehouse:
 
 
 async def open_warehouse(url: str, command: str, *, write: bool = True) -> Warehouse:
-    """Connect to the warehouse.
+    """Take the warehouse; the engine itself is started, or the server reached, by the first call.
 
     Args:
         url: ``warehouse_url``.
@@ -124,27 +124,19 @@ async def open_warehouse(url: str, command: str, *, write: bool = True) -> Wareh
     Raises:
         SettingsError: The URL or the folder is unusable.
         WarehouseHeldError: Another process holds the embedded files.
-        WarehouseUnavailableError: The server cannot be reached.
     """
     address = parse_warehouse_url(url)
     settings = dict(WRITE_SETTINGS) if write else {}
-    if isinstance(address, Embedded):
-        try:
-            holder = Holder(address.lock_path, command)
-        except OSError as error:
-            raise SettingsError(
-                f"warehouse_url: cannot use {address.path} ({error.strerror}); make the folder writable for this "
-                "user or name another one"
-            ) from None
-        warehouse = Warehouse(lambda: embedded_client(address, settings), holder=holder)
-    else:
-        warehouse = Warehouse(lambda: server_client(address, settings))
+    if isinstance(address, Server):
+        return Warehouse(lambda: server_client(address, settings))
     try:
-        await warehouse.ping()
-    except BaseException:
-        await warehouse.close()
-        raise
-    return warehouse
+        holder = await asyncio.to_thread(Holder, address.lock_path, command)
+    except OSError as error:
+        raise SettingsError(
+            f"warehouse_url: cannot use {address.path} ({error.strerror}); make the folder writable for this "
+            "user or name another one"
+        ) from None
+    return Warehouse(lambda: embedded_client(address, settings), holder=holder)
 
 
 def embedded_client(address: Embedded, settings: Mapping[str, Any]) -> Client:

@@ -1,0 +1,1 @@
+"""What people touch: the command line, the page, and the processes that they start."""

@@ -1,0 +1,1 @@
+"""``rollcall check``: what is wrong with this installation, and the remedy."""

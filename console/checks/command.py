@@ -1,0 +1,30 @@
+"""``rollcall check``."""
+
+from typing import Annotated
+
+import typer
+
+from console.checks.finding import Finding
+from console.checks.local import local_findings
+from console.command import DONE, FAILED, Config, run
+from console.formats import Format, print_rows
+from rollcall.settings import Settings
+
+_COLUMNS = ("subject", "ok", "found", "remedy")
+
+
+def check(
+    form: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TABLE, config: Config = None
+) -> None:
+    """Look at settings, event log, warehouse and clock, and say what to do about what is wrong."""
+
+    async def body(settings: Settings) -> int:
+        findings = [finding async for finding in local_findings(settings)]
+        print_rows([_row(finding) for finding in findings], _COLUMNS, form)
+        return DONE if all(finding.ok for finding in findings) else FAILED
+
+    run(config, body)
+
+
+def _row(finding: Finding) -> dict[str, object]:
+    return {"subject": finding.subject, "ok": finding.ok, "found": finding.found, "remedy": finding.remedy}

@@ -1,0 +1,106 @@
+"""Checks of what is on this side: settings, event log, warehouse, clock."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from console.checks.finding import Finding
+from console.opening import opened_log
+from console.reading import open_for_reading
+from rollcall.errors import RollcallError
+from rollcall.eventlog import EventLog
+from rollcall.settings import Settings
+from rollcall.topics import WAREHOUSE_GROUP, topics_of
+from rollcall.warehouse import Row
+
+SHORTEST_SECRET = 16
+"""Characters below which a webhook secret can be guessed from one captured delivery."""
+
+_BUILT = datetime(2026, 11, 1, tzinfo=UTC)
+"""A clock before this release was made is wrong."""
+
+_LAG_WORTH_A_LOOK = 100_000
+
+
+async def local_findings(settings: Settings) -> AsyncIterator[Finding]:
+    """Look at everything that needs no Jira."""
+    for finding in _settings(settings):
+        yield finding
+    try:
+        async with opened_log(settings) as event_log:
+            await event_log.check()
+            yield await _log(settings, event_log)
+    except RollcallError as error:
+        yield Finding("event log", False, str(error), "check log_url, the disk's free space and who may write there")
+    try:
+        rows = await _ask(settings, "SELECT count() AS days, max(day) AS last FROM user_days")
+        received = (await _ask(settings, "SELECT max(received_at) AS last FROM activity"))[0]["last"]
+    except RollcallError as error:
+        yield Finding("warehouse", False, str(error), "check warehouse_url; `rollcall migrate` makes the tables")
+        yield _clock(None)
+        return
+    days, last = rows[0]["days"], rows[0]["last"]
+    yield Finding("warehouse", True, f"answers; {days} user days" + (f", the last on {last}" if days else ""))
+    yield _clock(received)
+
+
+def _settings(settings: Settings) -> list[Finding]:
+    findings = []
+    for name, site in settings.sites.items():
+        if not site.secrets():
+            findings.append(
+                Finding(
+                    f"site {name}",
+                    False,
+                    "accepts webhooks that nobody signed",
+                    "set a secret at the webhook in Jira and as webhook_secrets, and remove unsigned = true",
+                )
+            )
+        elif any(len(secret) < SHORTEST_SECRET for secret in site.secrets()):
+            findings.append(
+                Finding(
+                    f"site {name}",
+                    False,
+                    f"has a webhook secret shorter than {SHORTEST_SECRET} characters",
+                    "make one with `openssl rand -hex 32`, set it in Jira, and keep the old one beside it for a day",
+                )
+            )
+        else:
+            zone = datetime.now(ZoneInfo(site.timezone))
+            findings.append(
+                Finding(f"site {name}", True, f"signed webhooks; reporting day {zone:%Y-%m-%d} ({zone:%Z})")
+            )
+    if not settings.sites:
+        findings.append(Finding("sites", False, "there is none in the settings", "add [sites.NAME] to rollcall.toml"))
+    return findings
+
+
+async def _log(settings: Settings, event_log: EventLog) -> Finding:
+    topics = topics_of(settings)
+    state = await event_log.state(topics.activity.name)
+    letters = await event_log.state(topics.deadletter.name)
+    lag = state.lag.get(WAREHOUSE_GROUP, state.records)
+    found = (
+        f"takes records; {state.records} kept, {lag} not yet in the warehouse, {letters.records} dead-letter records"
+    )
+    if lag > _LAG_WORTH_A_LOOK:
+        return Finding("event log", False, found, "is a consumer running? `rollcall up` or `rollcall consume`")
+    return Finding("event log", True, found)
+
+
+async def _ask(settings: Settings, sql: str) -> list[Row]:
+    warehouse = await open_for_reading(settings, "rollcall check")
+    try:
+        return await warehouse.query(sql)
+    finally:
+        await warehouse.close()
+
+
+def _clock(newest_record: datetime | None) -> Finding:
+    now = datetime.now(UTC)
+    shown = f"says {now:%Y-%m-%d %H:%M:%S} UTC"
+    if now < _BUILT:
+        return Finding("clock", False, f"{shown}, before this release was made", "set the clock; run an NTP service")
+    if newest_record and newest_record > now + timedelta(minutes=1):
+        return Finding("clock", False, f"{shown}, but there are records from later", "run an NTP service")
+    return Finding("clock", True, shown)

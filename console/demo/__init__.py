@@ -1,0 +1,1 @@
+"""``rollcall demo``: the whole product on a simulated company."""

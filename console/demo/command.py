@@ -1,0 +1,115 @@
+"""``rollcall demo``."""
+
+import asyncio
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvloop
+
+from console.command import DONE, FAILED, WRONG_USAGE, complain
+from console.demo.company import Company, running_company
+from console.demo.progress import history_progress
+from console.stopping import finish, first_to_end, stop_on_signals
+from console.up import run_everything
+from rollcall.errors import RollcallError, SettingsError
+from rollcall.logs import configure_logging
+from rollcall.settings import Settings, load_settings
+
+_STOP_SECONDS = 60.0
+
+
+def demo(
+    people: Annotated[int, typer.Option(min=5, help="People of the simulated company.")] = 200,
+    days: Annotated[int, typer.Option(min=0, help="Days of history.")] = 30,
+    live_per_minute: Annotated[float, typer.Option(min=0, help="Acts a minute from now on.")] = 60.0,
+    listen: Annotated[str, typer.Option(help="Address and port for webhooks and the page.")] = "127.0.0.1:8080",
+    sql_listen: Annotated[str, typer.Option(help="Address and port of the SQL door.")] = "127.0.0.1:8123",
+    folder: Annotated[
+        Path | None, typer.Option(help="Keep everything in this folder; else in a scratch folder, removed at the end.")
+    ] = None,
+) -> None:
+    """Show the whole product on a simulated company: 30 days of history, then live webhooks. Ctrl-C ends it."""
+    try:
+        with _scratch(folder) as place:
+            uvloop.run(_demo(place, people, days, live_per_minute, listen, sql_listen))
+    except SettingsError as error:
+        complain(str(error))
+        raise typer.Exit(WRONG_USAGE) from None
+    except RollcallError as error:
+        complain(str(error))
+        raise typer.Exit(FAILED) from None
+    raise typer.Exit(DONE)
+
+
+@contextmanager
+def _scratch(folder: Path | None) -> Iterator[Path]:
+    if folder:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield folder.resolve()
+        return
+    scratch = Path(tempfile.mkdtemp(prefix="rollcall-demo-"))
+    try:
+        yield scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+async def _demo(place: Path, people: int, days: int, live_per_minute: float, listen: str, sql_listen: str) -> None:
+    configure_logging("warning", "auto")
+    stop = stop_on_signals()
+    async with running_company(place, people, days, live_per_minute) as company:
+        config = _write_settings(place, company, listen, sql_listen)
+        settings = load_settings(config)
+        port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        running = asyncio.create_task(run_everything(settings, stop, port.set_result))
+        filling = asyncio.create_task(_fill(company, settings, port, config, people, days))
+        filling.add_done_callback(lambda task: stop.set() if not task.cancelled() and task.exception() else None)
+        await first_to_end(stop, running)
+        print("rollcall: stopping", file=sys.stderr)
+        filling.cancel()
+        await asyncio.gather(filling, return_exceptions=True)
+        await finish(running, _STOP_SECONDS, "rollcall")
+
+
+def _write_settings(place: Path, company: Company, listen: str, sql_listen: str) -> Path:
+    config = place / "rollcall.toml"
+    config.write_text(
+        f"""\
+listen = "{listen}"
+sql_listen = "{sql_listen}"
+log_url = "sqlite://{place}/events.db"
+warehouse_url = "chdb://{place}/warehouse"
+
+[sites.acme]
+url = "{company.address}"
+email = "{company.email}"
+api_token = "{company.token}"
+webhook_secrets_file = "{company.secret_file}"
+timezone = "Europe/Berlin"
+""",
+        encoding="utf-8",
+    )
+    config.chmod(0o600)
+    return config
+
+
+async def _fill(
+    company: Company, settings: Settings, port: "asyncio.Future[int]", config: Path, people: int, days: int
+) -> None:
+    host = settings.listen.rpartition(":")[0]
+    page = f"http://{host}:{await port}"
+    webhook_url = f"{page}/webhooks/acme"
+    print(f"rollcall: a simulated company of {people} people at {company.address}", file=sys.stderr)
+    print(f"rollcall: the page is {page}/", file=sys.stderr)
+    await company.register_webhook(webhook_url)
+    async with history_progress():
+        await company.send_history(webhook_url)
+    print(f"rollcall: {days} days of history are in, live webhooks go on; Ctrl-C ends the demo", file=sys.stderr)
+    print(f"rollcall: try    rollcall report users --config {config}", file=sys.stderr)
+    await asyncio.Event().wait()

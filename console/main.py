@@ -1,0 +1,45 @@
+"""The ``rollcall`` command."""
+
+from typing import Annotated
+
+import typer
+
+from console.checks.command import check
+from console.demo.command import demo
+from console.letters.commands import app as deadletter
+from console.maintenance import migrate_command, rebuild
+from console.parts import consume, ingest
+from console.report import app as report
+from console.up import up
+from rollcall import __version__
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,  # locals hold settings, and settings hold secrets
+    help="Who really uses Jira Cloud: receive its webhooks, keep who was active on which day, find seats nobody uses.",
+)
+
+app.command()(demo)
+app.command()(up)
+app.command()(ingest)
+app.command()(consume)
+app.command("migrate")(migrate_command)
+app.command()(rebuild)
+app.command()(check)
+app.add_typer(report, name="report")
+app.add_typer(deadletter, name="deadletter")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"rollcall {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Options of every command."""

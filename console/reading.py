@@ -1,0 +1,54 @@
+"""Open the warehouse to read, also while `up` holds the embedded files: then its SQL door answers."""
+
+from urllib.parse import urlsplit
+
+import clickhouse_connect
+
+from rollcall.errors import WarehouseHeldError, WarehouseUnavailableError
+from rollcall.settings import Settings
+from rollcall.warehouse import Warehouse, open_warehouse, require_current
+from rollcall.warehouse.address import Embedded, parse_warehouse_url
+from rollcall.warehouse.holder import Holding, read_holding
+
+
+async def open_for_reading(settings: Settings, command: str) -> Warehouse:
+    """Connect to the warehouse for queries.
+
+    Args:
+        settings: The settings.
+        command: What this process runs.
+
+    Raises:
+        WarehouseHeldError: Another process holds the embedded files and has no SQL door.
+        WarehouseUnavailableError: There is no warehouse yet, or it cannot be reached.
+        SchemaError: Its schema is not current.
+    """
+    address = parse_warehouse_url(settings.warehouse_url)
+    if isinstance(address, Embedded):
+        if holding := read_holding(address.lock_path):
+            return _through_the_door(holding)
+        if not address.path.is_dir():
+            raise WarehouseUnavailableError(
+                f"there is no warehouse at {address.path} yet; start `rollcall up`, or check warehouse_url"
+            )
+    warehouse = await open_warehouse(settings.warehouse_url, command, write=False)
+    try:
+        await require_current(warehouse)
+    except BaseException:
+        await warehouse.close()
+        raise
+    return warehouse
+
+
+def _through_the_door(holding: Holding) -> Warehouse:
+    if not holding.sql_url:
+        raise WarehouseHeldError(
+            f"process {holding.pid} ({holding.command}) holds the embedded warehouse and has no SQL door (yet); "
+            "set sql_listen, or stop that process"
+        )
+    door = urlsplit(holding.sql_url)
+    return Warehouse(
+        lambda: clickhouse_connect.get_client(
+            host=door.hostname, port=door.port, username="default", password=holding.control_token, compress=False
+        )
+    )

@@ -1,0 +1,1 @@
+"""The reports: what each shows and where it comes from."""

@@ -1,0 +1,143 @@
+"""A whole Rollcall, run as its users run it: `rollcall up` as a process of its own, asked over HTTP and its CLI."""
+
+import hashlib
+import hmac
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+SECRET = "0123456789abcdef0123456789abcdef"
+PATIENCE = 60.0
+"""Seconds after which a wait gives up; only a failing test waits for so long."""
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def signature(body: bytes, secret: str = SECRET) -> dict[str, str]:
+    return {"x-hub-signature": f"sha256={hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()}"}
+
+
+@dataclass
+class Installation:
+    """A folder with settings, log and warehouse, and the process that runs on it."""
+
+    folder: Path
+    timezone: str = "Europe/Berlin"
+    log_folder: Path | None = None
+    extra_settings: str = ""
+    port: int = field(default_factory=free_port)
+    sql_port: int = field(default_factory=free_port)
+    process: subprocess.Popen[bytes] | None = None
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.config.write_text(
+            f"""
+            listen = "127.0.0.1:{self.port}"
+            sql_listen = "127.0.0.1:{self.sql_port}"
+            log_url = "sqlite://{self.log_folder or self.folder}/events.db"
+            warehouse_url = "chdb://{self.folder}/warehouse"
+            {self.extra_settings}
+            [sites.acme]
+            url = "https://acme.atlassian.net"
+            webhook_secrets = ["{SECRET}"]
+            timezone = "{self.timezone}"
+            """
+        )
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "rollcall.toml"
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def webhook_url(self) -> str:
+        return f"{self.url}/webhooks/acme"
+
+    @property
+    def output(self) -> str:
+        """Everything the process wrote to stderr."""
+        return (self.folder / "up.log").read_text()
+
+    def start(self, command: str = "up") -> None:
+        with (self.folder / "up.log").open("ab") as log:
+            self.process = subprocess.Popen(rollcall(command, "--config", str(self.config)), stdout=log, stderr=log)
+        self.wait_for("/healthz")
+
+    def wait_for(self, path: str) -> None:
+        """Wait until a path answers 200."""
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            assert self.process
+            assert self.process.poll() is None, self.output
+            try:
+                if httpx.get(self.url + path, timeout=10).status_code == httpx.codes.OK:
+                    return
+            except httpx.TransportError:
+                pass
+            time.sleep(0.02)
+        raise AssertionError(f"{path} never answered 200\n{self.output}")
+
+    def kill(self) -> None:
+        """SIGKILL: no chance to finish anything."""
+        assert self.process
+        os.kill(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self) -> int:
+        """SIGTERM: a clean stop; return the exit code."""
+        if not self.process:
+            return 0
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(PATIENCE)
+        self.process = None
+        return code
+
+    def wait_until_written(self) -> None:
+        """Wait until the consumers have written everything that is on the log."""
+        deadline = time.monotonic() + PATIENCE
+        while (left := self.lag()) != 0:
+            assert time.monotonic() < deadline, f"{left} records were never written\n{self.output}"
+            time.sleep(0.05)
+
+    def lag(self) -> int | None:
+        """Records on the log that are not committed, None before the consumers have joined."""
+        findings = json.loads(self.run("check", "--format", "json", check=False).stdout)
+        found = next(row["found"] for row in findings if row["subject"] == "event log")
+        return int(found.split(" not yet in the warehouse")[0].rsplit(" ", 1)[-1])
+
+    def run(self, *arguments: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
+        """Run a rollcall command on these settings."""
+        return subprocess.run(
+            rollcall(*arguments, "--config", str(self.config)), capture_output=True, text=True, check=check, timeout=120
+        )
+
+    def report(self, *arguments: str) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = json.loads(self.run("report", *arguments, "--format", "json").stdout)
+        return rows
+
+    def post(self, body: bytes, headers: dict[str, str] | None = None) -> int:
+        """Post one webhook, signed unless headers are given; return the status."""
+        return httpx.post(self.webhook_url, content=body, headers=headers or signature(body), timeout=30).status_code
+
+
+def rollcall(*arguments: str) -> Sequence[str]:
+    """The command line of a rollcall command in this environment."""
+    return [sys.executable, "-m", "console", *arguments]
