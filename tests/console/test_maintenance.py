@@ -1,0 +1,95 @@
+"""migrate, rebuild, check and the edges of the command line."""
+
+from datetime import date
+
+import pytest
+from typer.testing import CliRunner
+
+from console.main import app
+from rollcall import __version__
+from rollcall.warehouse.address import Embedded, parse_warehouse_url
+from rollcall.warehouse.holder import Holder
+
+from ..facts import fact, ms
+from .conftest import Shell
+
+MIDNIGHT = ms("2026-10-31T23:00:00")
+
+
+def test_migrate_makes_the_tables_and_again_does_nothing(shell: Shell) -> None:
+    first = shell.run("migrate")
+    assert "applied 0001 activity" in first.stdout
+    second = shell.run("migrate")
+    assert second.stdout == "the warehouse is up to date\n"
+
+
+def test_rebuild_mends_the_days_it_is_told(shell: Shell) -> None:
+    shell.store([fact("history:1", MIDNIGHT - 2), fact("history:1", MIDNIGHT + 2, source="reconcile")])
+    assert len(shell.rows("report", "days", "--days", "9999")) == 2
+    result = shell.run("rebuild", "--since", "2026-10-31", "--until", "2026-11-01")
+    assert result.stdout == "acme: rebuilt 2026-10, 2026-11\n"
+    assert [row["day"] for row in shell.rows("report", "days", "--days", "9999")] == [date(2026, 11, 1).isoformat()]
+
+
+def test_rebuild_without_days_takes_all_months(shell: Shell) -> None:
+    shell.store([fact("history:1", MIDNIGHT - 2), fact("history:2", ms("2025-03-04T10:00:00"))])
+    assert "2025-03, 2026-10" in shell.run("rebuild").stdout
+
+
+@pytest.mark.parametrize("options", [["--until", "2026-11-01"], ["--since", "2026-11-02", "--until", "2026-11-01"]])
+def test_rebuild_of_impossible_days_is_wrong_usage(shell: Shell, options: list[str]) -> None:
+    shell.store([])
+    assert shell.run("rebuild", *options).exit_code == 2
+
+
+def test_a_warehouse_without_tables_names_migrate(shell: Shell) -> None:
+    (shell.folder / "warehouse").mkdir()
+    result = shell.run("report", "days")
+    assert result.exit_code == 1
+    assert "run rollcall migrate" in result.stderr
+
+
+def test_files_that_another_process_holds_are_named(shell: Shell) -> None:
+    address = parse_warehouse_url(f"chdb://{shell.folder}/warehouse")
+    assert isinstance(address, Embedded)
+    holder = Holder(address.lock_path, "rollcall up")
+    try:
+        result = shell.run("migrate")
+        assert result.exit_code == 1
+        assert "(rollcall up) holds the embedded warehouse" in result.stderr
+        assert "set sql_listen" in shell.run("rebuild").stderr
+    finally:
+        holder.close()
+    assert shell.run("migrate").exit_code == 0
+
+
+def test_check_finds_everything_in_order(shell: Shell) -> None:
+    shell.store([fact("history:1", MIDNIGHT)])
+    findings = {row["subject"]: row for row in shell.rows("check")}
+    local = ("site acme", "event log", "warehouse", "clock")
+    assert {name: findings[name]["ok"] for name in local} == dict.fromkeys(local, True)
+    assert "1 user days, the last on 2026-11-01" in findings["warehouse"]["found"]
+
+
+def test_check_names_what_is_wrong_and_the_remedy(shell: Shell) -> None:
+    text = shell.config.read_text().replace("0123456789abcdef", "short")
+    shell.config.write_text(text)
+    result = shell.run("check", "--format", "json")
+    assert result.exit_code == 1
+    assert "openssl rand" in result.stdout
+    assert "rollcall migrate" in result.stdout
+
+
+def test_no_sites_says_what_to_write(shell: Shell) -> None:
+    shell.config.write_text(f'log_url = "sqlite://{shell.folder}/events.db"\n')
+    result = shell.run("up")
+    assert result.exit_code == 2
+    assert "[sites.acme]" in result.stderr
+
+
+def test_version_and_help() -> None:
+    assert CliRunner().invoke(app, ["--version"]).stdout == f"rollcall {__version__}\n"
+    listed = CliRunner().invoke(app, ["--help"]).stdout
+    for name in ("demo", "up", "ingest", "consume", "migrate", "rebuild", "report", "deadletter", "check"):
+        assert name in listed
+    assert "--install-completion" in listed
