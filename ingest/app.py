@@ -1,0 +1,41 @@
+"""The web application."""
+
+from collections.abc import Mapping, Sequence
+
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute, Route
+from starlette.types import Lifespan
+
+from ingest.endpoint import WebhookEndpoint
+from ingest.health import Check, health_routes
+from rollcall.eventlog import EventLog
+from rollcall.settings import Settings
+from rollcall.topics import Topics
+
+
+def webhook_routes(settings: Settings, log: EventLog, topics: Topics) -> list[Route]:
+    """Return the route that takes webhooks: ``POST /webhooks/{site}``."""
+    return [Route("/webhooks/{site}", WebhookEndpoint(settings, log, topics), methods=["POST"])]
+
+
+def create_app(
+    settings: Settings,
+    log: EventLog,
+    topics: Topics,
+    *,
+    checks: Mapping[str, Check],
+    extra_routes: Sequence[BaseRoute] = (),
+    lifespan: Lifespan[Starlette] | None = None,
+) -> Starlette:
+    """Build the application: webhooks, ``/healthz``, ``/readyz``, ``/metrics``, and what else is given.
+
+    Args:
+        settings: All settings.
+        log: Where facts go.
+        topics: The log's topics.
+        checks: What ``/readyz`` asks, by name; each raises when something is wrong.
+        extra_routes: Further routes, such as the page.
+        lifespan: Runs around the serving, see Starlette.
+    """
+    routes: list[BaseRoute] = [*webhook_routes(settings, log, topics), *health_routes(checks), *extra_routes]
+    return Starlette(routes=routes, lifespan=lifespan)

@@ -1,0 +1,79 @@
+"""Read webhook bodies, within limits of size, time and memory."""
+
+import asyncio
+
+from starlette.types import Receive
+
+from ingest.refusal import DisconnectedError, RefusalError
+
+
+class BodyBudget:
+    """How many bytes of bodies all requests together hold in memory."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self.used = 0
+
+    def take(self, size: int) -> bool:
+        """Take part of the budget; False, and nothing taken, when there is not enough left."""
+        if self.used + size > self._limit:
+            return False
+        self.used += size
+        return True
+
+    def give_back(self, size: int) -> None:
+        """Give back what was taken."""
+        self.used -= size
+
+
+class Body:
+    """The body of one request. It counts against the budget from its first byte until `release`.
+
+    Args:
+        limit: Most bytes it may have.
+        seconds: How long it may take to arrive, from the first byte to the last.
+        budget: What all bodies share.
+    """
+
+    def __init__(self, limit: int, seconds: float, budget: BodyBudget) -> None:
+        self._limit = limit
+        self._seconds = seconds
+        self._budget = budget
+        self._size = 0
+
+    async def read(self, receive: Receive) -> bytes:
+        """Read it whole from the ASGI channel.
+
+        Raises:
+            RefusalError: It is too large (413), too slow (408), or the budget is used up (503).
+            DisconnectedError: The sender went away.
+        """
+        try:
+            async with asyncio.timeout(self._seconds):
+                chunk, more = await self._next(receive)
+                if not more:
+                    return chunk
+                chunks = [chunk]
+                while more:
+                    chunk, more = await self._next(receive)
+                    chunks.append(chunk)
+        except TimeoutError:
+            raise RefusalError(408, "too_slow", close=True) from None
+        return b"".join(chunks)
+
+    def release(self) -> None:
+        """Give its part of the budget back."""
+        self._budget.give_back(self._size)
+        self._size = 0
+
+    async def _next(self, receive: Receive) -> tuple[bytes, bool]:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise DisconnectedError("the sender went away")
+        chunk: bytes = message.get("body", b"")
+        if self._size + len(chunk) > self._limit:
+            raise RefusalError(413, "too_large")
+        if not self._budget.take(len(chunk)):
+            raise RefusalError(503, "memory_full")
+        self._size += len(chunk)
+        return chunk, message.get("more_body", False)

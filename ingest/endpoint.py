@@ -1,0 +1,118 @@
+"""The HTTP side of a webhook: who may post, how much, and what is answered.
+
+A plain ASGI application rather than a Starlette function, because it is the hot path: no request object, no copy of
+the body.
+"""
+
+import asyncio
+import json
+import time
+from functools import cache
+
+from prometheus_client import Counter, Gauge
+from starlette.types import Message, Receive, Scope, Send
+
+from ingest.body import Body, BodyBudget
+from ingest.events import OTHER
+from ingest.intake import Headers, Intake, Taken, short_identifier
+from ingest.refusal import DisconnectedError, RefusalError
+from ingest.signature import parse_signature, signed
+from rollcall.eventlog import EventLog
+from rollcall.logs import logger
+from rollcall.metrics import BODIES_IN_MEMORY, WEBHOOK_LAST, WEBHOOK_SECONDS, WEBHOOKS
+from rollcall.settings import Settings
+from rollcall.topics import Topics
+
+_log = logger(__name__)
+_END: Message = {"type": "http.response.body", "body": b""}
+_NO_CONTENT: Message = {"type": "http.response.start", "status": 204, "headers": []}
+_SIGNATURE = b"x-hub-signature"
+_UNKNOWN_SITE = ""
+"""Label of webhooks to sites that the settings do not name: what a stranger puts into a URL is no label."""
+
+
+class WebhookEndpoint:
+    """ASGI application of ``POST /webhooks/{site}``; it answers 204 only after all is durable on the log."""
+
+    def __init__(self, settings: Settings, log: EventLog, topics: Topics) -> None:
+        self._settings = settings.ingest
+        self._secrets = {name: () if site.unsigned else tuple(site.secrets()) for name, site in settings.sites.items()}
+        self._budget = BodyBudget(self._settings.bodies_in_memory)
+        self._intake = Intake(log, topics, self._settings.append_timeout)
+        BODIES_IN_MEMORY.set_function(lambda: self._budget.used)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        started = time.perf_counter()
+        name: str = scope["path_params"]["site"]
+        site = name if name in self._secrets else _UNKNOWN_SITE
+        headers: Headers = dict(scope["headers"])
+        body = Body(self._settings.body_limit, self._settings.body_timeout, self._budget)
+        try:
+            taken = await self._take(site, headers, body, receive)
+            _last_of(site).set_to_current_time()
+            await _answer(send, _NO_CONTENT, _END)
+        except DisconnectedError:
+            taken = Taken(OTHER, "disconnected")
+        except RefusalError as refusal:
+            taken = Taken(OTHER, refusal.reason)
+            await self._refuse(send, site, refusal, headers)
+        except asyncio.CancelledError:
+            # The server gave up waiting at its stop. Not raised again: an answer lets Jira send again at once,
+            # and the server has nothing more to do with this task.
+            taken = Taken(OTHER, "stopping")
+            await self._refuse(send, site, RefusalError(503, "stopping", close=True), headers)
+        finally:
+            body.release()
+        _counter(site, *taken).inc()
+        WEBHOOK_SECONDS.observe(time.perf_counter() - started)
+
+    async def _take(self, site: str, headers: Headers, body: Body, receive: Receive) -> Taken:
+        """Check all that can be checked without the body first, so that strangers cost no memory."""
+        if site == _UNKNOWN_SITE:
+            raise RefusalError(404, "unknown_site")
+        secrets = self._secrets[site]
+        claimed = headers.get(_SIGNATURE)
+        signature = parse_signature(claimed) if claimed is not None else None
+        if secrets and signature is None:
+            raise RefusalError(401, "no_signature" if claimed is None else "bad_signature")
+        length = headers.get(b"content-length", b"")
+        if length.isdigit() and int(length) > self._settings.body_limit:
+            raise RefusalError(413, "too_large")
+        content = await body.read(receive)
+        if secrets and not (signature and signed(content, signature, secrets)):
+            raise RefusalError(401, "wrong_signature")
+        return await self._intake.take(site, content, headers)
+
+    async def _refuse(self, send: Send, site: str, refusal: RefusalError, headers: Headers) -> None:
+        _log.warning(
+            "webhook refused",
+            site=site,
+            status=refusal.status,
+            reason=refusal.reason,
+            delivery=short_identifier(headers),
+            **({"detail": refusal.detail} if refusal.detail else {}),
+        )
+        text = json.dumps({"error": refusal.reason}).encode()
+        fields = [(b"content-type", b"application/json"), (b"content-length", str(len(text)).encode())]
+        if refusal.status == 503:
+            fields.append((b"retry-after", str(self._settings.retry_after).encode()))
+        if refusal.close:
+            fields.append((b"connection", b"close"))
+        start: Message = {"type": "http.response.start", "status": refusal.status, "headers": fields}
+        await _answer(send, start, {"type": "http.response.body", "body": text})
+
+
+@cache
+def _counter(site: str, event: str, outcome: str) -> Counter:
+    return WEBHOOKS.labels(site, event, outcome)
+
+
+@cache
+def _last_of(site: str) -> Gauge:
+    return WEBHOOK_LAST.labels(site)
+
+
+async def _answer(send: Send, start: Message, body: Message) -> None:
+    await send(start)
+    await send(body)

@@ -1,0 +1,54 @@
+"""What monitors ask: alive, ready, metrics."""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Mapping
+
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from rollcall.errors import RollcallError
+
+Check = Callable[[], Awaitable[None]]
+
+CHECK_SECONDS = 5.0
+"""How long one check may take before it counts as failed."""
+
+_CREDENTIALS = re.compile(r"://[^/\s@]*@")
+_LONGEST = 200
+
+
+def health_routes(checks: Mapping[str, Check]) -> list[Route]:
+    """Return ``/healthz`` (the process answers), ``/readyz`` (every check passes) and ``/metrics`` (Prometheus).
+
+    Args:
+        checks: By name, what raises when something that is needed cannot be reached.
+    """
+
+    async def alive(_: Request) -> Response:
+        return Response("ok\n", media_type="text/plain")
+
+    async def ready(_: Request) -> Response:
+        states = await asyncio.gather(*(_state(check) for check in checks.values()))
+        found = dict(zip(checks, states, strict=True))
+        return JSONResponse(found, 200 if all(state == "ok" for state in states) else 503)
+
+    async def metrics(_: Request) -> Response:
+        return Response(generate_latest(), headers={"content-type": CONTENT_TYPE_LATEST})
+
+    return [Route("/healthz", alive), Route("/readyz", ready), Route("/metrics", metrics)]
+
+
+async def _state(check: Check) -> str:
+    try:
+        async with asyncio.timeout(CHECK_SECONDS):
+            await check()
+    except TimeoutError:
+        return f"no answer within {CHECK_SECONDS:g} s"
+    except RollcallError as error:
+        return f"{type(error).__name__}: {_CREDENTIALS.sub('://…@', str(error))}"[:_LONGEST]
+    except Exception as error:  # a foreign error's text may hold anything, so only its name
+        return type(error).__name__
+    return "ok"

@@ -1,0 +1,81 @@
+"""What monitors are told."""
+
+import asyncio
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+
+from ingest.health import health_routes
+from rollcall.errors import LogUnavailableError, WarehouseUnavailableError
+
+from .memory_log import MemoryLog
+from .payloads import comment, encoded
+from .serving import Served
+
+
+async def fine() -> None:
+    return
+
+
+async def hanging() -> None:
+    await asyncio.Event().wait()
+
+
+async def away() -> None:
+    raise WarehouseUnavailableError("cannot reach clickhouse://ann:secret@db:8123/rollcall " + "x" * 500)
+
+
+async def foreign() -> None:
+    raise ValueError("secret")
+
+
+def ask(path: str, **checks: object) -> httpx.Response:
+    app = Starlette(routes=health_routes(checks))  # type: ignore[arg-type]
+
+    async def get() -> httpx.Response:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x") as client:
+            return await client.get(path)
+
+    return asyncio.run(get())
+
+
+def test_ready_when_every_check_passes() -> None:
+    answer = ask("/readyz", log=fine, warehouse=fine)
+    assert (answer.status_code, answer.json()) == (200, {"log": "ok", "warehouse": "ok"})
+    assert ask("/readyz").status_code == 200
+
+
+def test_not_ready_says_what_is_wrong_and_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ingest.health.CHECK_SECONDS", 0.05)
+    answer = ask("/readyz", log=fine, warehouse=away, clock=hanging, other=foreign)
+    told = answer.json()
+    assert answer.status_code == 503
+    assert told["log"] == "ok"
+    assert told["warehouse"].startswith("WarehouseUnavailableError: cannot reach clickhouse://…@db:8123/rollcall")
+    assert len(told["warehouse"]) <= 200
+    assert told["clock"] == "no answer within 0.05 s"
+    assert told["other"] == "ValueError"
+    assert "secret" not in answer.text
+
+
+def test_alive_whatever_is_wrong() -> None:
+    assert ask("/healthz", log=away).text == "ok\n"
+
+
+def test_the_server_is_ready_while_its_log_is(server: Served, memory: MemoryLog) -> None:
+    assert server.client.get("/healthz").status_code == 200
+    assert server.client.get("/readyz").json() == {"log": "ok"}
+    memory.fault = LogUnavailableError("disk full")
+    answer = server.client.get("/readyz")
+    assert (answer.status_code, answer.json()) == (503, {"log": "LogUnavailableError: disk full"})
+
+
+def test_metrics_are_prometheus_text(server: Served) -> None:
+    server.post(encoded(comment("comment_created")))
+    answer = server.client.get("/metrics")
+    assert answer.headers["content-type"].startswith("text/plain; version=")
+    assert 'rollcall_webhooks_total{event="comment_created",outcome="facts",site="acme"}' in answer.text
+    assert 'rollcall_webhook_last_timestamp_seconds{site="acme"}' in answer.text
+    assert "rollcall_webhook_bodies_bytes 0.0" in answer.text
+    assert "rollcall_webhook_seconds_bucket" in answer.text

@@ -1,0 +1,73 @@
+"""What the fact can do without never spoils it."""
+
+import pytest
+
+from ingest.translate import translate
+from rollcall.records import decode_activity, encode
+
+from .payloads import RECEIVED, Json, changed, comment, encoded, issue_event, told, without, worklog
+
+
+def link(payload: Json) -> tuple[int, str, str]:
+    fact = told(payload).facts[0]
+    return fact.issue_id, fact.issue_key, fact.project_key
+
+
+def test_issue_and_project() -> None:
+    assert link(comment("comment_created")) == (10001, "ACME-1", "ACME")
+    assert link(issue_event("jira:issue_updated")) == (10001, "ACME-1", "ACME")
+    assert link(worklog("worklog_created")) == (10001, "", "")
+
+
+def test_the_project_is_read_off_the_key_when_it_is_not_named() -> None:
+    assert link(without(comment("comment_created"), "issue", "fields")) == (10001, "ACME-1", "ACME")
+    two = changed(without(comment("comment_created"), "issue", "fields"), "LIMA-1-5", "issue", "key")
+    assert link(two) == (10001, "LIMA-1-5", "LIMA-1")
+    assert link(changed(two, "NOHYPHEN", "issue", "key")) == (10001, "NOHYPHEN", "")
+
+
+@pytest.mark.parametrize("bad", [None, 5, "text", [], True])
+def test_a_bad_issue_spoils_nothing(bad: object) -> None:
+    assert link({**comment("comment_created"), "issue": bad}) == (0, "", "")
+    assert link(changed(comment("comment_created"), bad, "issue", "fields"))[0] == 10001
+
+
+@pytest.mark.parametrize("bad", [None, [], {}, True, "x", -1, "9" * 30, 2**64])
+def test_a_bad_issue_id_is_none(bad: object) -> None:
+    assert link(changed(comment("comment_created"), bad, "issue", "id")) == (0, "ACME-1", "ACME")
+    assert link(worklog("worklog_created", issueId=bad)) == (0, "", "")
+
+
+@pytest.mark.parametrize("bad", [None, 5, [], "x" * 1025, "x" * 5_000_000])
+def test_bad_and_endless_keys_are_none(bad: object) -> None:
+    assert link(changed(comment("comment_created"), bad, "issue", "key")) == (10001, "", "ACME")
+    payload = changed(comment("comment_created"), bad, "issue", "fields", "project", "key")
+    assert link(payload) == (10001, "ACME-1", "ACME")
+
+
+def test_wrong_types_elsewhere_do_no_harm() -> None:
+    payload = {**comment("comment_created", body={"deep": [1]}, updateAuthor=5, updated=[]), "user": 3}
+    payload |= {"worklog": "x", "attachment": 7, "changelog": True, "issue_event_type_name": [], "unknown": None}
+    assert told(payload).facts[0].event_key == "comment:77:created"
+
+
+def test_half_an_emoji_in_a_text_is_no_reason_to_lose_the_act() -> None:
+    body = encoded(comment("comment_created", body="cut here: @@")).replace(b"@@", rb"\ud83d").replace(b"@@", b"")
+    assert translate("acme", body, "", RECEIVED).facts
+    twice = encoded(comment("comment_created", body="@@")).replace(
+        b"@@", rb"\udc00 \ud83d\ude00 \ud83d\ud83d\ude00 \\ud800"
+    )
+    assert translate("acme", twice, "", RECEIVED).facts
+
+
+def test_a_changelog_of_endless_fields_stays_a_small_record() -> None:
+    items = [{"fieldId": f"customfield_{number}"} for number in range(5000)]
+    fact = told(issue_event("jira:issue_updated", changelog={"id": 900, "items": items})).facts[0]
+    assert len(fact.fields) == 1000
+
+
+def test_nothing_that_anybody_wrote_is_in_the_record() -> None:
+    for payload in (comment("comment_created"), worklog("worklog_updated"), issue_event("jira:issue_updated")):
+        record = encode(told(payload).facts[0])
+        assert b"secret" not in record
+        assert decode_activity(record) == told(payload).facts[0]
