@@ -1,0 +1,1 @@
+"""The company behind the site: people, their days, projects and groups."""

@@ -1,0 +1,158 @@
+"""Webhook bodies, event by event, with the keys that captures from Jira Cloud have, and no others.
+
+Modern shape: no ``name``, ``key`` or ``emailAddress``; comment events carry no ``user`` and an issue of six fields;
+worklog events carry neither ``user`` nor ``issue``; a creation carries a changelog, a deletion no
+``issue_event_type_name``. Bodies of comments and worklogs are plain text.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from simulator.company.person import Person
+from simulator.config import SiteConfig
+from simulator.hooks.changelog import item_json
+from simulator.hooks.scribe import Scribe
+from simulator.life import catalog
+from simulator.life.act import Act, Entry, Issue
+
+
+class Bodies:
+    """Writes the bodies for one site."""
+
+    def __init__(self, config: SiteConfig, people: tuple[Person, ...]) -> None:
+        """Prepare for a site."""
+        self.config = config
+        self.people = people
+        self.scribe = Scribe(config)
+
+    def issue(self, act: Act) -> dict[str, Any]:
+        """Write a ``jira:issue_*`` event, with the changelog where the act has one."""
+        scribe = self.scribe
+        if act.kind == "issue_deleted":
+            issue = scribe.full(act.issue, deleted=True)
+            return {
+                "timestamp": act.stamp,
+                "webhookEvent": "jira:issue_deleted",
+                "user": scribe.person(act.actor),
+                "issue": issue,
+            }
+        created = act.kind == "issue_created"
+        body = {
+            "timestamp": act.stamp if act.entry is None else act.issue.updated + act.stamp % 82,
+            "webhookEvent": "jira:issue_created" if created else "jira:issue_updated",
+            "issue_event_type_name": act.event,
+            "user": scribe.person(act.actor),
+            "issue": scribe.full(act.issue),
+        }
+        if act.history:
+            items = [item_json(item, self.people, historic=not created) for item in act.items]
+            body["changelog"] = {"id": str(act.history), "items": items}
+        if act.bulk:
+            body["bulkOperationMetaData"] = {"bulkOperationId": f"{self.config.seed}-{act.at // 60_000}"}
+        return body
+
+    def echo(self, act: Act) -> dict[str, Any]:
+        """Write the ``jira:issue_updated`` that only echoes a comment's or worklog's own event."""
+        return {
+            "timestamp": act.stamp,
+            "webhookEvent": "jira:issue_updated",
+            "issue_event_type_name": act.event,
+            "user": self.scribe.person(act.actor),
+            "issue": self.scribe.full(act.issue),
+        }
+
+    def entry(self, act: Act) -> dict[str, Any]:
+        """Write a ``comment_*`` or ``worklog_*`` event."""
+        if act.entry is None:
+            raise ValueError(f"an act of kind {act.kind} needs its comment or worklog")
+        family, _, done = act.kind.partition("_")
+        name = f"{family}_{'updated' if done in ('edited', 'touched') else done}"
+        if family == "comment":
+            return self._comment(act.stamp, name, act.entry, act.issue)
+        return self._worklog(act.stamp, name, act.entry, act.issue)
+
+    def victim(self, act: Act, family: str, entry: Entry) -> dict[str, Any]:
+        """Write the deletion of a comment or worklog that went with its issue."""
+        stamp = act.stamp + 200 + entry.id % 900
+        if family == "comment":
+            return self._comment(stamp, "comment_deleted", entry, act.issue)
+        return self._worklog(stamp, "worklog_deleted", entry, act.issue)
+
+    def extras(self, act: Act) -> Iterator[dict[str, Any]]:
+        """Write the attachment and link events beside a changelog entry; they say nothing new about anybody."""
+        scribe = self.scribe
+        for _field, field_id, _kind, old, _name, new, _text in act.items:
+            if field_id == "attachment":
+                number = str(new or old)
+                attachment = {
+                    "self": f"{scribe.base}/attachment/{number}",
+                    "id": number,
+                    "filename": "screenshot.png",
+                    "author": scribe.person(act.actor),
+                    "created": scribe.time(act.at),
+                    "size": 12_345,
+                    "mimeType": "image/png",
+                    "content": f"https://{self.config.host}/secure/attachment/{number}/screenshot.png",
+                }
+                name = "attachment_created" if new else "attachment_deleted"
+                yield {"timestamp": act.stamp, "webhookEvent": name, "attachment": attachment}
+            elif _field == "Link":
+                kind = {"id": 10_003, "name": "Relates", "outwardName": "relates to", "inwardName": "relates to"}
+                link: dict[str, Any] = {
+                    "id": act.history,
+                    "sourceIssueId": act.issue.id,
+                    "destinationIssueId": act.issue.id + 1,
+                }
+                link |= {
+                    "issueLinkType": kind | {"isSubTaskLinkType": False, "isSystemLinkType": False},
+                    "systemLink": False,
+                }
+                yield {"timestamp": act.stamp, "webhookEvent": "issuelink_created", "issueLink": link}
+
+    def _comment(self, stamp: int, name: str, entry: Entry, issue: Issue) -> dict[str, Any]:
+        scribe = self.scribe
+        comment = {
+            "self": f"{scribe.base}/issue/{issue.id}/comment/{entry.id}",
+            "id": str(entry.id),
+            "author": scribe.person(entry.author),
+            "body": catalog.words(entry.text, 8),
+            "updateAuthor": scribe.person(entry.editor),
+            "created": scribe.time(entry.created),
+            "updated": scribe.time(entry.updated),
+            "jsdPublic": True,
+        }
+        body: dict[str, Any] = {
+            "timestamp": stamp,
+            "webhookEvent": name,
+            "comment": comment,
+            "issue": scribe.brief(issue),
+        }
+        if name == "comment_created":
+            body["eventType"] = "primaryAction"
+        return body
+
+    def _worklog(self, stamp: int, name: str, entry: Entry, issue: Issue) -> dict[str, Any]:
+        scribe = self.scribe
+        worklog = {
+            "self": f"{scribe.base}/issue/{issue.id}/worklog/{entry.id}",
+            "author": scribe.person(entry.author),
+            "updateAuthor": scribe.person(entry.editor),
+            "comment": catalog.words(entry.text, 3) if entry.text % 2 else "",
+            "created": scribe.time(entry.created),
+            "updated": scribe.time(entry.updated),
+            "started": scribe.time(entry.started),
+            "timeSpent": spent(entry.seconds),
+            "timeSpentSeconds": entry.seconds,
+            "id": str(entry.id),
+            "issueId": str(issue.id),
+        }
+        body: dict[str, Any] = {"timestamp": stamp, "webhookEvent": name, "worklog": worklog}
+        if name != "worklog_updated":
+            body["isFromIssueLimitTransformation"] = False
+        return body
+
+
+def spent(seconds: int) -> str:
+    """Write a duration as Jira does: hours and minutes."""
+    hours, minutes = divmod(seconds // 60, 60)
+    return " ".join(part for part in (f"{hours}h" if hours else "", f"{minutes}m" if minutes else "") if part) or "0m"

@@ -1,0 +1,144 @@
+"""POST and GET /search/jql and what belongs to it."""
+
+import base64
+from collections import OrderedDict
+from typing import Any
+
+import msgspec
+
+from simulator.chance import share
+from simulator.life.numbering import FIRST
+from simulator.rest.answer import JiraError
+from simulator.rest.ask import Ask
+from simulator.rest.index import Row
+from simulator.rest.jql import Names, Query, parse
+from simulator.rest.scribe import RestScribe
+from simulator.rest.state import Site
+
+MOST, MOST_IDS = 100, 5_000
+"""Issues a page holds with any field, and with nothing but id or key."""
+_KEPT = 16
+
+
+class Token(msgspec.Struct, frozen=True):
+    """What nextPageToken says: the search and how far it has come."""
+
+    search: int
+    place: int
+
+
+class Searches:
+    """The answers to searches still being paged: lists of issue ids as the index had them."""
+
+    def __init__(self, site: Site) -> None:
+        """Begin without any."""
+        self._site = site
+        self._found: OrderedDict[int, tuple[str, list[int]]] = OrderedDict()
+        self._made = 0
+
+    def begin(self, jql: str, fresh: list[int]) -> tuple[int, list[int]]:
+        """Search, and return the number of the search with all the ids it finds."""
+        found = [row.id for row in self.rows(jql, fresh)]
+        self._made += 1
+        self._found[self._made] = (jql, found)
+        if len(self._found) > _KEPT:
+            self._found.popitem(last=False)
+        return self._made, found
+
+    def go_on(self, text: str, jql: str) -> tuple[Token, list[int]]:
+        """Return where a token continues.
+
+        Raises:
+            JiraError: 400, the token is not one of ours or belongs to another query.
+        """
+        try:
+            token = msgspec.json.decode(base64.urlsafe_b64decode(text), type=Token)
+        except (ValueError, msgspec.DecodeError) as error:
+            raise JiraError(400, "Next page token is invalid.") from error
+        known = self._found.get(token.search)
+        if known is None:
+            # Other searches have pushed this one out; it is the same query, so ask again.
+            number, found = self.begin(jql, [])
+            return Token(number, token.place), found
+        if jql and known[0] != jql:
+            raise JiraError(400, "Next page token belongs to another query.")
+        return token, known[1]
+
+    def rows(self, jql: str, fresh: list[int]) -> list[Row]:
+        """Return the rows a query finds, in order; ``fresh`` ids are read from the store, not the index."""
+        site = self._site
+        query = self._query(jql)
+        rows = [row for row in site.index.rows.values() if row.id not in fresh and query.matches(row)]
+        for issue_id in fresh:
+            if (found := site.issue_by_id(issue_id)) is not None:
+                issue = found.issue
+                row = Row(issue.id, issue.created, issue.updated, issue.project)
+                rows += [row] if query.matches(row) else []
+        query.sort(rows)
+        return rows
+
+    def _query(self, jql: str) -> Query:
+        site = self._site
+        now = site.now()
+        by_name = {project.key.lower(): project.index for project in site.projects}
+        by_name |= {str(project.id): project.index for project in site.projects}
+
+        def issue(text: str) -> int | None:
+            number = text.rpartition("-")[2]
+            if not number.isdigit():
+                return None
+            return int(number) if number == text else int(number) + FIRST - 1
+
+        return parse(jql, Names(now, site.config.caller_zone, lambda text: by_name.get(text.lower()), issue))
+
+
+def search(ask: Ask, searches: Searches, scribe: RestScribe) -> dict[str, Any]:
+    """Answer a search: a page of issues and, if there is more, the token of the next."""
+    site = ask.site
+    body = ask.body if isinstance(ask.body, dict) else {}
+    jql = str(body.get("jql") or ask.query.get("jql") or "")
+    fields = ask.listed("fields") or ["id"]
+    only_ids = set(fields) <= {"id", "key"}
+    size = ask.number("maxResults", 50, MOST_IDS if only_ids else MOST)
+    if not size:
+        raise JiraError(400, "The value of 'maxResults' must be at least 1.")
+    fresh = [int(number) for number in ask.listed("reconcileIssues") if number.isdigit()][:50]
+    expand = ask.listed("expand")
+    site.now()
+    text = str(body.get("nextPageToken") or ask.query.get("nextPageToken") or "")
+    if text:
+        token, found = searches.go_on(text, jql)
+    else:
+        number, found = searches.begin(jql, fresh)
+        token = Token(number, 0)
+    if not ask.signed_in or "BROWSE_PROJECTS" not in site.faults.permissions:
+        # Missing permission looks like an empty answer, not like an error.
+        return {"issues": [], "isLast": True}
+    if size > 1 and share(site.config.seed, token.search, token.place, 91) < site.faults.short_page_share:
+        size = max(1, size * 2 // 3)
+    page = found[token.place : token.place + size]
+    if only_ids:
+        issues = [
+            {"id": str(number)} | ({"key": _key(site, scribe, number)} if "key" in fields else {}) for number in page
+        ]
+    else:
+        alive = (site.issue_by_id(number) for number in page)
+        issues = [scribe.issue(one, fields, expand) for one in alive if one is not None]
+    place = token.place + size
+    if place >= len(found):
+        return {"issues": issues, "isLast": True}
+    after = base64.urlsafe_b64encode(msgspec.json.encode(Token(token.search, place))).decode()
+    return {"issues": issues, "nextPageToken": after, "isLast": False}
+
+
+def count(ask: Ask, searches: Searches) -> dict[str, Any]:
+    """Answer POST /search/approximate-count."""
+    body = ask.body if isinstance(ask.body, dict) else {}
+    return {"count": len(searches.rows(str(body.get("jql") or ""), []))}
+
+
+def _key(site: Site, scribe: RestScribe, number: int) -> str:
+    found = site.issue_by_id(number)
+    if found is not None:
+        return scribe.key(found.issue)
+    return f"{site.projects[0].key}-{number - FIRST + 1}"

@@ -1,0 +1,151 @@
+"""The sender: takes deliveries, keeps to Jira's concurrency, tries again by Jira's rules."""
+
+import asyncio
+import heapq
+from collections.abc import AsyncIterator, Iterable
+from itertools import count
+
+from simulator.hooks.delivery import Delivery, Flow
+from simulator.hooks.signature import headers
+from simulator.sender.clock import Clock, ScaledClock
+from simulator.sender.disorder import Disorder, Parcel, Shuffle
+from simulator.sender.rules import PRIMARY, RETRIES, SECONDARY, HostHealth, pause, retriable, succeeded
+from simulator.sender.stats import Stats
+from simulator.sender.wire import ANSWER_S, Wire
+
+_AHEAD = 64
+"""Deliveries made before a worker is free for them."""
+_LOOK_S = 10.0
+"""Simulated seconds after which a retry is due at the latest once its time has come."""
+
+
+class Sender:
+    """Delivers to one URL under one webhook registration.
+
+    Memory is bounded: while ``waiting_limit`` deliveries wait for a retry, no new ones are taken.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        secret: str = "",
+        *,
+        registration: int = 0,
+        disorder: Disorder | None = None,
+        clock: Clock | None = None,
+        answer_s: float = ANSWER_S,
+        waiting_limit: int = 2_000,
+    ) -> None:
+        """Prepare for a URL.
+
+        Args:
+            url: Where to post.
+            secret: Key of the signature; empty for none.
+            registration: Number of the registration; each has identifiers of its own.
+            disorder: What to lose, double and shuffle.
+            clock: By which retries wait; real time unless given.
+            answer_s: Real seconds to wait for an answer.
+            waiting_limit: Deliveries that may wait for a retry at a time.
+        """
+        self.url = url
+        self.stats = Stats(registration)
+        self._secret = secret
+        self._registration = registration
+        self._disorder = disorder or Disorder()
+        self._clock: Clock = clock or ScaledClock()
+        self._health = HostHealth(self._clock.now)
+        self._answer_s = answer_s
+        self._limit = waiting_limit
+        self._queues: dict[str, asyncio.Queue[Parcel]] = {}
+        self._waiting: list[tuple[float, int, Parcel]] = []
+        self._order = count()
+        self._open = 0
+        self._changed = asyncio.Event()
+
+    async def send(self, source: Iterable[Delivery]) -> Stats:
+        """Send everything as fast as it is acknowledged; returns when nothing waits any more."""
+
+        async def feed() -> AsyncIterator[Delivery]:
+            for delivery in source:
+                yield delivery
+
+        return await self.send_as_it_comes(feed())
+
+    async def send_as_it_comes(self, source: AsyncIterator[Delivery]) -> Stats:
+        """Send what comes, when it comes; returns after the source has ended and nothing waits any more."""
+        self._queues = {"Primary": asyncio.Queue(_AHEAD), "Secondary": asyncio.Queue(_AHEAD)}
+        shuffle = Shuffle(self._disorder, lambda delivery: self.stats.lose(delivery, "not sent"))
+        tasks = [asyncio.create_task(self._work("Primary")) for _ in range(PRIMARY)]
+        tasks += [asyncio.create_task(self._work("Secondary")) for _ in range(SECONDARY)]
+        tasks.append(asyncio.create_task(self._wake()))
+        try:
+            async for delivery in source:
+                for parcel in shuffle.push(delivery):
+                    await self._take(parcel)
+            for parcel in shuffle.flush():
+                await self._take(parcel)
+            while self._open:
+                await self._change()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        return self.stats
+
+    async def _take(self, parcel: Parcel) -> None:
+        while len(self._waiting) >= self._limit:
+            await self._change()
+        self._open += 1
+        await self._queues[parcel.delivery.flow].put(parcel)
+
+    async def _change(self) -> None:
+        """Wait until something has been delivered, lost or put off."""
+        self._changed.clear()
+        await self._changed.wait()
+
+    async def _work(self, flow: Flow) -> None:
+        """Deliver one parcel after another over a connection of its own."""
+        wire = Wire(self.url, self._answer_s)
+        queue = self._queues[flow]
+        try:
+            while True:
+                parcel = await queue.get()
+                await self._attempt(wire, parcel)
+                self._changed.set()
+        finally:
+            await wire.close()
+
+    async def _attempt(self, wire: Wire, parcel: Parcel) -> None:
+        delivery, retry = parcel.delivery, parcel.tries
+        status = await wire.post(headers(delivery, self._secret, self._registration, retry), delivery.body)
+        parcel.tries += 1
+        self.stats.attempted(status, retry=retry > 0)
+        if succeeded(status):
+            self._health.answered()
+            self.stats.arrived(delivery, copy=parcel.copy)
+        elif not retriable(status):
+            self.stats.lose(delivery, f"status {status}", copy=parcel.copy)
+        else:
+            self._health.failed()
+            if retry < RETRIES and not self._health.given_up:
+                due = self._clock.now() + pause(delivery.number, retry + 1)
+                heapq.heappush(self._waiting, (due, next(self._order), parcel))
+                return
+            reason = "one attempt only" if self._health.given_up else f"{RETRIES} retries"
+            self.stats.lose(delivery, reason, copy=parcel.copy)
+        self._open -= 1
+
+    async def _wake(self) -> None:
+        """Put what has waited long enough for its retry back in line."""
+        while True:
+            left = self._waiting[0][0] - self._clock.now() if self._waiting else _LOOK_S
+            if left > 0:
+                await self._clock.sleep(min(left, _LOOK_S))
+                continue
+            parcel = heapq.heappop(self._waiting)[2]
+            await self._queues[parcel.delivery.flow].put(parcel)
+
+    @property
+    def idle(self) -> bool:
+        """Whether all that is under way waits for a retry."""
+        return self._open == len(self._waiting)

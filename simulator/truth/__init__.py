@@ -1,0 +1,1 @@
+"""What really happened, and what each source can know of it: the oracle of all tests."""

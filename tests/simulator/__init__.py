@@ -1,0 +1,1 @@
+"""The tests of the simulator: its truth, its webhooks and its REST answers hold each other to account."""

@@ -1,0 +1,138 @@
+"""Webhook bodies have the keys that captures from Jira Cloud have, and no others."""
+
+import json
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from simulator import SiteConfig
+from simulator.hooks.delivery import Announcer, Delivery
+from simulator.life.act import Act
+from simulator.life.stream import acts
+
+from .shape import differences, without_custom_fields
+from .walk import ms
+
+SAMPLES = Path(__file__).parent / "samples"
+
+CAPTURES = {
+    "comment_created": ["zulip-comment-created", "mattermost-comment-created"],
+    "comment_updated": ["zulip-comment-updated", "mattermost-comment-updated"],
+    "comment_deleted": ["zulip-comment-deleted", "mattermost-comment-deleted"],
+    "worklog_created": ["zulip-worklog-created"],
+    "worklog_updated": ["zulip-worklog-updated"],
+    "worklog_deleted": ["zulip-worklog-deleted"],
+    "jira:issue_created": ["mattermost-issue-created"],
+    "jira:issue_deleted": ["mattermost-issue-deleted"],
+    "jira:issue_updated": ["mattermost-issue-updated-labels", "mattermost-issue-updated-started-working"],
+}
+SOMETIMES = (".lastViewed", ".environment", ".aggregatetimespent", ".issuetype.entityId", ".timetracking.")
+"""What some captures of one event carry and others do not; entityId is of team-managed projects."""
+
+
+@pytest.fixture(scope="module")
+def sent(config: SiteConfig) -> dict[str, list[tuple[Act, Delivery, dict[str, Any]]]]:
+    announcer = Announcer(config)
+    found: dict[str, list[tuple[Act, Delivery, dict[str, Any]]]] = defaultdict(list)
+    for act in acts(config, config.start_ms, config.now_ms):
+        for delivery in announcer.deliveries(act):
+            if len(found[delivery.event]) < 300:
+                found[delivery.event].append((act, delivery, json.loads(delivery.body)))
+    return found
+
+
+Sent = dict[str, list[tuple[Act, Delivery, dict[str, Any]]]]
+
+
+@pytest.mark.parametrize("event", CAPTURES)
+def test_bodies_have_the_shape_of_captures(event: str, sent: Sent) -> None:
+    assert sent[event]
+    for name in CAPTURES[event]:
+        captured = json.loads((SAMPLES / f"{name}.json").read_text())
+        for _act, _delivery, body in sent[event]:
+            ours = {key: value for key, value in body.items() if key != "bulkOperationMetaData"}
+            theirs = {key: value for key, value in captured.items() if key in ours or key != "changelog"}
+            found = [
+                text
+                for text in differences(without_custom_fields(ours), theirs)
+                if not any(part in text for part in SOMETIMES) and "changelog.items[]" not in text
+            ]
+            assert not found, f"{name}: {found}"
+
+
+def test_changelog_items_have_the_keys_of_captures(sent: Sent) -> None:
+    allowed = {"field", "fieldId", "fieldtype", "from", "fromString", "to", "toString"}
+    items = [item for _, _, body in sent["jira:issue_updated"] for item in body.get("changelog", {}).get("items", [])]
+    assert {"WorklogId", "Comment"} <= {item["field"] for item in items}
+    assert any("fieldId" not in item for item in items)
+    assert any(item["field"] == "Статус" and item["fieldId"] == "status" for item in items)
+    for item in items:
+        assert allowed - {"fieldId"} <= set(item) <= allowed | {"tmpFromAccountId", "tmpToAccountId"}
+
+
+def test_nobody_is_named_where_jira_names_nobody(sent: Sent) -> None:
+    for event, bodies in sent.items():
+        for _act, _delivery, body in bodies:
+            assert ("user" in body) == event.startswith("jira:issue_")
+            assert ("issue" in body) == event.startswith(("jira:issue_", "comment_"))
+            assert b"emailAddress" not in _delivery.body
+
+
+def test_comment_events_carry_six_fields_of_the_issue(sent: Sent) -> None:
+    for _act, _delivery, body in sent["comment_created"]:
+        assert set(body["issue"]["fields"]) == {"summary", "issuetype", "project", "assignee", "priority", "status"}
+        assert body["eventType"] == "primaryAction"
+
+
+def test_the_envelope_is_as_late_as_measured(sent: Sent) -> None:
+    for _act, _delivery, body in sent["jira:issue_updated"]:
+        assert 0 <= body["timestamp"] - ms(body["issue"]["fields"]["updated"]) <= 81
+    for _act, _delivery, body in sent["jira:issue_created"]:
+        assert 52 <= body["timestamp"] - ms(body["issue"]["fields"]["created"]) <= 356
+    for event in ("comment_created", "comment_updated", "worklog_created"):
+        family = event.partition("_")[0]
+        for act, _delivery, body in sent[event]:
+            if not act.kind.endswith("_touched"):
+                assert body["timestamp"] == ms(body[family]["updated"])
+
+
+def test_rest_times_follow_webhook_times_by_some_ms(sent: Sent) -> None:
+    offsets = []
+    for act, _delivery, body in sent["jira:issue_updated"]:
+        if "changelog" in body:
+            assert 1 <= act.history_at - ms(body["issue"]["fields"]["updated"]) <= 7
+        if act.kind == "worklog_created" and "changelog" in body:
+            offsets.append(act.history_at - act.at)
+    assert offsets
+    assert 14 <= sum(offsets) / len(offsets) <= 20
+
+
+def test_deletions_cascade_as_secondary(config: SiteConfig, sent: Sent) -> None:
+    announcer = Announcer(config)
+    dead = next(act for act in acts(config, None, config.now_ms) if len(act.victims) > 1)
+    flows = [(delivery.event, delivery.flow, delivery.keys) for delivery in announcer.deliveries(dead)]
+    assert flows[0] == ("jira:issue_deleted", "Primary", (f"issue:{dead.issue.id}:deleted",))
+    assert len(flows) == len(dead.victims) + 1
+    for event, flow, keys in flows[1:]:
+        assert (event in ("comment_deleted", "worklog_deleted"), flow, keys) == (True, "Secondary", ())
+
+
+def test_bulk_changes_say_so(config: SiteConfig) -> None:
+    announcer = Announcer(config)
+    bulk = next(act for act in acts(config, None, config.now_ms) if act.bulk)
+    first = next(announcer.deliveries(bulk))
+    assert first.flow == "Secondary"
+    assert "bulkOperationMetaData" in json.loads(first.body)
+
+
+def test_echoes_are_a_habit_of_the_site(config: SiteConfig) -> None:
+    quiet = Announcer(
+        SiteConfig(seed=11, people=26, days=12, now_ms=config.now_ms, echoes=False, activity_histories=False)
+    )
+    comment = next(act for act in acts(config, None, None) if act.kind == "comment_created")
+    echo = json.loads(list(Announcer(config).deliveries(comment))[1].body)
+    assert echo["issue_event_type_name"] == "issue_commented"
+    assert "changelog" not in echo
+    assert [delivery.event for delivery in quiet.deliveries(comment)] == ["comment_created"]
