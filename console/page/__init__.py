@@ -1,0 +1,1 @@
+"""The web page: who was active, and how the pipeline stands."""

@@ -1,0 +1,111 @@
+"""The real page over a real chDB warehouse and SQLite log, on a real socket, in a thread of its own."""
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import uvloop
+
+from console.opening import opened_log, opened_warehouse
+from console.page.page import Page
+from console.page.routes import page_routes
+from ingest.app import create_app
+from ingest.server import serve
+from rollcall.eventlog import EventLog
+from rollcall.metrics import WEBHOOK_LAST
+from rollcall.settings import Settings
+from rollcall.topics import topics_of
+from rollcall.warehouse import Warehouse, migrate, record_sites
+
+T = TypeVar("T")
+SECRET = "0123456789abcdef0123456789abcdef"
+
+
+@dataclass
+class Served:
+    """A page that is served; `ask` runs a coroutine beside it."""
+
+    port: int
+    settings: Settings
+    warehouse: Warehouse
+    event_log: EventLog
+    loop: asyncio.AbstractEventLoop
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def ask(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(60)
+
+
+Seed = Callable[[Settings, Warehouse, EventLog], Awaitable[None]]
+
+
+async def no_seed(settings: Settings, warehouse: Warehouse, event_log: EventLog) -> None:
+    """Nothing has happened yet."""
+
+
+def settings_of(folder: Path, sites: Mapping[str, Any], **more: Any) -> Settings:
+    """Settings on files in a folder."""
+    return Settings.model_validate(
+        {
+            "log_url": f"sqlite://{folder}/events.db",
+            "warehouse_url": f"chdb://{folder}/warehouse",
+            "listen": "127.0.0.1:0",
+            "sites": dict(sites),
+            **more,
+        }
+    )
+
+
+def site(name: str, timezone: str = "Europe/Berlin") -> dict[str, Any]:
+    return {"url": f"https://{name}.atlassian.net", "webhook_secrets": [SECRET], "timezone": timezone}
+
+
+@contextmanager
+def served(settings: Settings, seed: Seed = no_seed, **page: Any) -> Iterator[Served]:
+    """Serve webhooks and page while the context lasts."""
+    WEBHOOK_LAST.clear()  # of other tests in this process
+    found: list[Served] = []
+    stops: list[asyncio.Event] = []
+    up = threading.Event()
+
+    async def main() -> None:
+        stop = asyncio.Event()
+        stops.append(stop)
+        async with opened_log(settings) as event_log, opened_warehouse(settings, "a test") as warehouse:
+            await migrate(warehouse)
+            await record_sites(warehouse, settings.sites)
+            await seed(settings, warehouse, event_log)
+            routes = page_routes(Page(settings, warehouse, event_log, **page))
+            app = create_app(settings, event_log, topics_of(settings), checks={}, extra_routes=routes)
+
+            def ready(port: int) -> None:
+                found.append(Served(port, settings, warehouse, event_log, asyncio.get_running_loop()))
+                up.set()
+
+            await serve(app, "127.0.0.1:0", drain_timeout=5, ready=ready, stop=stop)
+
+    def run() -> None:
+        try:
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(main())
+        finally:
+            up.set()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        assert up.wait(60)
+        assert found, "the page could not be served"
+        yield found[0]
+    finally:
+        if found:
+            found[0].loop.call_soon_threadsafe(stops[0].set)
+        thread.join(60)
+        assert not thread.is_alive()

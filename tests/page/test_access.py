@@ -1,0 +1,81 @@
+"""Who is shown the page, and who is told what to do instead; webhooks are taken either way."""
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from starlette.requests import HTTPConnection
+
+from console.page.access.policy import Policy, Verdict
+from rollcall.settings import Settings
+
+from ..endtoend.installation import signature
+from . import company
+from .serving import SECRET, Served, served, settings_of
+
+PASSWORD = "correct horse battery"
+
+
+def verdict(headers: dict[str, str], listen: str = "127.0.0.1:8080", password: str = "") -> Verdict:
+    settings = Settings.model_validate({"listen": listen, "page": {"password": password}})
+    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+    return Policy(settings, settings.listen).judge(HTTPConnection({"type": "http", "headers": raw}))
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1:8080", "localhost:8080", "localhost", "[::1]:8080", "127.0.0.2", "LOCALHOST"]
+)
+def test_this_machine_may_look_without_a_password(host: str) -> None:
+    assert verdict({"host": host}) is Verdict.SHOW
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example", "evil.example:8080", "localhost.evil.example", "127.0.0.1.evil.example", "", ":8080", "[",
+        "127.0.0.1@evil.example", "evil.example@127.0.0.1", "2130706433", "0.0.0.0:8080", "192.168.1.5:8080",
+    ],
+)  # fmt: skip
+def test_another_name_is_refused_for_it_may_be_rebound(host: str) -> None:
+    assert verdict({"host": host}) is Verdict.STRANGE_HOST
+    assert verdict({}) is Verdict.STRANGE_HOST
+
+
+@pytest.mark.parametrize("name", ["x-forwarded-for", "forwarded", "via", "x-real-ip", "x-forwarded-proto"])
+def test_what_a_proxy_passes_on_is_not_from_this_machine(name: str) -> None:
+    assert verdict({"host": "127.0.0.1:8080", name: "127.0.0.1"}) is Verdict.PASSED_ON
+
+
+@pytest.mark.parametrize("listen", ["0.0.0.0:8080", "[::]:8080", "192.168.1.5:8080", "rollcall.example:8080"])
+def test_an_address_that_others_reach_demands_a_password(listen: str) -> None:
+    assert verdict({"host": "127.0.0.1:8080"}, listen) is Verdict.NO_PASSWORD
+    assert verdict({"host": "127.0.0.1:8080"}, listen, PASSWORD) is Verdict.SIGN_IN
+
+
+def test_with_a_password_everybody_signs_in() -> None:
+    for headers in ({"host": "127.0.0.1:8080"}, {"host": "rollcall.example", "x-forwarded-for": "10.1.1.1"}):
+        assert verdict(headers, password=PASSWORD) is Verdict.SIGN_IN
+
+
+@pytest.fixture(scope="module")
+def open_to_all(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    settings = settings_of(tmp_path_factory.mktemp("open"), company.SITES, listen="0.0.0.0:8080")
+    with served(settings) as page:
+        yield page
+
+
+@pytest.mark.parametrize("path", ["/", "/live", "/?site=acme", "/sign-in"])
+def test_without_the_password_it_tells_which_setting_to_set(open_to_all: Served, path: str) -> None:
+    answer = httpx.get(open_to_all.url + path)
+    assert answer.status_code == 403
+    assert "password_file = " in answer.text
+    assert "ROLLCALL_PAGE__PASSWORD" in answer.text
+    assert "acme" not in answer.text
+
+
+def test_webhooks_and_health_go_on_without_the_page(open_to_all: Served) -> None:
+    body = b'{"webhookEvent": "comment_created"}'
+    answer = httpx.post(f"{open_to_all.url}/webhooks/acme", content=body, headers=signature(body, SECRET))
+    assert answer.status_code == 204
+    assert httpx.get(f"{open_to_all.url}/healthz").status_code == 200
+    assert httpx.get(f"{open_to_all.url}/static/page.css").status_code == 200

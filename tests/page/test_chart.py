@@ -1,0 +1,65 @@
+"""The chart: every number a point, in its place, and nothing that the page's policy would stop."""
+
+from datetime import date, timedelta
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from console.page.chart import SERIES, describe, draw
+from console.page.headcounts import DAYS, DayCount, Headcounts
+
+_SVG = "{http://www.w3.org/2000/svg}"
+_TODAY = date(2026, 11, 23)
+
+
+def counts(active: list[int | None]) -> Headcounts:
+    days = [
+        DayCount(_TODAY - timedelta(days=DAYS - 1 - n), many, *((None,) * 3 if many is None else (many, many // 2, 0)))
+        for n, many in enumerate(active)
+    ]
+    return Headcounts(tuple(days), active[-1] or 0, 0, 0)
+
+
+def charts(counted: Headcounts) -> list[ElementTree.Element]:
+    return list(ElementTree.fromstring(f"<both>{draw(counted)}</both>"))
+
+
+@given(st.integers(0, DAYS - 1), st.lists(st.integers(0, 30_000), min_size=DAYS, max_size=DAYS))
+def test_every_number_is_a_point_in_its_place(unknown: int, numbers: list[int]) -> None:
+    active = [None if n < unknown else number for n, number in enumerate(numbers)]
+    for chart in charts(counts(active)):
+        traces = [group for group in chart.iter(f"{_SVG}g") if group.get("class", "").startswith("trace")]
+        assert [group.get("class") for group in traces] == [f"trace {field}" for field, _ in SERIES]
+        points = list(traces[0].iter(f"{_SVG}circle"))
+        titles = [point.findtext(f"{_SVG}title", "") for point in points]
+        assert [int(title.rpartition(" ")[2]) for title in titles] == numbers[unknown:]
+        places = [(float(point.get("cx", "")), float(point.get("cy", ""))) for point in points]
+        assert [x for x, _ in places] == sorted(x for x, _ in places)
+        by_height = sorted(zip(numbers[unknown:], (y for _, y in places), strict=True))
+        heights = [y for _, y in by_height]
+        assert heights == sorted(heights, reverse=True), "more people, higher up"
+
+
+@pytest.mark.parametrize("most", [0, 1, 3, 5, 7, 11, 99, 1001, 20_000])
+def test_it_needs_neither_style_nor_script_and_counts_whole_people(most: int) -> None:
+    for chart in charts(counts([most] * DAYS)):
+        assert not {element.tag for element in chart.iter()} & {f"{_SVG}style", f"{_SVG}script", f"{_SVG}image"}
+        for element in chart.iter():
+            assert not [name for name in element.attrib if name in ("style", "id", "href") or name.startswith("on")]
+        left = next(group for group in chart.iter(f"{_SVG}g") if group.get("class") == "axis left")
+        ticks = [text.text or "" for text in left.iter(f"{_SVG}text")]
+        assert len(ticks) == len(set(ticks)) >= 3
+        assert all(tick.replace(",", "").isdecimal() for tick in ticks)
+        assert max(int(tick.replace(",", "")) for tick in ticks) >= most
+
+
+def test_it_is_described_in_words() -> None:
+    told = describe(counts([None, *range(29)]))
+    assert told == (
+        "Active people per day from Sun 25 Oct to Mon 23 Nov: between 0 and 28, today 28. The table below has every "
+        "number."
+    )
+    assert "nothing recorded yet" in describe(counts([None] * DAYS))
+    assert draw(counts([None] * DAYS)) == ""
