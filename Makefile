@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test lint format bench bench-ingest bench-eventlog soak clean
+.PHONY: help setup demo up test lint format docs screenshots bench bench-ingest bench-eventlog soak clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,8 +23,8 @@ $(READY): pyproject.toml
 	fi
 	@touch $@
 
-demo: $(READY) ## Try Rollcall: start it in a scratch folder, post captured webhooks, print the report
-	$(BIN)/python -m console.demo
+demo: $(READY) ## Try Rollcall on a simulated company; the page is http://127.0.0.1:8080
+	$(BIN)/rollcall demo
 
 up: $(READY) ## Run everything in one process with ./rollcall.toml
 	$(BIN)/rollcall up
@@ -44,6 +44,12 @@ lint: $(READY) ## Check style, types and the house's arrows
 format: $(READY) ## Format the code and mend what can be mended
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+docs: $(READY) ## Write docs/settings.md, docs/metrics.md and docs/commands.md from the code
+	$(BIN)/python -m console.reference docs
+
+screenshots: $(READY) ## Write docs/images/page-light.png and page-dark.png (needs Chromium)
+	ROLLCALL_REQUIRE_BROWSER=1 ROLLCALL_SCREENSHOTS=docs/images $(BIN)/python -m pytest -q tests/browser/test_appearance.py -k light_and_dark
 
 bench: bench-eventlog bench-ingest ## Run all benchmarks
 

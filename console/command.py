@@ -22,7 +22,7 @@ Config = Annotated[
         envvar=CONFIG_VARIABLE,
         show_envvar=True,
         metavar="FILE",
-        help="Settings file. [default: rollcall.toml]",
+        help="Settings file; rollcall.toml unless named.",
     ),
 ]
 

@@ -58,8 +58,8 @@ async def ask_to_rebuild(holding: Holding, site: str, days: Sequence[date] | Non
     """
     if not holding.sql_url:
         raise WarehouseUnavailableError(
-            f"process {holding.pid} ({holding.command}) holds the embedded warehouse and has no SQL door to ask at; "
-            "set sql_listen, or stop it and run this again"
+            f"process {holding.pid} ({holding.command}) holds the embedded warehouse and takes no requests: only `up` "
+            "does, once it has started and while sql_listen is set. Try again, or stop that process"
         )
     wanted = RebuildRequest(site, list(days) if days is not None else None)
     try:

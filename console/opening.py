@@ -12,7 +12,7 @@ from rollcall.warehouse import Warehouse, open_warehouse
 @asynccontextmanager
 async def opened_log(settings: Settings) -> AsyncIterator[EventLog]:
     """Open the event log. Raises SettingsError or LogUnavailableError."""
-    event_log = await open_log(settings.log_url, topics_of(settings).all())
+    event_log = await open_log(settings.log_url, topics_of(settings).all(), settings.kafka)
     try:
         yield event_log
     finally:

@@ -2,14 +2,17 @@
 
 import asyncio
 
+from starlette.applications import Starlette
+
 from console.announce import say_ready
 from console.command import DONE, Config, require_sites, run
 from console.opening import opened_log, opened_warehouse
 from console.pipeline import Pipeline
-from console.running import in_background
+from console.running import in_background, together
 from console.stopping import finish, first_to_end, stop_on_signals
 from console.upkeep import measure, retain
 from ingest.app import create_app
+from ingest.health import health_routes
 from ingest.server import serve
 from rollcall.settings import Settings
 from rollcall.topics import topics_of
@@ -49,9 +52,16 @@ def consume(config: Config = None) -> None:
             in_background(measure(settings, event_log), retain(settings, event_log)),
         ):
             pipeline = Pipeline(settings, event_log, warehouse, migrates=False)
-            consumers = asyncio.create_task(pipeline.run(stop, carry_on=False))
-            await first_to_end(stop, consumers)
-            await finish(consumers, CONSUMER_STOP_SECONDS, "consumers")
+            parts = [pipeline.run(stop, carry_on=False)]
+            if settings.consumer.listen:
+                checks = {"log": event_log.check, "warehouse": warehouse.ping, "consumers": pipeline.check}
+                health = Starlette(routes=health_routes(checks))
+                parts.append(
+                    serve(health, settings.consumer.listen, setting="consumer.listen", drain_timeout=1.0, stop=stop)
+                )
+            working = asyncio.create_task(together(stop, *parts))
+            await first_to_end(stop, working)
+            await finish(working, CONSUMER_STOP_SECONDS, "consumers")
         return DONE
 
     run(config, body)

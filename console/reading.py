@@ -43,8 +43,8 @@ async def open_for_reading(settings: Settings, command: str) -> Warehouse:
 def _through_the_door(holding: Holding) -> Warehouse:
     if not holding.sql_url:
         raise WarehouseHeldError(
-            f"process {holding.pid} ({holding.command}) holds the embedded warehouse and has no SQL door (yet); "
-            "set sql_listen, or stop that process"
+            f"process {holding.pid} ({holding.command}) holds the embedded warehouse and answers no queries: only `up` "
+            "does, once it has started and while sql_listen is set. Try again, or stop that process"
         )
     door = urlsplit(holding.sql_url)
     return Warehouse(

@@ -30,9 +30,7 @@ def _report(config: Path | None, report: Report, site: str | None, days: int, fo
             await warehouse.close()
         print_rows(rows, report.columns, form)
         if not rows:
-            complain(
-                f"nothing in the last {days} days; --days looks further back, `rollcall check` finds what is wrong"
-            )
+            complain(f"nothing to show for the last {days} days; {report.when_empty}")
         return DONE
 
     run(config, body)

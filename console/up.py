@@ -2,17 +2,22 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
+from datetime import date
 
 from console.announce import say_ready
 from console.command import DONE, Config, require_sites, run
 from console.control import control_routes
-from console.listening import is_loopback
+from console.listening import bracketed
+from console.maintenance import rebuild_site
 from console.opening import opened_log, opened_warehouse
+from console.page.page import Page
+from console.page.routes import page_routes
 from console.parts import CONSUMER_STOP_SECONDS
 from console.pipeline import Pipeline
-from console.running import in_background
+from console.running import in_background, together
+from console.sqldoor.app import create_door
 from console.stopping import finish, first_to_end, stop_on_signals
 from console.upkeep import measure, retain
 from ingest.app import create_app
@@ -21,6 +26,10 @@ from rollcall.eventlog import EventLog
 from rollcall.settings import Settings, split_address
 from rollcall.topics import topics_of
 from rollcall.warehouse import Warehouse
+from rollcall.warehouse.holder import Holder
+
+_DOOR_DRAIN = 5.0
+"""Seconds that queries in flight get to finish at a stop."""
 
 
 def up(config: Config = None) -> None:
@@ -72,15 +81,40 @@ async def _serve(
     stop: asyncio.Event,
     ready: Callable[[int], None],
 ) -> None:
-    """Take webhooks, and answer queries once the schema is there."""
+    """Take webhooks, show the page, and answer queries once the schema is there."""
     checks = {"log": event_log.check, "warehouse": warehouse.ping, "consumers": pipeline.check}
-    app = create_app(settings, event_log, topics_of(settings), checks=checks)
+    page = Page(settings, warehouse, event_log, consumers=pipeline.check, prepared=pipeline.prepared.is_set)
+    app = create_app(settings, event_log, topics_of(settings), checks=checks, extra_routes=page_routes(page))
     drain = settings.ingest.drain_timeout
-    async with asyncio.TaskGroup() as group:
-        group.create_task(serve(app, settings.listen, drain_timeout=drain, ready=ready, stop=stop))
-        if warehouse.holder and settings.sql_listen:
-            group.create_task(_answer_queries(settings, warehouse, pipeline, stop))
+    parts = [serve(app, settings.listen, drain_timeout=drain, ready=ready, stop=stop)]
+    if warehouse.holder and settings.sql_listen:
+        parts.append(_answer_queries(settings, warehouse, warehouse.holder, pipeline, stop))
+    await together(stop, *parts)
 
 
-async def _answer_queries(settings: Settings, warehouse: Warehouse, pipeline: Pipeline, stop: asyncio.Event) -> None:
-    await stop.wait()
+async def _answer_queries(
+    settings: Settings, warehouse: Warehouse, holder: Holder, pipeline: Pipeline, stop: asyncio.Event
+) -> None:
+    """Open the SQL door, where other commands also ask for a rebuild while this process holds the files."""
+    await pipeline.prepared.wait()
+    token = secrets.token_urlsafe(32)
+    host, _ = split_address(settings.sql_listen)
+
+    async def rebuild(site: str, days: Sequence[date] | None) -> list[str]:
+        return await rebuild_site(warehouse, settings, site, days)
+
+    door = create_door(
+        holder.address,
+        listen=settings.sql_listen,
+        token=settings.sql_secret(),
+        control_token=token,
+        control=control_routes(token, rebuild),
+    )
+    await serve(
+        door,
+        settings.sql_listen,
+        setting="sql_listen",
+        drain_timeout=_DOOR_DRAIN,
+        ready=lambda port: holder.announce(f"http://{bracketed(host)}:{port}", token),
+        stop=stop,
+    )

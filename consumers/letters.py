@@ -3,6 +3,8 @@
 import hashlib
 from collections.abc import Sequence
 
+import msgspec
+
 from consumers.writer import Poison
 from rollcall.clock import now_ms
 from rollcall.eventlog import EventLog, Record
@@ -15,6 +17,18 @@ def letter_id(site: str, origin: str, payload: bytes) -> str:
     return digest.hexdigest()[:32]
 
 
+class _Sited(msgspec.Struct):
+    site: str = ""
+
+
+def _site(value: bytes) -> str:
+    """Return the site that a broken record names, if it can still be read."""
+    try:
+        return msgspec.json.decode(value, type=_Sited).site
+    except msgspec.DecodeError:
+        return ""
+
+
 async def set_aside(log: EventLog, deadletter_topic: str, origin_topic: str, poison: Sequence[Poison]) -> None:
     """Append poison records to the dead letters, durably.
 
@@ -25,7 +39,7 @@ async def set_aside(log: EventLog, deadletter_topic: str, origin_topic: str, poi
     letters = [
         DeadLetter(
             letter_id=letter_id("", origin_topic, bad.entry.value),
-            site="",
+            site=_site(bad.entry.value),
             origin=origin_topic,
             position=bad.entry.position,
             reason=bad.reason,

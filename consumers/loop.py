@@ -128,7 +128,8 @@ class Consumer:
         with INSERT_SECONDS.labels(self._source.topic).time():
             poison = await self._writer.write(entries)
         self._fault("inserted")
-        self._gauge.weigh(len(entries), len(poison))
+        first = f"{poison[0].entry.position}, {poison[0].detail}" if poison else ""
+        self._gauge.weigh(len(entries), len(poison), first)
         return poison
 
     async def _settle(self, reader: Reader, entries: Sequence[Entry], poison: Sequence[Poison]) -> None:

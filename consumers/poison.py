@@ -25,8 +25,13 @@ class PoisonGauge:
         self._seen = 0
         self._poison = 0
 
-    def weigh(self, seen: int, poison: int) -> None:
+    def weigh(self, seen: int, poison: int, example: str = "") -> None:
         """Add a batch before its poison is set aside.
+
+        Args:
+            seen: Records of the batch.
+            poison: How many of them are poison.
+            example: One of them, where it stands and what is wrong with it.
 
         Raises:
             TooMuchPoisonError: With it the share is too large; the batch is not counted.
@@ -36,7 +41,7 @@ class PoisonGauge:
             raise TooMuchPoisonError(
                 f"{self._poison + poison} of the last {self._seen + seen} records cannot be read (limit "
                 f"{self._ratio:.0%} of {max(self._window, self._seen + seen)}): something systematic is wrong. "
-                "Nothing was thrown away; look at `rollcall deadletter list`, mend the cause, start again"
+                f"Nothing was thrown away. The first: {example}. Mend the cause and start again"
             )
         self._batches.append((seen, poison))
         self._seen += seen

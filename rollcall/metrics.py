@@ -5,7 +5,7 @@ from prometheus_client import Counter, Gauge, Histogram
 WEBHOOKS = Counter(
     "rollcall_webhooks_total",
     "Webhooks answered, by site, event (known names only, else other) and outcome "
-    "(facts, echo, ignored, dead_letter, or why it was refused).",
+    "(facts, echo, ignored, cascade, no_edit, dead_letter, or why it was refused).",
     ["site", "event", "outcome"],
 )
 WEBHOOK_SECONDS = Histogram(

@@ -30,14 +30,21 @@ def demo(
     live_per_minute: Annotated[float, typer.Option(min=0, help="Acts a minute from now on.")] = 60.0,
     listen: Annotated[str, typer.Option(help="Address and port for webhooks and the page.")] = "127.0.0.1:8080",
     sql_listen: Annotated[str, typer.Option(help="Address and port of the SQL door.")] = "127.0.0.1:8123",
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the demo's settings here, for other commands.")
+    ] = None,
     folder: Annotated[
         Path | None, typer.Option(help="Keep everything in this folder; else in a scratch folder, removed at the end.")
     ] = None,
 ) -> None:
     """Show the whole product on a simulated company: 30 days of history, then live webhooks. Ctrl-C ends it."""
+    if config and config.exists():
+        raise typer.BadParameter("is there already; the demo writes a file of its own", param_hint="--config")
     try:
         with _scratch(folder) as place:
-            uvloop.run(_demo(place, people, days, live_per_minute, listen, sql_listen))
+            uvloop.run(
+                _demo(place, config or place / "rollcall.toml", people, days, live_per_minute, listen, sql_listen)
+            )
     except SettingsError as error:
         complain(str(error))
         raise typer.Exit(WRONG_USAGE) from None
@@ -60,11 +67,13 @@ def _scratch(folder: Path | None) -> Iterator[Path]:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-async def _demo(place: Path, people: int, days: int, live_per_minute: float, listen: str, sql_listen: str) -> None:
+async def _demo(
+    place: Path, config: Path, people: int, days: int, live_per_minute: float, listen: str, sql_listen: str
+) -> None:
     configure_logging("warning", "auto")
     stop = stop_on_signals()
     async with running_company(place, people, days, live_per_minute) as company:
-        config = _write_settings(place, company, listen, sql_listen)
+        _write_settings(config, place, company, listen, sql_listen)
         settings = load_settings(config)
         port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         running = asyncio.create_task(run_everything(settings, stop, port.set_result))
@@ -77,8 +86,8 @@ async def _demo(place: Path, people: int, days: int, live_per_minute: float, lis
         await finish(running, _STOP_SECONDS, "rollcall")
 
 
-def _write_settings(place: Path, company: Company, listen: str, sql_listen: str) -> Path:
-    config = place / "rollcall.toml"
+def _write_settings(config: Path, place: Path, company: Company, listen: str, sql_listen: str) -> None:
+    config.touch(mode=0o600)
     config.write_text(
         f"""\
 listen = "{listen}"
@@ -95,8 +104,6 @@ timezone = "Europe/Berlin"
 """,
         encoding="utf-8",
     )
-    config.chmod(0o600)
-    return config
 
 
 async def _fill(

@@ -34,9 +34,9 @@ def webhooks_taken() -> int:
 
 
 async def _on_terminal() -> None:
-    with Console(stderr=True).status("filling 30 days of history") as status:
+    with Console(stderr=True).status("filling the history") as status:
         while True:
-            status.update(f"filling 30 days of history: {webhooks_taken()} webhooks taken")
+            status.update(f"filling the history: {webhooks_taken()} webhooks taken")
             await asyncio.sleep(0.2)
 
 

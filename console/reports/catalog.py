@@ -2,7 +2,8 @@
 
 from console.reports.report import Report
 
-_PEOPLE = "(account_type = 'atlassian' OR {all_accounts:UInt8})"
+_PEOPLE = "(account_type = 'atlassian' OR {all_accounts:UInt8} = 1)"
+_NO_DIRECTORY = "no reconcile run has read the site's licenses yet: `rollcall reconcile` does"
 _WINDOW = "site = {site:String} AND day > {today:Date} - {days:UInt32} AND day <= {today:Date}"
 
 DAYS = Report(
@@ -41,6 +42,7 @@ USERS = Report(
 LICENSES = Report(
     columns=("site", "product", "seats", "assigned", "active", "idle"),
     sql="SELECT * FROM license_usage(days = {days:UInt32}) WHERE site = {site:String} ORDER BY product",
+    when_empty=_NO_DIRECTORY,
 )
 
 IDLE = Report(
@@ -50,9 +52,11 @@ IDLE = Report(
     WHERE site = {site:String}
     ORDER BY product, days_idle DESC NULLS FIRST, account_id
     """,
+    when_empty=f"either nobody is idle, or {_NO_DIRECTORY}",
 )
 
 COVERAGE = Report(
     columns=("site", "day", "known", "by_webhook", "share"),
     sql=f"SELECT * FROM webhook_coverage_daily WHERE {_WINDOW} ORDER BY day",  # noqa: S608 - constants of this file
+    when_empty="it compares with Jira's REST API, which `rollcall reconcile` asks",
 )

@@ -14,10 +14,12 @@ class Report:
     Attributes:
         columns: Names of its columns, in order; all are columns of the query.
         sql: A query with the parameters ``site``, ``days`` (how many), ``today`` (the site's) and ``all_accounts``.
+        when_empty: What to do when there are no rows.
     """
 
     columns: tuple[str, ...]
     sql: str
+    when_empty: str = "--days looks further back, `rollcall check` finds what is wrong"
 
 
 async def read_report(

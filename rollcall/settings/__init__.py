@@ -1,5 +1,6 @@
 """Settings: one object, loaded once and passed down."""
 
+from rollcall.settings.kafka import KafkaSettings
 from rollcall.settings.loading import CONFIG_VARIABLE, load_settings
 from rollcall.settings.model import (
     ConsumerSettings,
@@ -8,12 +9,17 @@ from rollcall.settings.model import (
     Settings,
     split_address,
 )
+from rollcall.settings.page import PageSettings
+from rollcall.settings.reconcile import ReconcileSettings
 from rollcall.settings.sites import SiteSettings
 
 __all__ = [
     "CONFIG_VARIABLE",
     "ConsumerSettings",
     "IngestSettings",
+    "KafkaSettings",
+    "PageSettings",
+    "ReconcileSettings",
     "RetentionSettings",
     "Settings",
     "SiteSettings",

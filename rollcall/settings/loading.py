@@ -11,7 +11,10 @@ from rollcall.errors import SettingsError
 from rollcall.settings.model import Settings
 
 DEFAULT_FILE = Path("rollcall.toml")
-CONFIG_VARIABLE = "ROLLCALL_CONFIG"
+PREFIX = "ROLLCALL_"
+CONFIG_VARIABLE = f"{PREFIX}CONFIG"
+_FOR_TESTS = ("TEST_", "REQUIRE_")
+"""Variables of the test suite, which share the prefix."""
 
 
 def load_settings(config: Path | None = None) -> Settings:
@@ -28,6 +31,7 @@ def load_settings(config: Path | None = None) -> Settings:
             never repeats a secret.
     """
     path = _config_file(config)
+    _refuse_unknown_variables()
 
     class FromFile(Settings):
         @classmethod
@@ -58,6 +62,16 @@ def _config_file(config: Path | None) -> Path | None:
     if not named.is_file():
         raise SettingsError(f"settings file {named} is not there; name it with --config or {CONFIG_VARIABLE}")
     return named
+
+
+def _refuse_unknown_variables() -> None:
+    """Notice a slip in a variable's name: pydantic-settings reads only the names it knows."""
+    known = {name.upper() for name in Settings.model_fields} | {CONFIG_VARIABLE.removeprefix(PREFIX)}
+    for variable in os.environ:
+        if variable.upper().startswith(PREFIX):
+            name = variable.upper().removeprefix(PREFIX).partition("__")[0]
+            if name not in known and not name.startswith(_FOR_TESTS):
+                raise SettingsError(f"environment variable {variable}: there is no such setting; see docs/settings.md")
 
 
 def _explain(error: ValidationError, path: Path | None) -> str:

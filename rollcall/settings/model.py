@@ -1,10 +1,15 @@
 """Every setting of Rollcall, in one object that is loaded once and passed down."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from rollcall.settings.kafka import KafkaSettings
+from rollcall.settings.page import PageSettings
+from rollcall.settings.reconcile import ReconcileSettings
+from rollcall.settings.secrets import read_secret_file
 from rollcall.settings.sites import SITE_NAME, SiteSettings
 
 
@@ -50,6 +55,14 @@ class IngestSettings(Group):
 
 class ConsumerSettings(Group):
     """How records go from the log into the warehouse."""
+
+    listen: Annotated[
+        str,
+        Field(
+            description="Address and port where `rollcall consume` answers /healthz, /readyz and /metrics; empty "
+            "switches it off. `up` answers them at `listen`."
+        ),
+    ] = "127.0.0.1:8081"
 
     batch_records: Annotated[int, Field(ge=1, le=1_000_000, description="Most records inserted at once.")] = 20_000
     batch_seconds: Annotated[
@@ -99,6 +112,13 @@ class Settings(BaseSettings):
         str,
         Field(description="Address and port of the read-only SQL door of `up`; empty switches it off."),
     ] = "127.0.0.1:8123"
+    sql_token: Annotated[
+        SecretStr,
+        Field(
+            description="What clients of the SQL door must know. Needed where `sql_listen` is not a loopback address."
+        ),
+    ] = SecretStr("")
+    sql_token_file: Annotated[Path | None, Field(description="File that holds `sql_token`.")] = None
     log_url: Annotated[
         str, Field(description="The event log: `sqlite:///absolute/path/events.db` or `kafka://host:port,…`.")
     ] = "sqlite:///var/rollcall/events.db"
@@ -123,6 +143,13 @@ class Settings(BaseSettings):
     ingest: Annotated[IngestSettings, Field(description="How webhooks are received.")] = IngestSettings()
     consumer: Annotated[ConsumerSettings, Field(description="How records reach the warehouse.")] = ConsumerSettings()
     retention: Annotated[RetentionSettings, Field(description="How long the log keeps records.")] = RetentionSettings()
+    reconcile: Annotated[ReconcileSettings, Field(description="How Jira's REST API is asked what webhooks missed.")] = (
+        ReconcileSettings()
+    )
+    kafka: Annotated[KafkaSettings, Field(description="How to speak to Kafka, if `log_url` names it.")] = (
+        KafkaSettings()
+    )
+    page: Annotated[PageSettings, Field(description="The web page.")] = PageSettings()
     sites: Annotated[
         dict[str, SiteSettings],
         Field(description="The Jira sites by name; the name is part of the webhook URL."),
@@ -142,6 +169,17 @@ class Settings(BaseSettings):
             if not SITE_NAME.fullmatch(name):
                 raise ValueError(f"{name!r} cannot name a site: use lower-case letters, digits, - and _")
         return value
+
+    @model_validator(mode="after")
+    def _readable_secrets(self) -> "Settings":
+        self.sql_secret()
+        return self
+
+    def sql_secret(self) -> str:
+        """Return the SQL door's token, from settings or file; empty when there is none."""
+        if self.sql_token_file:
+            return read_secret_file("sql_token_file", self.sql_token_file).strip()
+        return self.sql_token.get_secret_value().strip()
 
 
 def split_address(address: str) -> tuple[str, int]:

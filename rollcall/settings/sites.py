@@ -29,6 +29,13 @@ class SiteSettings(BaseModel):
     email: Annotated[str, Field(description="E-mail address of the account that owns the API token.")] = ""
     api_token: Annotated[SecretStr, Field(description="Jira API token. Better: `api_token_file`.")] = SecretStr("")
     api_token_file: Annotated[Path | None, Field(description="File that holds the API token.")] = None
+    scoped_token: Annotated[
+        bool,
+        Field(
+            description="The API token has scopes. Such tokens work at api.atlassian.com only, so that REST is asked "
+            "there; the site's cloud id is looked up. Not needed where `url` is the gateway already."
+        ),
+    ] = False
     webhook_secrets: Annotated[
         list[SecretStr],
         Field(description="Secrets that sign this site's webhooks; any of them counts, so a secret can be rotated."),
@@ -67,6 +74,8 @@ class SiteSettings(BaseModel):
 
     @model_validator(mode="after")
     def _somebody_signs(self) -> "SiteSettings":
+        if self.secrets() and self.unsigned:
+            raise ValueError("has webhook secrets and unsigned = true, which would ignore them; remove one of the two")
         if not self.secrets() and not self.unsigned:
             raise ValueError(
                 "has no webhook secret: anyone could invent activity. Set webhook_secrets (or "

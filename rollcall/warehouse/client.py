@@ -130,7 +130,7 @@ async def open_warehouse(url: str, command: str, *, write: bool = True) -> Wareh
     if isinstance(address, Server):
         return Warehouse(lambda: server_client(address, settings))
     try:
-        holder = await asyncio.to_thread(Holder, address.lock_path, command)
+        holder = await asyncio.to_thread(Holder, address, command)
     except OSError as error:
         raise SettingsError(
             f"warehouse_url: cannot use {address.path} ({error.strerror}); make the folder writable for this "

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from rollcall.errors import WarehouseHeldError
+from rollcall.warehouse.address import Embedded
 
 
 class Holding(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,12 +34,14 @@ class Holding(msgspec.Struct, frozen=True, kw_only=True):
 class Holder:
     """The exclusive hold on an embedded warehouse; release it by `close`."""
 
-    def __init__(self, lock_path: Path, command: str) -> None:
+    def __init__(self, address: Embedded, command: str) -> None:
         """Take the hold.
 
         Raises:
             WarehouseHeldError: Another process has it; the text names it.
         """
+        self.address = address
+        lock_path = address.lock_path
         lock_path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._path = lock_path
         self._fd = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -47,7 +50,7 @@ class Holder:
             other = read_holding(lock_path)
             who = f"process {other.pid} ({other.command})" if other else "another process"
             raise WarehouseHeldError(
-                f"{who} holds the embedded warehouse {lock_path.with_suffix('')}, which serves one process at a "
+                f"{who} holds the embedded warehouse {address.path}, which serves one process at a "
                 "time; stop it, or give this one another warehouse_url"
             )
         self.holding = Holding(pid=os.getpid(), command=command)

@@ -27,7 +27,7 @@ def directory(snapshot: int, *, complete: bool = True, accounts: tuple[str, ...]
     rows += [Role(account_id=accounts[0], role="member", scope="group", **base)]
     rows += [Seats(product="jira-software", total=10, used=len(accounts), **base)]
     if complete:
-        counts = {"users": len(accounts), "licenses": len(accounts), "roles": 1, "seats": 1}
+        counts: dict[str, Any] = {"users": len(accounts), "licenses": len(accounts), "roles": 1, "seats": 1}
         rows.append(SnapshotComplete(completed_at=snapshot + 1000, **counts, **base))
     return rows
 
@@ -37,7 +37,9 @@ def as_entries(rows: list[Any]) -> list[Entry]:
 
 
 async def test_one_refused_row_is_found_among_many(warehouse: Warehouse) -> None:
-    good = [(one, b'{"site":"site%d","timezone":"UTC"}' % one.offset) for one in entries([fact("history:1", WHEN)] * 37)]
+    good = [
+        (one, b'{"site":"site%d","timezone":"UTC"}' % one.offset) for one in entries([fact("history:1", WHEN)] * 37)
+    ]
     (culprit,) = entries([fact("history:2", WHEN)])
     rows = [*good[:20], (culprit, b'{"site":"acme","timezone":7.5e}'), *good[20:]]
     poison = await insert_all(warehouse, "sites", rows)

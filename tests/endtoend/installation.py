@@ -125,9 +125,11 @@ class Installation:
 
     def run(self, *arguments: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
         """Run a rollcall command on these settings."""
-        return subprocess.run(
-            rollcall(*arguments, "--config", str(self.config)), capture_output=True, text=True, check=check, timeout=120
+        done = subprocess.run(
+            rollcall(*arguments, "--config", str(self.config)), capture_output=True, text=True, check=False, timeout=120
         )
+        assert not check or done.returncode == 0, done.stderr
+        return done
 
     def report(self, *arguments: str) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = json.loads(self.run("report", *arguments, "--format", "json").stdout)

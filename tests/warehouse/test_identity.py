@@ -23,9 +23,7 @@ async def test_attributed_wins_over_unattributed_in_either_order(warehouse: Ware
     for n, pair in enumerate(itertools.permutations(["webhook", "reconcile"])):
         for source in pair:
             who = "carl" if source == "reconcile" else ""
-            await write(
-                warehouse, fact(f"comment:{n}:deleted", "2026-11-02T10:00:00", account_id=who, source=source)
-            )
+            await write(warehouse, fact(f"comment:{n}:deleted", "2026-11-02T10:00:00", account_id=who, source=source))
     assert await rows(warehouse, "event_key, account_id") == [
         ("comment:0:deleted", "carl"),
         ("comment:1:deleted", "carl"),
@@ -64,7 +62,9 @@ async def test_which_sources_brought_a_fact_stays_known(warehouse: Warehouse) ->
 
 
 async def test_the_same_key_at_two_sites_is_two_facts(warehouse: Warehouse) -> None:
-    await write(warehouse, fact("history:1", "2026-11-02T10:00:00"), fact("history:1", "2026-11-02T10:00:00", site="other"))
+    await write(
+        warehouse, fact("history:1", "2026-11-02T10:00:00"), fact("history:1", "2026-11-02T10:00:00", site="other")
+    )
     assert len(await rows(warehouse, "site")) == 2
 
 
@@ -82,7 +82,9 @@ async def test_days_are_those_of_the_sites_zone(warehouse: Warehouse) -> None:
 
 
 async def test_a_user_day_holds_first_last_and_families(warehouse: Warehouse) -> None:
-    await write(warehouse, fact("worklog:1:created", "2026-11-02T10:00:00"), fact("comment:1:created", "2026-11-02T08:00:00"))
+    await write(
+        warehouse, fact("worklog:1:created", "2026-11-02T10:00:00"), fact("comment:1:created", "2026-11-02T08:00:00")
+    )
     await write(warehouse, fact("worklog:2:created", "2026-11-02T12:00:00", account_type=""))
     (row,) = await warehouse.query("SELECT * FROM user_days")
     assert (row["account_id"], row["account_type"]) == ("anna", "atlassian")

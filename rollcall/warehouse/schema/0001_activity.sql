@@ -115,10 +115,10 @@ GROUP BY site, day, account_id;
 CREATE VIEW user_days {on_cluster} AS
 SELECT
     site, day, account_id,
-    max(states.account_type) AS account_type,
-    min(states.first_at) AS first_at,
-    max(states.last_at) AS last_at,
-    groupBitOr(states.families) AS families,
+    CAST(max(states.account_type), 'LowCardinality(String)') AS account_type,
+    CAST(min(states.first_at), 'DateTime64(3, ''UTC'')') AS first_at,
+    CAST(max(states.last_at), 'DateTime64(3, ''UTC'')') AS last_at,
+    CAST(groupBitOr(states.families), 'UInt8') AS families,
     toBool(bitTest(families, 0)) AS comment,
     toBool(bitTest(families, 1)) AS history,
     toBool(bitTest(families, 2)) AS worklog

@@ -59,7 +59,7 @@ WITH
     (
         SELECT
             states.site AS site, states.account_id AS account_id,
-            max(states.last_at) AS last_active_at,
+            CAST(max(states.last_at), 'DateTime64(3, ''UTC'')') AS last_active_at,
             uniqExactIf(states.day, states.day BETWEEN windows.first_day AND windows.today) AS active_days
         FROM user_day_states AS states INNER JOIN windows ON windows.site = states.site
         GROUP BY site, account_id
