@@ -1,0 +1,43 @@
+"""docs/metrics.md, from the collectors of `rollcall.metrics`."""
+
+from collections.abc import Iterator
+
+from prometheus_client.metrics import MetricWrapperBase
+
+import rollcall.metrics
+from console.reference.markdown import GENERATED, code, page, table
+
+_INTRODUCTION = """
+`GET /metrics` on the address of `listen` answers in Prometheus' text format, beside what the Prometheus client itself
+tells of the process (`process_…`, `python_…`). The endpoint asks for no password: let only your monitoring reach it.
+
+A counter only grows, until the process restarts. A histogram has the series `…_bucket`, `…_sum` and `…_count`. Label
+values are a small closed set: sites and topics of the settings and words of the code, never text from outside.
+[operations.md](operations.md) says which of these deserve an alert.
+"""
+
+
+def all_metrics() -> Iterator[MetricWrapperBase]:
+    """Yield every metric, in the order of the code."""
+    for value in vars(rollcall.metrics).values():
+        if isinstance(value, MetricWrapperBase):
+            yield value
+
+
+def metric_name(metric: MetricWrapperBase) -> str:
+    """Return the name under which it is scraped; a histogram's without its three endings."""
+    described = next(iter(metric.describe()))
+    return f"{described.name}_total" if described.type == "counter" else described.name
+
+
+def metrics_page() -> str:
+    """Return docs/metrics.md."""
+    return page(
+        GENERATED, "# Metrics", _INTRODUCTION, table(("metric", "type", "labels", "meaning"), map(_row, all_metrics()))
+    )
+
+
+def _row(metric: MetricWrapperBase) -> tuple[str, ...]:
+    described = next(iter(metric.describe()))
+    labels = ", ".join(map(code, metric._labelnames))  # the client has no public way to ask
+    return (code(metric_name(metric)), described.type, labels, described.documentation)

@@ -1,0 +1,14 @@
+"""Which page is written by what."""
+
+from collections.abc import Callable, Mapping
+
+from console.reference.commands import commands_page
+from console.reference.metrics import metrics_page
+from console.reference.settings import settings_page
+
+PAGES: Mapping[str, Callable[[], str]] = {
+    "settings.md": settings_page,
+    "metrics.md": metrics_page,
+    "commands.md": commands_page,
+}
+"""File names in docs/, each with the function that returns its text."""
