@@ -123,12 +123,15 @@ def _listen(address: str, setting: str) -> socket.socket:
     host, port = split_address(address)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family)
+        listener = socket.create_server((host, port), family=family)
     except OSError as error:
         raise SettingsError(
             f"{setting}: cannot listen on {address} ({os.strerror(error.errno or 0)}); "
             "choose another address, or stop what uses this one"
         ) from None
+    # Connections inherit it: else an answer in two pieces waits for the other side's delayed acknowledgement.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 async def _stop_when(stop: asyncio.Event, server: _Server) -> None:

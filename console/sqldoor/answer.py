@@ -1,0 +1,149 @@
+"""Send an answer: its head once the engine has said enough, and the rest as it comes."""
+
+import asyncio
+import json
+import secrets
+from collections.abc import Coroutine, Mapping
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+from starlette.types import Send
+
+from console.sqldoor import formats
+from console.sqldoor.asked import Asked
+from console.sqldoor.check import DISPLAY_NAME
+from console.sqldoor.engine import Engine
+from console.sqldoor.limits import GRACE, DoorLimits
+from console.sqldoor.refusal import TIMEOUT_EXCEEDED, DoorError, refused
+from console.sqldoor.run import CHUNK, Outcome, Run
+
+_T = TypeVar("_T")
+
+_HEAD = 1024 * 1024
+"""Bytes held back, as ClickHouse does, so that a query that fails early is answered with a fitting status."""
+
+
+class CutShortError(Exception):
+    """An answer that has begun cannot be finished; the connection must be closed for the client to notice."""
+
+
+class Answer:
+    """The answer to one query.
+
+    Args:
+        run: The query under way.
+        asked: What was asked.
+        engine: Who works on it.
+        limits: The door's.
+        send: ASGI's.
+    """
+
+    def __init__(self, run: Run, asked: Asked, engine: Engine, limits: DoorLimits, send: Send) -> None:
+        self._run = run
+        self._asked = asked
+        self._engine = engine
+        self._limits = limits
+        self._send = send
+        self._deadline = asyncio.get_running_loop().time() + limits.seconds + GRACE
+        self._tag = secrets.token_hex(8)
+
+    async def deliver(self) -> None:
+        """Send it all.
+
+        Raises:
+            DoorError: The query failed, and nothing was sent yet.
+            CutShortError: It failed after its answer had begun.
+        """
+        head = await self._head()
+        if head is None:
+            return
+        await self._start()
+        try:
+            await self._pass_on(head)
+            while chunk := await self._in_time(self._run.read(CHUNK)):
+                await self._pass_on(chunk)
+            await self._in_time(self._run.ended())
+        except DoorError as error:
+            # In a compressed answer the text would be no part of the stream; there the broken stream must tell.
+            if not self._asked.encoding:
+                await self._pass_on(self._last_words(error))
+            raise CutShortError from error
+        await self._pass_on(b"", more=False)
+
+    async def _head(self) -> bytes | None:
+        """Return the beginning of a long answer; send a short one whole and return None."""
+        head = bytearray()
+        while len(head) < _HEAD:
+            chunk = await self._in_time(self._run.read(CHUNK))
+            if not chunk:
+                outcome = await self._in_time(self._run.ended())
+                await self._start(len(head), outcome)
+                await self._pass_on(bytes(head), more=False)
+                return None
+            head += chunk
+        return bytes(head)
+
+    async def _start(self, length: int | None = None, outcome: Outcome | None = None) -> None:
+        headers = {
+            "x-clickhouse-server-display-name": DISPLAY_NAME,
+            "x-clickhouse-query-id": self._asked.query_id or self._run.mark,
+            "content-type": formats.CONTENT_TYPES[self._run.format],
+            "x-clickhouse-format": self._run.format,
+            "x-clickhouse-timezone": self._engine.timezone,
+            "x-clickhouse-exception-tag": self._tag,
+        }
+        if length is not None:
+            headers["content-length"] = str(length)
+        if outcome is not None:
+            headers["x-clickhouse-summary"] = _summary(outcome)
+        if self._asked.encoding:
+            headers["content-encoding"] = self._asked.encoding
+        await send_head(self._send, HTTPStatus.OK, headers)
+
+    async def _pass_on(self, chunk: bytes, *, more: bool = True) -> None:
+        try:
+            async with asyncio.timeout(self._limits.stall_seconds):
+                await self._send({"type": "http.response.body", "body": chunk, "more_body": more})
+        except TimeoutError:
+            raise CutShortError from None
+
+    async def _in_time(self, waiting: Coroutine[Any, Any, _T]) -> _T:
+        """Wait for the engine, which stops a query by itself; but some functions do not look at the clock."""
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                return await waiting
+        except TimeoutError:
+            seconds = self._limits.seconds
+            raise refused(
+                TIMEOUT_EXCEEDED, f"Timeout exceeded: maximum: {seconds:g} s. The query stops when it next looks"
+            ) from None
+
+    def _last_words(self, error: DoorError) -> bytes:
+        """Write an error into an answer under way, in the form that clients since ClickHouse 25.11 look for."""
+        text = error.body.encode("utf-8", "surrogateescape")
+        return b"\r\n__exception__\r\n%b\r\n%b\n%d %b\r\n__exception__\r\n" % (
+            self._tag.encode(),
+            text,
+            len(text) + 1,
+            self._tag.encode(),
+        )
+
+
+async def send_head(send: Send, status: HTTPStatus, headers: Mapping[str, str]) -> None:
+    """Begin an answer."""
+    raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": int(status), "headers": raw})
+
+
+def _summary(outcome: Outcome) -> str:
+    numbers = {
+        "read_rows": outcome.read_rows,
+        "read_bytes": outcome.read_bytes,
+        "written_rows": 0,
+        "written_bytes": 0,
+        "total_rows_to_read": outcome.read_rows,
+        "result_rows": outcome.result_rows,
+        "result_bytes": outcome.result_bytes,
+        "elapsed_ns": int(outcome.elapsed * 1e9),
+    }
+    return json.dumps({name: str(number) for name, number in numbers.items()}, separators=(",", ":"))

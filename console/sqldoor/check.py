@@ -1,0 +1,276 @@
+"""Walk a query's tree: only known nodes, only functions and tables that may be read through the door.
+
+Everything is refused that is not known to be harmless: kinds of nodes, functions, table functions, tables. The walk
+also puts stand-ins in the place of system tables, and values in the place of ``{name:Identifier}``.
+"""
+
+import copy
+from collections.abc import Mapping
+
+from console.sqldoor import tables
+from console.sqldoor.refusal import (
+    ACCESS_DENIED,
+    NOT_IMPLEMENTED,
+    READONLY,
+    UNKNOWN_FUNCTION,
+    UNKNOWN_QUERY_PARAMETER,
+    UNKNOWN_TABLE,
+    DoorError,
+    refused,
+)
+from console.sqldoor.syntax import Node
+from console.sqldoor.vocabulary import Vocabulary
+
+_PLAIN = frozenset(
+    {
+        "ArrayJoin",
+        "Asterisk",
+        "ColumnsExceptTransformer",
+        "ColumnsListMatcher",
+        "ColumnsRegexpMatcher",
+        "ColumnsReplaceTransformer",
+        "ColumnsReplaceTransformerReplacement",
+        "ColumnsTransformerList",
+        "ExpressionList",
+        "InterpolateElement",
+        "OrderByElement",
+        "QualifiedAsterisk",
+        "QualifiedColumnsListMatcher",
+        "QualifiedColumnsRegexpMatcher",
+        "SampleRatio",
+        "Subquery",
+        "TableJoin",
+        "TablesInSelectQuery",
+        "TablesInSelectQueryElement",
+        "WindowDefinition",
+        "WindowListElement",
+    }
+)
+"""Nodes that do nothing but hold others."""
+
+_UNION_KEYS = frozenset({"type", "union_mode", "list_of_modes", "list_of_selects"})
+_UNION_FLAGS = frozenset({"is_outfile_append", "is_outfile_truncate", "is_into_outfile_with_stdout"})
+_TABLE_KEYS = frozenset(
+    {
+        "type",
+        "final",
+        "sample_size",
+        "sample_offset",
+        "column_aliases",
+        "database_and_table_name",
+        "table_function",
+        "subquery",
+    }
+)
+_IN = frozenset(
+    {
+        "in",
+        "notIn",
+        "nullIn",
+        "notNullIn",
+        "globalIn",
+        "globalNotIn",
+        "globalNullIn",
+        "globalNotNullIn",
+    }
+)
+_HOST_NAMES = frozenset({"displayname", "fqdn", "fullhostname", "hostname"})
+_DATABASES = frozenset({tables.DATABASE, "system", "information_schema", "INFORMATION_SCHEMA"})
+
+DISPLAY_NAME = "rollcall"
+"""What this engine calls itself; the machine's name is nobody's business."""
+
+Scope = frozenset[str]
+
+
+class Check:
+    """The check of one query.
+
+    Args:
+        vocabulary: Functions that may be called.
+        stand_ins: Subqueries to read in place of system tables, by the table's name.
+        parameters: Values of the query's placeholders.
+    """
+
+    def __init__(self, vocabulary: Vocabulary, stand_ins: Mapping[str, Node], parameters: Mapping[str, str]) -> None:
+        self._vocabulary = vocabulary
+        self._stand_ins = stand_ins
+        self._parameters = parameters
+
+    def query(self, node: Node) -> None:
+        """Check a SELECT with all that is in it, and rewrite it in place.
+
+        Raises:
+            DoorError: It is not allowed.
+        """
+        if node.get("type") != "SelectWithUnionQuery":
+            raise refused(READONLY, "Cannot execute query in readonly mode: this door takes queries")
+        self._visit(node, frozenset())
+
+    def expression(self, node: object) -> None:
+        """Check an expression outside of a SELECT. Raises DoorError."""
+        self._visit(node, frozenset())
+
+    def table(self, node: Node, scope: Scope = frozenset()) -> str | None:
+        """Check a table's name and return the system table to stand in for, if it is one.
+
+        Raises:
+            DoorError: It is not to be read here.
+        """
+        database, name = self._named(node)
+        if database is None and name in scope:
+            return None
+        if database in (None, tables.DATABASE):
+            if name in tables.WAREHOUSE:
+                return None
+            raise refused(UNKNOWN_TABLE, f"Unknown table expression identifier '{name[:100]}'")
+        if database == "system" and name in self._stand_ins:
+            return name
+        if database == "system" and name in tables.SYSTEM:
+            return None
+        if database and database.lower() == "information_schema" and name.lower() in tables.INFORMATION_SCHEMA:
+            return None
+        raise _denied(f"{database}.{name}")
+
+    def _visit(self, node: object, scope: Scope) -> None:
+        if isinstance(node, list):
+            for item in node:
+                self._visit(item, scope)
+        elif isinstance(node, dict):
+            self._visit_node(node, scope)
+
+    def _visit_node(self, node: Node, scope: Scope) -> None:
+        match node.get("type"):
+            case "SelectWithUnionQuery":
+                self._union(node, scope)
+            case "SelectQuery":
+                self._select(node, scope)
+            case "TableExpression":
+                self._table_expression(node, scope)
+            case "Function":
+                self._function(node, scope)
+            case "Identifier":
+                self._identifier(node)
+            case "QueryParameter":
+                if node.get("param_type") == "Identifier":
+                    raise refused(NOT_IMPLEMENTED, "A placeholder of type Identifier cannot stand here")
+            case "ColumnsApplyTransformer":
+                if "func_name" in node:
+                    self._may_call(node["func_name"])
+                self._inside(node, scope)
+            case "Literal":
+                pass
+            case "SetQuery":
+                raise refused(READONLY, "Cannot modify settings in readonly mode: leave the SETTINGS clause out")
+            case kind if kind in _PLAIN:
+                self._inside(node, scope)
+            case kind:
+                raise refused(NOT_IMPLEMENTED, f"This door does not know what {kind} does")
+
+    def _inside(self, node: Node, scope: Scope) -> None:
+        for value in node.values():
+            self._visit(value, scope)
+
+    def _union(self, node: Node, scope: Scope) -> None:
+        strange = node.keys() - _UNION_KEYS - {flag for flag in _UNION_FLAGS if node.get(flag) is False}
+        if "settings_ast" in strange:
+            self._visit(node["settings_ast"], scope)
+        if strange:
+            raise refused(READONLY, "Cannot execute query in readonly mode: an answer goes to the client only")
+        selects = node["list_of_selects"]["children"]
+        for select in selects:
+            self._visit(select, scope)
+            # The names of the first SELECT's WITH hold in the others as well.
+            if select is selects[0]:
+                scope |= _with_names(select)
+
+    def _select(self, node: Node, scope: Scope) -> None:
+        for element in node.get("with", {}).get("children", []):
+            if element.get("type") != "WithElement":
+                self._visit(element, scope)
+                continue
+            own = frozenset({element["name"]})
+            self._visit(element["subquery"], scope | own if node.get("recursive_with") else scope)
+            scope |= own
+        for key, value in node.items():
+            if key != "with":
+                self._visit(value, scope)
+
+    def _table_expression(self, node: Node, scope: Scope) -> None:
+        if node.keys() - _TABLE_KEYS:
+            raise refused(NOT_IMPLEMENTED, "This way to read a table is unknown here")
+        for key, value in node.items():
+            if key not in ("database_and_table_name", "table_function"):
+                self._visit(value, scope)
+        if function := node.get("table_function"):
+            # A view with parameters, such as user_usage(days = 30), looks like a table function.
+            if function["name"] not in tables.TABLE_FUNCTIONS | tables.WAREHOUSE:
+                raise _denied(f"the table function {function['name']}")
+            self._inside({key: value for key, value in function.items() if key != "type"}, scope)
+        if (table := node.get("database_and_table_name")) and (name := self.table(table, scope)):
+            stand_in = copy.deepcopy(self._stand_ins[name])
+            stand_in["alias"] = table.get("alias", name)
+            node.clear()
+            node.update({"type": "TableExpression", "subquery": stand_in})
+
+    def _function(self, node: Node, scope: Scope) -> None:
+        self._may_call(node["name"])
+        arguments = node.get("arguments", {}).get("children", [])
+        if node["name"] in _IN and len(arguments) > 1 and arguments[1].get("type") == "Identifier":
+            self._table_or_column(arguments[1], scope)
+        if node["name"].lower() in _HOST_NAMES:
+            alias = node.get("alias", f"{node['name']}()")
+            node.clear()
+            node.update({"type": "Literal", "value": {"field_type": "String", "value": DISPLAY_NAME}, "alias": alias})
+            return
+        self._inside({key: value for key, value in node.items() if key != "type"}, scope)
+
+    def _may_call(self, name: str) -> None:
+        if name not in self._vocabulary:
+            raise refused(UNKNOWN_FUNCTION, f"Function {name[:100]} does not exist, or may not be called here")
+
+    def _table_or_column(self, node: Node, scope: Scope) -> None:
+        """Check what stands right of IN: a column, or a table to read."""
+        self._identifier(node)
+        parts = node.get("name_parts", [node["name"]])
+        known = parts[0] in _DATABASES if len(parts) > 1 else parts[0] in tables.WAREHOUSE
+        if not known and (len(parts) > 1 or parts[0].isidentifier()) and parts[0] not in tables.INTERNAL:
+            return
+        if len(parts) > 2 or self.table(node, scope) is not None:
+            raise _denied(".".join(parts))
+
+    def _identifier(self, node: Node) -> None:
+        """Put values in the place of ``{name:Identifier}``."""
+        holes = [child for child in node.pop("children", []) if child.get("type") == "QueryParameter"]
+        if not holes:
+            return
+        parts: list[str] = node.get("name_parts", [node["name"]])
+        if len(holes) != sum(part == "" for part in parts):
+            raise refused(NOT_IMPLEMENTED, "This use of a placeholder of type Identifier is unknown here")
+        names = iter(holes)
+        filled = [part or self._value_of(next(names)["name"]) for part in parts]
+        node["name"] = ".".join(filled)
+        if len(filled) > 1:
+            node["name_parts"] = filled
+
+    def _value_of(self, parameter: str) -> str:
+        try:
+            return self._parameters[parameter]
+        except KeyError:
+            raise refused(UNKNOWN_QUERY_PARAMETER, f"Substitution `{parameter[:100]}` is not set") from None
+
+    def _named(self, node: Node) -> tuple[str | None, str]:
+        self._identifier(node)
+        parts: list[str] = node.get("name_parts", [node["name"]])
+        if len(parts) > 2:
+            raise _denied(node["name"])
+        return (parts[0], parts[1]) if len(parts) == 2 else (None, parts[0])
+
+
+def _with_names(select: Node) -> Scope:
+    elements = select.get("with", {}).get("children", [])
+    return frozenset(element["name"] for element in elements if element.get("type") == "WithElement")
+
+
+def _denied(what: str) -> DoorError:
+    return refused(ACCESS_DENIED, f"default: Not enough privileges. {what[:200]} cannot be read through this door")

@@ -1,0 +1,150 @@
+"""Who is let in: tokens, and no web pages of others."""
+
+import base64
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from console.sqldoor import create_door
+from rollcall.errors import SettingsError
+from rollcall.warehouse.address import Embedded
+
+from .house import Door, House
+
+TOKEN = "a tökén"
+Q = {"query": "SELECT 1"}
+
+
+@pytest.fixture(scope="module")
+def guarded(house: House) -> Iterator[Door]:
+    with house.door(listen="0.0.0.0:8123", token=TOKEN, control_token="control") as door:
+        yield door
+
+
+def basic(user: str, password: str) -> bytes:
+    return b"Basic " + base64.b64encode(f"{user}:{password}".encode())
+
+
+@pytest.mark.parametrize("listen", ["0.0.0.0:8123", "[::]:8123", "192.0.2.1:8123", "db.example:8123"])
+def test_a_door_to_other_machines_needs_a_token(listen: str) -> None:
+    with pytest.raises(SettingsError, match="sql_listen"):
+        create_door(Embedded(Path("/nowhere")), listen=listen)
+    with pytest.raises(SettingsError, match="sql_listen"):
+        create_door(Embedded(Path("/nowhere")), listen=listen, control_token="control")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Authorization": f"Bearer {TOKEN}".encode()},
+        {"Authorization": basic("default", TOKEN)},
+        {"Authorization": basic("anybody", TOKEN)},
+        {"Authorization": basic("default", "control")},
+        {"X-ClickHouse-User": b"default", "X-ClickHouse-Key": TOKEN.encode()},
+    ],
+)
+def test_the_token_opens_in_every_way_that_clickhouse_knows(guarded: Door, headers: dict[str, bytes]) -> None:
+    answer = httpx.get(guarded.url, params=Q, headers=[(name.encode(), value) for name, value in headers.items()])
+    assert answer.text == "1\n"
+
+
+def test_the_token_opens_in_the_url(guarded: Door) -> None:
+    assert guarded.text("SELECT 1", user="default", password=TOKEN) == "1\n"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Authorization": b"Bearer"},
+        {"Authorization": b"Bearer wrong"},
+        {"Authorization": b"Basic %%%"},
+        {"Authorization": basic("default", "")},
+        {"Authorization": basic(TOKEN, "wrong")},
+        {"Authorization": b"Digest x"},
+        {"X-ClickHouse-Key": TOKEN.encode()[:-1]},
+        {"X-ClickHouse-Key": b"\xff"},
+    ],
+)
+def test_nothing_else_opens(guarded: Door, headers: dict[str, bytes]) -> None:
+    answer = httpx.get(guarded.url, params=Q, headers=[(name.encode(), value) for name, value in headers.items()])
+    assert (answer.status_code, answer.headers["X-ClickHouse-Exception-Code"]) == (401, "516")
+    assert answer.headers["WWW-Authenticate"].startswith("Basic")
+    assert guarded.code("SELECT 1", password="wrong") == 516
+
+
+def test_whether_the_door_lives_is_no_secret(guarded: Door) -> None:
+    assert httpx.get(f"{guarded.url}/ping").text == "Ok.\n"
+
+
+def test_on_loopback_nobody_is_asked(door: Door) -> None:
+    assert httpx.get(door.url, params=Q, auth=("default", "whatever")).text == "1\n"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost:8123", "[::1]:8123", "127.9.9.9", "LOCALHOST"])
+def test_loopback_names_are_served(door: Door, host: str) -> None:
+    assert httpx.get(door.url, params=Q, headers={"Host": host}).text == "1\n"
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:8123", "192.0.2.1", "", "[", "a@b:c"]
+)
+def test_a_name_that_points_here_is_not_enough(door: Door, host: str) -> None:
+    for path in ("/", "/ping"):
+        assert httpx.get(door.url + path, params=Q, headers={"Host": host}).status_code in (400, 403)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://127.0.0.1:8080"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+    ],
+)
+def test_pages_of_others_get_nothing(door: Door, guarded: Door, headers: dict[str, str]) -> None:
+    for one in (door, guarded):
+        for method in ("GET", "POST"):
+            answer = httpx.request(method, one.url, params=Q, headers=headers, auth=("default", "control"))
+            assert answer.status_code == 403
+            assert "access-control-allow-origin" not in answer.headers
+
+
+def test_our_own_origin_and_the_address_bar_are_served(door: Door) -> None:
+    assert httpx.get(door.url, params=Q, headers={"Origin": door.url}).text == "1\n"
+    assert httpx.get(door.url, params=Q, headers={"Sec-Fetch-Site": "none"}).text == "1\n"
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "OPTIONS", "HEAD", "PATCH"])
+def test_other_methods_are_refused(door: Door, method: str) -> None:
+    assert httpx.request(method, door.url, params=Q).status_code == 405
+
+
+def test_other_paths_are_not_there(door: Door) -> None:
+    assert httpx.get(f"{door.url}/play").status_code == 404
+
+
+def test_requests_that_cannot_be_read_are_refused(door: Door) -> None:
+    def code(**request: object) -> str:
+        answer = httpx.post(door.url, **request)  # type: ignore[arg-type]
+        return answer.headers["X-ClickHouse-Exception-Code"]
+
+    assert code(content=b"x", headers={"Content-Encoding": "gzip"}) == "48"
+    assert code(files={"t": b"1"}, params=Q) == "48"
+    assert code(content=b"no form", headers={"Content-Type": "multipart/form-data; boundary=x"}) == "36"
+
+
+def test_no_query_text_is_logged(door: Door, capfd: pytest.CaptureFixture[str]) -> None:
+    for sql in (
+        "SELECT 'hush-hush' FROM nothing",
+        "SELECT toDate('hush-hush')",
+        "SELECT 'hush-hush",
+        "DROP TABLE hush",
+    ):
+        door.code(sql, param_x="hush-hush", query_id="hush")
+    out, err = capfd.readouterr()
+    assert "hush" not in out + err
