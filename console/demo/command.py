@@ -27,7 +27,7 @@ _STOP_SECONDS = 60.0
 def demo(
     people: Annotated[int, typer.Option(min=5, help="People of the simulated company.")] = 200,
     days: Annotated[int, typer.Option(min=0, help="Days of history.")] = 30,
-    live_per_minute: Annotated[float, typer.Option(min=0, help="Acts a minute from now on.")] = 60.0,
+    live_per_minute: Annotated[float, typer.Option(min=0, help="Acts a minute from now on; 0 for none.")] = 60.0,
     listen: Annotated[str, typer.Option(help="Address and port for webhooks and the page.")] = "127.0.0.1:8080",
     sql_listen: Annotated[str, typer.Option(help="Address and port of the SQL door.")] = "127.0.0.1:8123",
     config: Annotated[

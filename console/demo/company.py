@@ -85,7 +85,7 @@ async def running_company(folder: Path, people: int, days: int, live_per_minute:
         folder: Where its secret is kept.
         people: How many people work there.
         days: Length of its history.
-        live_per_minute: How much happens from now on.
+        live_per_minute: How much happens from now on; with 0 the site's clock stands still.
 
     Raises:
         RollcallError: It did not start.
@@ -95,7 +95,8 @@ async def running_company(folder: Path, people: int, days: int, live_per_minute:
     secret_file.write_text(secret)
     secret_file.chmod(0o600)
     options = ("--people", str(people), "--days", str(days), "--now", str(now_ms()))
-    process = await _start("serve", *options, "--live-per-minute", str(live_per_minute), stdout=PIPE)
+    pace = ("--live-per-minute", str(live_per_minute), "--speed", "1" if live_per_minute else "0")
+    process = await _start("serve", *options, *pace, stdout=PIPE)
     try:
         line = await process.stdout.readline() if process.stdout else b""
         try:
