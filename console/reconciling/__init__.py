@@ -1,0 +1,1 @@
+"""``rollcall reconcile``, ``rollcall webhook`` and the checks that ask Jira."""

@@ -1,0 +1,123 @@
+"""The reconcile runs that `up` does by itself: the first 30 days at the first start, then once a day."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from console.maintenance import rebuild_site
+from console.page.page import Notice
+from console.reconciling.asked import Asked
+from console.reconciling.due import is_due
+from console.reconciling.landing import Landing, by_others
+from console.reconciling.one_site import reconcile_one
+from reconcile.client.jira import Limits
+from reconcile.known import WarehouseFacts
+from reconcile.progress import LoggedProgress
+from reconcile.resume.memory import state_folder
+from reconcile.window import Wanted
+from rollcall.errors import RollcallError
+from rollcall.eventlog import EventLog
+from rollcall.logs import logger
+from rollcall.settings import Settings, SiteSettings
+from rollcall.warehouse import Warehouse
+
+log = logger(__name__)
+
+_LOOK_SECONDS = 30.0
+_AFTER_A_FAILURE = timedelta(hours=1)
+
+
+class _Noted(LoggedProgress):
+    """Progress that the page shows."""
+
+    def __init__(self, site: str) -> None:
+        super().__init__(site)
+        self._name = site
+        self.notice = Notice(f"Reading the last days of {site} from Jira")
+
+    def at(self, step: str, done: int, expected: int | None = None) -> None:
+        share = min(1.0, done / expected) if expected else None
+        self.notice = Notice(f"Reading {self._name} from Jira: {step}, {done} so far", share)
+
+
+class DailyRuns:
+    """Looks whether a site's run is due, and does it.
+
+    Args:
+        settings: The settings.
+        event_log: Where what Jira tells is put.
+        warehouse: What the consumers of this process write; open.
+        limits: In place of those in the settings; for tests.
+    """
+
+    def __init__(
+        self, settings: Settings, event_log: EventLog, warehouse: Warehouse, limits: Limits | None = None
+    ) -> None:
+        self._settings = settings
+        self._log = event_log
+        self._warehouse = warehouse
+        self._limits = limits
+        self._running: _Noted | None = None
+        self._failed: dict[str, tuple[datetime, str]] = {}
+
+    def notices(self) -> Sequence[Notice]:
+        """Return what is under way and what went wrong, for the page."""
+        told = [self._running.notice] if self._running else []
+        return told + [
+            Notice(f"{site} could not be read from Jira, the next try is within the hour: {why}")
+            for site, (_, why) in self._failed.items()
+        ]
+
+    async def run(self) -> None:
+        """Do the runs as they fall due, for ever; a failure is told and tried again an hour later."""
+        sites = {name: site for name, site in self._settings.sites.items() if site.email and site.token()}
+        for name in self._settings.sites.keys() - sites.keys():
+            log.info("not read from Jira: it has no email and API token in the settings", site=name)
+        while self._settings.reconcile.daily_at:
+            for name, site in sites.items():
+                if await self._is_due(name, site):
+                    await self._reconcile(name)
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _is_due(self, name: str, site: SiteSettings) -> bool:
+        now = datetime.now(UTC)
+        if name in self._failed and now < self._failed[name][0] + _AFTER_A_FAILURE:
+            return False
+        try:
+            rows = await self._warehouse.query(
+                "SELECT max(snapshot_id) AS last, count() AS runs FROM directory_snapshots WHERE site = {site:String}",
+                {"site": name},
+            )
+        except RollcallError as error:
+            log.warning("cannot see when the last reconcile run was", site=name, cause=str(error))
+            return False
+        last = rows[0]["last"] if rows[0]["runs"] else None
+        zone = ZoneInfo(self._settings.reconcile.daily_timezone or site.timezone)
+        return is_due(now, last, self._settings.reconcile.daily_at, zone)
+
+    async def _reconcile(self, name: str) -> None:
+        folder = state_folder(self._settings)
+        interrupted = folder is not None and (folder / f"{name}.json").exists()
+        asked = Asked(Wanted(), resume=interrupted)
+        self._running = _Noted(name)
+        log.info("reconcile run begins", site=name, resumed=interrupted)
+        try:
+            outcome = await reconcile_one(
+                self._settings, name, asked, self._log, self._landing(), self._limits, self._running
+            )
+        except RollcallError as error:
+            log.error("reconcile run failed", site=name, cause=str(error))
+            self._failed[name] = (datetime.now(UTC), str(error))
+        else:
+            self._failed.pop(name, None)
+            log.info("reconcile run done", site=name, complete=outcome.complete, missing=outcome.run.missing)
+        finally:
+            self._running = None
+
+    def _landing(self) -> Landing:
+        async def rebuild(site: str, days: Sequence[date]) -> object:
+            return await rebuild_site(self._warehouse, self._settings, site, days)
+
+        write = by_others(self._settings, self._log)
+        return Landing(self._warehouse, WarehouseFacts(self._warehouse), write, rebuild)

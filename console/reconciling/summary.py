@@ -1,0 +1,96 @@
+"""What a run came to, as rows: site, part, name, value."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from console.formats import iso
+from console.reconciling.coverage import Coverage
+from reconcile.resume.checkpoint import Checkpoint
+
+COLUMNS = ("site", "part", "name", "value")
+
+Rows = list[dict[str, Any]]
+
+
+def summary(run: Checkpoint, coverage: Coverage | None, *, dry_run: bool, by_day: bool) -> Rows:
+    """Return the rows of one site's run, with new facts by day if wanted."""
+    parts = [_run(run, dry_run), _requests(run), _facts(run, by_day), _directory(run), _coverage(coverage), _rest(run)]
+    return [
+        {"site": run.site, "part": part, "name": name, "value": value} for some in parts for part, name, value in some
+    ]
+
+
+_Lines = Iterator[tuple[str, str, object]]
+
+
+def _run(run: Checkpoint, dry_run: bool) -> _Lines:
+    yield "run", "since", _moment(run.window.since)
+    yield "run", "until", _moment(run.window.until)
+    yield "run", "parts", ", ".join(run.parts)
+    yield "run", "dry run", dry_run
+    if run.resumed:
+        yield "run", "resumed", run.resumed
+
+
+def _requests(run: Checkpoint) -> _Lines:
+    tally = run.tally
+    for name, count in sorted(tally.requests.items(), key=lambda pair: (-pair[1], pair[0])):
+        yield "requests", name, count
+    yield "requests", "total", tally.requests.total()
+    for reason, count in sorted(tally.waits.items()):
+        yield "waits", reason, count
+        yield "wait seconds", reason, round(tally.wait_seconds.get(reason, 0.0), 1)
+    yield "waits", "total", tally.waits.total()
+    yield "wait seconds", "total", round(sum(tally.wait_seconds.values()), 1)
+
+
+def _facts(run: Checkpoint, by_day: bool) -> _Lines:
+    if "activity" not in run.parts:
+        return
+    found = run.found
+    yield "issues", "candidates", run.issues.issues
+    for kind, count in sorted(found.facts.items()):
+        yield "facts found", kind, count
+    yield "facts", "found", found.facts.total()
+    for kind, count in sorted(found.new.items()):
+        yield "facts new", kind, count
+    for day, count in sorted(found.new_days.items()) if by_day else ():
+        yield "facts new by day", day, count
+    yield "facts", "new", found.new.total()
+    yield "facts", "repaired", found.named + found.retimed
+    yield "facts repaired", "actor learned", found.named
+    yield "facts repaired", "time corrected", found.retimed
+    if found.unjudged:
+        yield "facts", "not compared", found.unjudged
+
+
+def _directory(run: Checkpoint) -> _Lines:
+    if "directory" in run.parts:
+        for kind in ("users", "licenses", "roles", "seats"):
+            yield "directory", kind, run.found.rows[kind]
+
+
+def _coverage(coverage: Coverage | None) -> _Lines:
+    if coverage is None:
+        return
+    yield "coverage", "facts that REST knows", coverage.known
+    yield "coverage", "brought by webhooks", coverage.by_webhook
+    if coverage.share is not None:
+        yield "coverage", "share", round(coverage.share, 4)
+    for day, share in coverage.low:
+        yield "coverage low", day.isoformat(), round(share, 4)
+
+
+def _rest(run: Checkpoint) -> _Lines:
+    for why, count in sorted(run.found.skipped.items()):
+        if count:
+            yield "skipped", why, count
+    for note in run.notes:
+        yield "note", "", note
+    for what in run.missing:
+        yield "missing", "", what
+
+
+def _moment(epoch_ms: int) -> str:
+    return iso(datetime.fromtimestamp(epoch_ms / 1000, UTC))

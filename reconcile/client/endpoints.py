@@ -1,0 +1,77 @@
+"""Every endpoint of Jira that Rollcall asks; a test checks those under /rest/api/3 against Atlassian's OpenAPI file."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An endpoint of Jira's REST API.
+
+    Attributes:
+        method: HTTP method.
+        path: Path below the base URL, names in braces as in the OpenAPI file.
+        repeatable: Whether asking twice does no harm, so that it may be sent again after an unclear failure.
+    """
+
+    method: str
+    path: str
+    repeatable: bool = True
+
+    @property
+    def name(self) -> str:
+        """Name to count requests under, such as ``POST /search/jql``."""
+        return f"{self.method} {self.path.removeprefix(_V3)}"
+
+
+_V3 = "/rest/api/3"
+_HOOKS = "/rest/webhooks/1.0/webhook"
+
+MYSELF = Endpoint("GET", f"{_V3}/myself")
+SERVER_INFO = Endpoint("GET", f"{_V3}/serverInfo")
+MY_PERMISSIONS = Endpoint("GET", f"{_V3}/mypermissions")
+
+SEARCH = Endpoint("POST", f"{_V3}/search/jql")
+COUNT = Endpoint("POST", f"{_V3}/search/approximate-count")
+CHANGELOGS = Endpoint("POST", f"{_V3}/changelog/bulkfetch")
+CHANGELOGS_BY_ID = Endpoint("POST", f"{_V3}/issue/{{issueIdOrKey}}/changelog/list")
+COMMENTS = Endpoint("GET", f"{_V3}/issue/{{issueIdOrKey}}/comment")
+WORKLOGS_UPDATED = Endpoint("GET", f"{_V3}/worklog/updated")
+WORKLOGS_DELETED = Endpoint("GET", f"{_V3}/worklog/deleted")
+WORKLOGS = Endpoint("POST", f"{_V3}/worklog/list")
+
+USERS = Endpoint("GET", f"{_V3}/users/search")
+APPLICATION_ROLES = Endpoint("GET", f"{_V3}/applicationrole")
+GROUPS = Endpoint("GET", f"{_V3}/group/bulk")
+GROUP_MEMBERS = Endpoint("GET", f"{_V3}/group/member")
+PROJECTS = Endpoint("GET", f"{_V3}/project/search")
+PROJECT_ROLES = Endpoint("GET", f"{_V3}/project/{{projectIdOrKey}}/role")
+PROJECT_ROLE = Endpoint("GET", f"{_V3}/project/{{projectIdOrKey}}/role/{{id}}")
+
+TENANT_INFO = Endpoint("GET", "/_edge/tenant_info")
+"""Gives a site's cloud id to anybody; in no Atlassian page, used by many clients."""
+
+WEBHOOKS = Endpoint("GET", _HOOKS)
+REGISTER_WEBHOOK = Endpoint("POST", _HOOKS, repeatable=False)
+REMOVE_WEBHOOK = Endpoint("DELETE", f"{_HOOKS}/{{id}}", repeatable=False)
+"""Admin webhooks: described on Atlassian's webhooks page, not in the OpenAPI file."""
+
+IN_OPENAPI_FILE = (
+    MYSELF,
+    SERVER_INFO,
+    MY_PERMISSIONS,
+    SEARCH,
+    COUNT,
+    CHANGELOGS,
+    CHANGELOGS_BY_ID,
+    COMMENTS,
+    WORKLOGS_UPDATED,
+    WORKLOGS_DELETED,
+    WORKLOGS,
+    USERS,
+    APPLICATION_ROLES,
+    GROUPS,
+    GROUP_MEMBERS,
+    PROJECTS,
+    PROJECT_ROLES,
+    PROJECT_ROLE,
+)

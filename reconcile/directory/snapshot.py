@@ -1,0 +1,126 @@
+"""One snapshot of the directory, its last row only when all others are durable on the log."""
+
+from reconcile.client.jira import JiraClient
+from reconcile.directory.groups import Groups
+from reconcile.directory.licenses import Product, products
+from reconcile.directory.outbox import DirectoryOutbox
+from reconcile.directory.project_roles import NOT_ALLOWED, ProjectRoles
+from reconcile.directory.roles import Held, global_roles
+from reconcile.directory.users import all_users
+from reconcile.progress import Progress
+from reconcile.resume.checkpoint import Checkpoint
+from rollcall.clock import now_ms
+from rollcall.records import License, Role, Seats, SnapshotComplete, User
+from rollcall.settings import ReconcileSettings
+
+
+class Snapshot:
+    """Takes a snapshot.
+
+    Args:
+        jira: Asks Jira.
+        outbox: Takes rows to the log.
+        checkpoint: The run; its counts are added to.
+        settings: What to learn.
+        progress: Is told.
+    """
+
+    def __init__(
+        self,
+        jira: JiraClient,
+        outbox: DirectoryOutbox,
+        checkpoint: Checkpoint,
+        settings: ReconcileSettings,
+        progress: Progress,
+    ) -> None:
+        self._jira = jira
+        self._outbox = outbox
+        self._run = checkpoint
+        self._settings = settings
+        self._progress = progress
+        self._site = checkpoint.site
+        self._id = now_ms()
+
+    async def take(self) -> None:
+        """Take the snapshot; if this fails half-way, readers go on seeing the one before.
+
+        Raises:
+            JiraError: Jira could not be asked, or the account lacks a permission.
+            LogUnavailableError: The log takes nothing.
+        """
+        self._run.found.rows.clear()
+        await self._users()
+        groups = Groups(self._jira, lambda: self._skip("groups gone since they were listed"))
+        try:
+            found = await products(self._jira, groups)
+            await self._licenses(found)
+            await self._roles(await global_roles(groups, found))
+            if self._settings.project_roles:
+                await self._project_roles(groups)
+        finally:
+            groups.close()
+        await self._complete()
+
+    async def _users(self) -> None:
+        rows = self._run.found.rows
+        async for people in all_users(self._jira, lambda: self._skip("unreadable users")):
+            await self._outbox.add(
+                User(
+                    site=self._site,
+                    snapshot_id=self._id,
+                    account_id=person.known_id,
+                    display_name=person.display_name or "",
+                    email=person.email_address or None,
+                    account_type=person.known_type,
+                    active=person.is_active,
+                )
+                for person in people
+            )
+            self._progress.at("users", rows["users"])
+        self._progress.end("users", rows["users"])
+
+    async def _licenses(self, found: list[Product]) -> None:
+        for product in found:
+            key, total, used = product.role.key, product.seats, product.used
+            await self._outbox.add(
+                License(site=self._site, snapshot_id=self._id, product=key, account_id=account)
+                for account in sorted(product.counted)
+            )
+            await self._outbox.add([Seats(site=self._site, snapshot_id=self._id, product=key, total=total, used=used)])
+            if used != len(product.holders):
+                self._run.notes.append(
+                    f"{key}: Jira counts {used} seats used, its groups have {len(product.holders)} active people"
+                )
+        self._progress.end("licenses", self._run.found.rows["licenses"])
+
+    async def _roles(self, held: set[Held]) -> None:
+        await self._outbox.add(
+            Role(site=self._site, snapshot_id=self._id, account_id=account, role=role, scope=scope)
+            for account, role, scope in sorted(held)
+        )
+        self._progress.at("roles", self._run.found.rows["roles"])
+
+    async def _project_roles(self, groups: Groups) -> None:
+        roles = ProjectRoles(self._jira, groups, self._settings.project_role_group_limit, self._skip)
+        async for held in roles.held():
+            await self._roles(held)
+        self._progress.end("roles", self._run.found.rows["roles"])
+        if count := self._run.found.skipped[NOT_ALLOWED]:
+            self._run.missing.append(f"the roles in {count} projects, which the account may not see")
+
+    async def _complete(self) -> None:
+        rows = self._run.found.rows
+        await self._outbox.complete(
+            SnapshotComplete(
+                site=self._site,
+                snapshot_id=self._id,
+                users=rows["users"],
+                licenses=rows["licenses"],
+                roles=rows["roles"],
+                seats=rows["seats"],
+                completed_at=now_ms(),
+            )
+        )
+
+    def _skip(self, why: str) -> None:
+        self._run.found.skipped[why] += 1

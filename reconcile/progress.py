@@ -1,0 +1,37 @@
+"""How a run tells how far it is."""
+
+from typing import Protocol
+
+from rollcall.logs import logger
+
+log = logger(__name__)
+
+
+class Progress(Protocol):
+    """Is told of every step of a run."""
+
+    def at(self, step: str, done: int, expected: int | None = None) -> None:
+        """Hear that a step has done so much (of so much, if that is known)."""
+        ...
+
+    def end(self, step: str, done: int) -> None:
+        """Hear that a step is through."""
+        ...
+
+
+class LoggedProgress:
+    """One line of the log a step.
+
+    Args:
+        site: Name of the site in the settings.
+    """
+
+    def __init__(self, site: str) -> None:
+        self._site = site
+
+    def at(self, step: str, done: int, expected: int | None = None) -> None:
+        """Say nothing: a line for every page would be too much."""
+
+    def end(self, step: str, done: int) -> None:
+        """Log that a step is through."""
+        log.info("reconcile step done", site=self._site, step=step, count=done)

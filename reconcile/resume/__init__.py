@@ -1,0 +1,1 @@
+"""How a run that was interrupted, even by kill -9, goes on where it was."""

@@ -1,0 +1,147 @@
+"""How far a run is: everything needed to go on, as one small JSON file."""
+
+import os
+from collections import Counter
+from pathlib import Path
+from typing import Any, Literal, get_origin
+
+import msgspec
+
+from reconcile.client.tally import Tally
+from reconcile.window import Window
+from rollcall.errors import RollcallError
+
+Part = Literal["activity", "directory"]
+_FORMAT = 1
+
+
+class CheckpointError(RollcallError):
+    """A checkpoint cannot be read or written; the text says what to do."""
+
+
+class IssuesPlace(msgspec.Struct):
+    """How far the issues are.
+
+    Attributes:
+        jql: The query, which a token belongs to.
+        token: Of the search page to ask next; None before the first.
+        pages: Search pages done.
+        issues: Issues found on them.
+        expected: Jira's own estimate of how many there are.
+        searched: Whether the search is through.
+        pending: Ids whose changelogs are still to be asked, at most a bulk request's worth.
+        changelog_token: Of the page to ask next for those; None for the first.
+        done: Whether all of it is through.
+    """
+
+    jql: str = ""
+    token: str | None = None
+    pages: int = 0
+    issues: int = 0
+    expected: int = 0
+    searched: bool = False
+    pending: list[int] = []
+    changelog_token: str | None = None
+    done: bool = False
+
+
+class FeedPlace(msgspec.Struct):
+    """How far a worklog feed is: ``since`` of the page to ask next, epoch ms; None before the first."""
+
+    since: int | None = None
+    read: bool = False
+    done: bool = False
+
+
+class Found(msgspec.Struct):
+    """What a run found, counted.
+
+    Attributes:
+        facts: All facts, by family and action.
+        new: Those the warehouse did not have, likewise.
+        new_days: The same by reporting day, for what was missing when.
+        named: Known facts whose actor was not known before.
+        retimed: Known facts whose time REST gives differently than the webhook did.
+        unjudged: Facts that could not be compared with the warehouse.
+        skipped: What could not be read and why, such as entities gone in between.
+        rows: Directory rows, by kind.
+    """
+
+    facts: Counter[str] = msgspec.field(default_factory=Counter)
+    new: Counter[str] = msgspec.field(default_factory=Counter)
+    new_days: Counter[str] = msgspec.field(default_factory=Counter)
+    named: int = 0
+    retimed: int = 0
+    unjudged: int = 0
+    skipped: Counter[str] = msgspec.field(default_factory=Counter)
+    rows: Counter[str] = msgspec.field(default_factory=Counter)
+
+
+class Checkpoint(msgspec.Struct, kw_only=True):
+    """A run of one site."""
+
+    format: int = _FORMAT
+    site: str
+    run_id: str
+    started_at: int
+    window: Window
+    parts: list[Part]
+    directory_done: bool = False
+    issues: IssuesPlace = msgspec.field(default_factory=IssuesPlace)
+    worklogs: FeedPlace = msgspec.field(default_factory=FeedPlace)
+    deletions: FeedPlace = msgspec.field(default_factory=FeedPlace)
+    found: Found = msgspec.field(default_factory=Found)
+    tally: Tally = msgspec.field(default_factory=Tally)
+    missing: list[str] = []
+    notes: list[str] = []
+    resumed: int = 0
+    unfinished: bool = False
+    """Whether the records have yet to reach the warehouse, or the touched days to be rebuilt."""
+
+
+def read_checkpoint(path: Path) -> Checkpoint | None:
+    """Return the checkpoint of an interrupted run; None when there is none.
+
+    Raises:
+        CheckpointError: It cannot be read.
+    """
+    try:
+        found = msgspec.json.decode(path.read_bytes(), type=Checkpoint, dec_hook=_counted)
+    except FileNotFoundError:
+        return None
+    except (OSError, msgspec.DecodeError) as error:
+        raise CheckpointError(
+            f"the checkpoint {path} cannot be read ({type(error).__name__}); run again without --resume"
+        ) from error
+    if found.format != _FORMAT:
+        raise CheckpointError(f"the checkpoint {path} is another version's; run again without --resume")
+    return found
+
+
+def _counted(kind: type, value: Any) -> Any:
+    """Read a Counter, which msgspec writes but does not read."""
+    if get_origin(kind) is Counter and isinstance(value, dict):
+        return Counter(value)
+    raise NotImplementedError(kind)
+
+
+def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Replace the checkpoint in one step: after a crash there is the old one or the new one.
+
+    Raises:
+        CheckpointError: It cannot be written.
+    """
+    fresh = path.with_name(path.name + ".new")
+    try:
+        with fresh.open("wb") as file:
+            file.write(msgspec.json.encode(checkpoint))
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        raise CheckpointError(f"cannot write the checkpoint {path} ({error.strerror}); free the disk") from error

@@ -1,0 +1,74 @@
+"""The window of a run: from when to before when facts are looked for."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from rollcall.settings import ReconcileSettings
+
+
+class Window(msgspec.Struct, frozen=True):
+    """A span of time, epoch ms: `since` is inside, `until` is not. It stays as it is for the whole run."""
+
+    since: int
+    until: int
+
+    def holds(self, moment: int) -> bool:
+        """Tell whether a moment lies inside."""
+        return self.since <= moment < self.until
+
+    def days(self, zone: ZoneInfo) -> list[date]:
+        """Return the reporting days it touches, and one more on both sides."""
+        first = _local(self.since, zone).date() - timedelta(days=1)
+        last = _local(max(self.since, self.until - 1), zone).date() + timedelta(days=1)
+        return [first + timedelta(days=n) for n in range((last - first).days + 1)]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The window as a person asks for it; None for the default. Moments without an offset are in the site's zone."""
+
+    days: int | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+def window(wanted: Wanted, settings: ReconcileSettings, zone: ZoneInfo, now: int) -> Window:
+    """Fix the window of a run.
+
+    Args:
+        wanted: What was asked for.
+        settings: The defaults.
+        zone: The site's reporting time zone.
+        now: The site's present, epoch ms. The window never reaches beyond it, less the time that Jira's search
+            index takes to settle.
+
+    Raises:
+        ValueError: It would be empty; the text tells why.
+    """
+    latest = now - int(settings.settle_minutes * 60_000)
+    until = min(latest, _ms(wanted.until, zone)) if wanted.until else latest
+    if wanted.since:
+        since = _ms(wanted.since, zone)
+    else:
+        today = _local(until, zone).date()
+        first = today - timedelta(days=(wanted.days or settings.days) - 1)
+        since = _ms(datetime.combine(first, time()), zone)
+    if since >= until:
+        raise ValueError(
+            "the window is empty: it ends "
+            f"{datetime.fromtimestamp(until / 1000, UTC):%Y-%m-%d %H:%M} UTC, {settings.settle_minutes:g} minutes "
+            "before Jira's present at the latest; name an earlier --since"
+        )
+    return Window(since, until)
+
+
+def _ms(moment: datetime, zone: ZoneInfo) -> int:
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=zone)
+    return round(aware.timestamp() * 1000)
+
+
+def _local(moment: int, zone: ZoneInfo) -> datetime:
+    return datetime.fromtimestamp(moment / 1000, zone)

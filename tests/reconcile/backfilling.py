@@ -1,0 +1,76 @@
+"""Run the reconciler against a site, onto a real SQLite log, and read what it appended."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from reconcile.client.connecting import connected
+from reconcile.client.jira import JiraClient, Limits
+from reconcile.known import KnownFacts, NothingKnown
+from reconcile.progress import LoggedProgress
+from reconcile.resume.checkpoint import Checkpoint
+from reconcile.resume.memory import lasting_memory
+from reconcile.run import Plan, Site, reconcile_site
+from rollcall.eventlog import EventLog, open_log
+from rollcall.records import Activity, Directory, decode_activity, decode_directory
+from rollcall.settings import Settings
+from rollcall.topics import topics_of
+
+from .site import hurried
+
+
+@dataclass
+class Appended:
+    """What is on the log: facts by key, the better of two of one key, and directory rows in order."""
+
+    facts: dict[str, Activity] = field(default_factory=dict)
+    rows: list[Directory] = field(default_factory=list)
+    records: int = 0
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[EventLog]:
+    log = await open_log(settings.log_url, topics_of(settings).all())
+    try:
+        yield log
+    finally:
+        await log.close()
+
+
+async def reconcile(
+    settings: Settings,
+    plan: Plan | None = None,
+    *,
+    limits: Limits | None = None,
+    known: KnownFacts | None = None,
+    resume: bool = False,
+) -> Checkpoint:
+    """One run, as the command does it but for the warehouse."""
+    async with opened(settings) as log, jira(settings, limits) as client:
+        folder = Path(settings.log_url.removeprefix("sqlite://")).parent / "reconcile"
+        with lasting_memory(folder, "acme", resume=resume) as (memory, left):
+            plan = plan or Plan()
+            plan = Plan(plan.wanted, plan.parts, left)
+            hands = Site("acme", settings, client, log, known or NothingKnown(), memory, LoggedProgress("acme"))
+            return await reconcile_site(hands, plan)
+
+
+@asynccontextmanager
+async def jira(settings: Settings, limits: Limits | None = None) -> AsyncIterator[JiraClient]:
+    async with connected("acme", settings.sites["acme"], settings.reconcile, limits or hurried()) as client:
+        yield client
+
+
+async def appended(settings: Settings) -> Appended:
+    found = Appended()
+    topics = topics_of(settings)
+    async with opened(settings) as log:
+        async for entry in log.scan(topics.activity.name):
+            fact = decode_activity(entry.value)
+            found.records += 1
+            if fact.account_id or fact.event_key not in found.facts:
+                found.facts[fact.event_key] = fact
+        async for entry in log.scan(topics.directory.name):
+            found.rows.append(decode_directory(entry.value))
+    return found

@@ -1,0 +1,15 @@
+"""A run in a process of its own, to be killed: `python -m tests.reconcile.child URL FOLDER resume|anew`."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+from reconcile.run import Plan
+
+from .backfilling import reconcile
+from .site import settings_for
+
+if __name__ == "__main__":
+    url, folder, how = sys.argv[1:]
+    plan = Plan(parts=("activity",))
+    asyncio.run(reconcile(settings_for(url, Path(folder)), plan, resume=how == "resume"))

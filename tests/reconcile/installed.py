@@ -1,0 +1,67 @@
+"""Rollcall's console on a real chDB warehouse, in this process, and webhooks that reach it or do not."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from console.opening import opened_log
+from console.reconciling.asked import Asked
+from console.reconciling.landing import Landing, landing
+from console.reconciling.one_site import Outcome, reconcile_one
+from ingest.translate import translate
+from reconcile.window import Wanted
+from rollcall.eventlog import EventLog, Record
+from rollcall.records import encode
+from rollcall.settings import Settings
+from rollcall.topics import topics_of
+from rollcall.warehouse import Row
+from simulator.chance import share
+from simulator.hooks.delivery import Announcer, Delivery
+from simulator.life.stream import acts
+from simulator.rest.state import Site
+
+from .site import hurried
+
+
+@dataclass(frozen=True)
+class Installed:
+    """The warehouse and the log, open as the command opens them."""
+
+    settings: Settings
+    log: EventLog
+    found: Landing
+
+    async def reconcile(self, asked: Asked | None = None) -> Outcome:
+        asked = asked or Asked(Wanted())
+        log = None if asked.dry_run else self.log
+        return await reconcile_one(self.settings, "acme", asked, log, self.found, hurried())
+
+    async def query(self, sql: str) -> list[Row]:
+        assert self.found.reader
+        return await self.found.reader.query(sql)
+
+    async def webhooks(self, site: Site, comes: Callable[[Delivery], bool]) -> set[str]:
+        """Bring the site's webhooks that come, and return the keys of their facts."""
+        brought: set[str] = set()
+        topic, records = topics_of(self.settings).activity.name, list[Record]()
+        announcer = Announcer(site.config)
+        for act in acts(site.config, site.config.start_ms, site.config.now_ms):
+            for delivery in announcer.deliveries(act):
+                if comes(delivery):
+                    told = translate("acme", delivery.body, delivery.flow, delivery.at + 400)
+                    brought.update(fact.event_key for fact in told.facts)
+                    records += [Record(encode(fact), fact.event_key.encode()) for fact in told.facts]
+        await self.log.append(topic, records)
+        assert await self.found.write() == ""
+        return brought
+
+
+@asynccontextmanager
+async def installed(settings: Settings) -> AsyncIterator[Installed]:
+    async with opened_log(settings) as log, landing(settings, log) as found:
+        yield Installed(settings, log, found)
+
+
+def seven_of_ten(delivery: Delivery) -> bool:
+    """Lose 30 % of the deliveries, the same ones each time."""
+    return share(delivery.number, 77) >= 0.3

@@ -1,0 +1,73 @@
+"""A simulated Jira site over HTTP, and Rollcall's settings for it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from reconcile.client.jira import Limits
+from reconcile.client.patience import Patience
+from rollcall.settings import Settings
+from simulator.config import SiteConfig
+from simulator.rest.faults import Faults
+from simulator.rest.state import EMAIL, TOKEN, Site
+from simulator.server import running
+
+NOW = 1_795_000_000_000
+"""The simulated site's present, 2026-11-18 11:06:40 UTC; fixed, so that every run of a test is the same."""
+
+SECRET = "0123456789abcdef0123456789abcdef"
+
+
+def config(**parameters: Any) -> SiteConfig:
+    """Parameters of a small site of 35 days with the hard cases."""
+    small: dict[str, Any] = {"people": 10, "days": 35, "acts_per_day": 6.0, "now_ms": NOW, "hard_cases": True}
+    return SiteConfig(**{**small, **parameters})
+
+
+@dataclass(frozen=True)
+class JiraSite:
+    """The site and where it answers."""
+
+    site: Site
+    url: str
+
+    def faults(self, **given: Any) -> None:
+        self.site.faults = Faults(**given)
+
+    @property
+    def requests(self) -> int:
+        return self.site.requests.total()
+
+
+@asynccontextmanager
+async def jira_site(parameters: SiteConfig | None = None, **faults: Any) -> AsyncIterator[JiraSite]:
+    """Run a site whose clock stands still."""
+    site = Site(parameters or config())
+    site.faults = Faults(**faults)
+    async with running(site) as url:
+        yield JiraSite(site, url)
+
+
+def settings_for(url: str, folder: Path, zone: str = "Europe/Berlin", **more: Any) -> Settings:
+    """Settings with everything in one folder."""
+    acme = {"url": url, "email": EMAIL, "api_token": TOKEN, "webhook_secrets": [SECRET], "timezone": zone}
+    return Settings.model_validate(
+        {
+            "log_url": f"sqlite://{folder}/events.db",
+            "warehouse_url": f"chdb://{folder}/warehouse",
+            "sites": {"acme": acme},
+            **more,
+        }
+    )
+
+
+async def _hardly(seconds: float) -> None:
+    await asyncio.sleep(seconds / 200)
+
+
+def hurried(attempts: int = 12) -> Limits:
+    """Limits whose pauses are counted in full and waited for in a two-hundredth."""
+    return Limits(attempts=attempts, patience=Patience(jitter=lambda: 1.0), sleep=_hardly)

@@ -1,0 +1,146 @@
+"""Lists that do not end are errors; hosts out of answers are never asked."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from reconcile.backfill.activity import backfill
+from reconcile.backfill.work import Work
+from reconcile.client.errors import PagingError
+from reconcile.client.jira import JiraClient
+from reconcile.facts.maker import Maker
+from reconcile.known import NothingKnown
+from reconcile.outbox import Outbox
+from reconcile.progress import LoggedProgress
+from reconcile.resume.checkpoint import Checkpoint
+from reconcile.resume.memory import Memory
+from reconcile.resume.spool import Spool
+from reconcile.window import Window
+
+from .scripted import Script, page, scripted
+from .site import NOW
+
+pytestmark = pytest.mark.anyio
+
+WINDOW = Window(NOW - 86_400_000, NOW)
+
+
+@contextmanager
+def work(jira: JiraClient, folder: Path) -> Iterator[Work]:
+    run = Checkpoint(site="acme", run_id="1", started_at=NOW, window=WINDOW, parts=["activity"])
+    spool = Spool(folder / "spool")
+    outbox = Outbox(None, "t", "acme", NothingKnown(), run.found)
+    yield Work(jira, Maker("acme", WINDOW, NOW), outbox, Memory(spool, None), run, LoggedProgress("acme"), 0)
+    spool.close()
+
+
+def empty(_: httpx.Request) -> httpx.Response:
+    return page({"values": [], "lastPage": True, "count": 0, "issueChangeLogs": []})
+
+
+def answers(**changed: Any) -> Script:
+    """A Jira that knows one issue and nothing of it, but for what is changed."""
+    found = page({"issues": [{"id": "7", "fields": {"comment": {"comments": [], "total": 0}}}], "isLast": True})
+    script = Script([page({})])
+    script.by_path = {
+        "/search/jql": lambda _: found,
+        "/approximate-count": empty,
+        "/bulkfetch": empty,
+        "/worklog/updated": empty,
+        "/worklog/deleted": empty,
+        "/worklog/list": lambda _: page([]),
+        **changed,
+    }
+    return script
+
+
+async def run(script: Script, folder: Path) -> Work:
+    async with scripted(script) as jira:
+        with work(jira, folder) as hands:
+            await backfill(hands, NOW, "UTC")
+            return hands
+
+
+async def test_a_search_that_repeats_its_token_is_an_error(tmp_path: Path) -> None:
+    def again(_: httpx.Request) -> httpx.Response:
+        return page({"issues": [], "nextPageToken": "same", "isLast": False})
+
+    script = answers(**{"/search/jql": again})
+    with pytest.raises(PagingError, match="POST /search/jql: Jira repeats a page"):
+        await run(script, tmp_path)
+    assert len(script.asked) < 5
+
+
+async def test_tokens_that_go_round_in_a_circle_are_an_error(tmp_path: Path) -> None:
+    turns = iter([*"abcabcabc"])
+
+    def circle(_: httpx.Request) -> httpx.Response:
+        return page({"issues": [], "nextPageToken": next(turns), "isLast": False})
+
+    with pytest.raises(PagingError):
+        await run(answers(**{"/search/jql": circle}), tmp_path)
+
+
+async def test_changelogs_that_repeat_their_token_are_an_error(tmp_path: Path) -> None:
+    def again(_: httpx.Request) -> httpx.Response:
+        return page({"issueChangeLogs": [], "nextPageToken": "same"})
+
+    with pytest.raises(PagingError, match="bulkfetch"):
+        await run(answers(**{"/bulkfetch": again}), tmp_path)
+
+
+@pytest.mark.parametrize("feed", ["/worklog/updated", "/worklog/deleted"])
+async def test_a_feed_that_repeats_its_page_is_an_error(tmp_path: Path, feed: str) -> None:
+    def again(_: httpx.Request) -> httpx.Response:
+        values = [{"worklogId": 5, "updatedTime": NOW - 1000}]
+        return page({"values": values, "lastPage": False, "until": NOW - 1000})
+
+    script = answers(**{feed: again})
+    with pytest.raises(PagingError, match="repeats a page"):
+        await run(script, tmp_path)
+    assert len(script.asked) < 12
+
+
+async def test_a_next_page_on_another_host_is_asked_of_ours(tmp_path: Path) -> None:
+    turns = iter([False, True])
+
+    def feed(_: httpx.Request) -> httpx.Response:
+        values = [{"worklogId": 5, "updatedTime": NOW - 1000}]
+        link = f"https://evil.example/rest/api/3/worklog/updated?since={NOW - 1000}"
+        return page({"values": values, "lastPage": next(turns), "until": NOW - 1000, "nextPage": link})
+
+    script = answers(**{"/worklog/updated": feed})
+    await run(script, tmp_path)
+    assert {request.url.host for request in script.asked} == {"acme.atlassian.net"}
+    sinces = [request.url.params["since"] for request in script.asked if request.url.path.endswith("/worklog/updated")]
+    assert sinces == [str(WINDOW.since), str(NOW - 1001)]
+
+
+async def test_an_empty_page_with_a_token_is_not_the_last(tmp_path: Path) -> None:
+    pages = iter(
+        [
+            page({"issues": [], "nextPageToken": "a"}),
+            page({"issues": [{"id": 7, "fields": {"comment": {"comments": [], "total": 0}}}], "nextPageToken": "b"}),
+            page({"issues": []}),
+        ]
+    )
+    hands = await run(answers(**{"/search/jql": lambda _: next(pages)}), tmp_path)
+    assert hands.checkpoint.issues.issues == 1
+
+
+async def test_one_unreadable_element_costs_itself_only(tmp_path: Path) -> None:
+    good = {"id": "8", "fields": {"created": NOW - 5000, "creator": {"accountId": "a"}, "comment": {"total": 0}}}
+    bad = [{"id": []}, {"id": "9", "fields": {"created": "yesterday", "comment": {"total": 0}}}, 3]
+    found = page({"issues": [*bad, good], "isLast": True})
+    hands = await run(answers(**{"/search/jql": lambda _: found}), tmp_path)
+    assert dict(hands.checkpoint.found.facts) == {"history created": 1}
+    assert hands.checkpoint.found.skipped["unreadable elements of Jira's answers"] == 3
+
+
+async def test_a_search_far_below_jiras_count_is_named(tmp_path: Path) -> None:
+    hands = await run(answers(**{"/approximate-count": lambda _: page({"count": 900})}), tmp_path)
+    assert "found 1 issues where Jira counts about 900" in hands.checkpoint.missing[0]
