@@ -8,7 +8,10 @@ from console.checks.command import check
 from console.demo.command import demo
 from console.letters.commands import app as deadletter
 from console.maintenance import migrate_command, rebuild
+from console.moving.command import export_command, import_command
 from console.parts import consume, ingest
+from console.reconciling.command import reconcile
+from console.reconciling.webhooks import app as webhook
 from console.report import app as report
 from console.up import up
 from rollcall import __version__
@@ -25,9 +28,13 @@ app.command()(ingest)
 app.command()(consume)
 app.command("migrate")(migrate_command)
 app.command()(rebuild)
+app.command()(reconcile)
+app.command("export")(export_command)
+app.command("import")(import_command)
 app.command()(check)
 app.add_typer(report, name="report")
 app.add_typer(deadletter, name="deadletter")
+app.add_typer(webhook, name="webhook")
 
 
 def _print_version(wanted: bool) -> None:

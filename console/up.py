@@ -16,6 +16,7 @@ from console.page.page import Page
 from console.page.routes import page_routes
 from console.parts import CONSUMER_STOP_SECONDS
 from console.pipeline import Pipeline
+from console.reconciling.daily import DailyRuns
 from console.running import in_background, together
 from console.sqldoor.app import create_door
 from console.stopping import finish, first_to_end, stop_on_signals
@@ -83,13 +84,27 @@ async def _serve(
 ) -> None:
     """Take webhooks, show the page, and answer queries once the schema is there."""
     checks = {"log": event_log.check, "warehouse": warehouse.ping, "consumers": pipeline.check}
-    page = Page(settings, warehouse, event_log, consumers=pipeline.check, prepared=pipeline.prepared.is_set)
+    runs = DailyRuns(settings, event_log, warehouse)
+    page = Page(
+        settings,
+        warehouse,
+        event_log,
+        consumers=pipeline.check,
+        prepared=pipeline.prepared.is_set,
+        notices=runs.notices,
+    )
     app = create_app(settings, event_log, topics_of(settings), checks=checks, extra_routes=page_routes(page))
     drain = settings.ingest.drain_timeout
     parts = [serve(app, settings.listen, drain_timeout=drain, ready=ready, stop=stop)]
     if warehouse.holder and settings.sql_listen:
         parts.append(_answer_queries(settings, warehouse, warehouse.holder, pipeline, stop))
-    await together(stop, *parts)
+    async with in_background(_reconcile_daily(runs, pipeline)):
+        await together(stop, *parts)
+
+
+async def _reconcile_daily(runs: DailyRuns, pipeline: Pipeline) -> None:
+    await pipeline.prepared.wait()
+    await runs.run()
 
 
 async def _answer_queries(

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 from typing import Annotated
+from zoneinfo import available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 
 class ReconcileSettings(BaseModel):
@@ -85,6 +86,24 @@ class ReconcileSettings(BaseModel):
             "write what it found.",
         ),
     ] = 120.0
+    daily_at: Annotated[
+        str,
+        Field(
+            pattern=r"^(([01]\d|2[0-3]):[0-5]\d)?$",
+            description="Time of day at which `up` asks Jira by itself; a missed run is made up for after the next "
+            "start. Empty switches it off, also the first 30 days at the first start.",
+        ),
+    ] = "02:30"
+    daily_timezone: Annotated[
+        str, Field(description="Time zone of `daily_at`; empty takes each site's own `timezone`.")
+    ] = ""
     gateway_url: Annotated[str, Field(description="Where scoped API tokens are used, with the site's cloud id.")] = (
         "https://api.atlassian.com"
     )
+
+    @field_validator("daily_timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        if value and value not in available_timezones():
+            raise ValueError(f"{value!r} is no time zone; write an IANA name such as Europe/Berlin")
+        return value

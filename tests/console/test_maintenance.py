@@ -65,7 +65,7 @@ def test_files_that_another_process_holds_are_named(shell: Shell) -> None:
 
 def test_check_finds_everything_in_order(shell: Shell) -> None:
     shell.store([fact("history:1", MIDNIGHT)])
-    findings = {row["subject"]: row for row in shell.rows("check")}
+    findings = {row["subject"]: row for row in shell.rows("check", "--local")}
     local = ("site acme", "event log", "warehouse", "clock")
     assert {name: findings[name]["ok"] for name in local} == dict.fromkeys(local, True)
     assert "1 user days, the last on 2026-11-01" in findings["warehouse"]["found"]
@@ -78,6 +78,13 @@ def test_check_names_what_is_wrong_and_the_remedy(shell: Shell) -> None:
     assert result.exit_code == 1
     assert "openssl rand" in result.stdout
     assert "rollcall migrate" in result.stdout
+
+
+def test_check_of_a_site_without_a_token_says_what_is_missing(shell: Shell) -> None:
+    shell.store([])
+    result = shell.run("check", "--format", "json")
+    assert result.exit_code == 1
+    assert "set email and api_token_file of the site" in result.stdout
 
 
 def test_no_sites_says_what_to_write(shell: Shell) -> None:

@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-from .installation import SECRET
+from .installation import SECRET, unmeasured
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,10 @@ class Company:
     def send(self, url: str, *more: str) -> "subprocess.Popen[str]":
         """Send the whole history as webhooks; the process prints its statistics as JSON."""
         command = [sys.executable, "-m", "simulator", "send", url, "--secret", SECRET, *self.options, *more]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=unmeasured())
 
     def truth(self) -> list[dict[str, Any]]:
         """Every fact of the history."""
         command = [sys.executable, "-m", "simulator", "truth", *self.options]
-        lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+        lines = subprocess.run(command, stdout=subprocess.PIPE, env=unmeasured(), check=True).stdout.splitlines()
         return [json.loads(line) for line in lines]

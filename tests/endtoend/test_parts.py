@@ -18,7 +18,7 @@ pytestmark = pytest.mark.anyio
 
 async def test_ingest_and_consume_as_two_processes(tmp_path: Path) -> None:
     port = free_port()
-    parts = Installation(tmp_path, extra_settings=f'consumer.listen = "127.0.0.1:{port}"')
+    parts = Installation(tmp_path, measured=True, extra_settings=f'consumer.listen = "127.0.0.1:{port}"')
     parts.run("migrate")
     parts.start("ingest")
     sent = [comment_created(number) for number in range(200)]
@@ -45,7 +45,7 @@ async def test_ingest_and_consume_as_two_processes(tmp_path: Path) -> None:
 
 
 def test_consume_without_tables_names_migrate(tmp_path: Path) -> None:
-    done = Installation(tmp_path, extra_settings='consumer.listen = ""').run("consume", check=False)
+    done = Installation(tmp_path, measured=True, extra_settings='consumer.listen = ""').run("consume", check=False)
     assert done.returncode == 1
     assert "run rollcall migrate" in done.stderr
 
@@ -64,7 +64,7 @@ def test_a_taken_port_is_wrong_usage_and_names_the_setting(tmp_path: Path) -> No
 
 
 def test_a_second_up_says_who_holds_the_files(tmp_path: Path) -> None:
-    first = Installation(tmp_path)
+    first = Installation(tmp_path, measured=True)
     first.start()
     assert first.process
     done = first.run("up", check=False)
@@ -74,7 +74,7 @@ def test_a_second_up_says_who_holds_the_files(tmp_path: Path) -> None:
 
 
 def test_rebuild_is_done_by_the_up_that_holds_the_files(tmp_path: Path) -> None:
-    up = Installation(tmp_path)
+    up = Installation(tmp_path, measured=True)
     up.start()
     assert up.post(comment_created(1)[1]) == 204
     up.wait_until_written()

@@ -17,6 +17,7 @@ from .serving import site
 SITES = {"acme": site("acme"), "borealis": site("borealis", "Asia/Tokyo"), "cumulus": site("cumulus", "UTC")}
 
 DAY_MS = 86_400_000
+_TOKYO_MS = 9 * 3_600_000
 PEOPLE = 130
 UNSEEN = 23
 """The last of the people never do anything."""
@@ -99,9 +100,9 @@ def _acme_users() -> list[dict[str, Any]]:
 
 
 def _borealis(now: int) -> list[Activity]:
+    midnight = (now + _TOKYO_MS) // DAY_MS * DAY_MS - _TOKYO_MS
     return [
-        fact(f"comment:{n}", now - n * DAY_MS - 60_000, account_id=name, site="borealis")
-        for n, name in enumerate(HOSTILE)
+        fact(f"comment:{n}", midnight - n * DAY_MS, account_id=name, site="borealis") for n, name in enumerate(HOSTILE)
     ]
 
 
