@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test lint format docs screenshots bench bench-ingest bench-eventlog soak clean
+.PHONY: help setup demo up test lint format docs schema requirements env screenshots bench bench-ingest bench-eventlog bench-backfill bench-scaling soak clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,7 +31,7 @@ up: $(READY) ## Run everything in one process with ./rollcall.toml
 
 test: $(READY) ## Run the tests, with coverage
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage run -m pytest -n 2 --dist loadgroup
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
@@ -48,16 +48,32 @@ format: $(READY) ## Format the code and mend what can be mended
 docs: $(READY) ## Write docs/settings.md, docs/metrics.md and docs/commands.md from the code
 	$(BIN)/python -m console.reference docs
 
+schema: $(READY) ## Write rollcall/warehouse/schema/expected.json from the migrations
+	$(BIN)/python -m rollcall.warehouse.expected rollcall/warehouse/schema/expected.json
+
+requirements: $(READY) ## Pin the image's packages with hashes in deploy/requirements.txt (with Python 3.11, as the image has)
+	$(BIN)/python -m piptools compile --quiet --generate-hashes --no-emit-index-url --no-emit-trusted-host \
+		--no-emit-find-links --strip-extras --no-header --allow-unsafe -o deploy/requirements.txt pyproject.toml
+
+env: ## Write .env with random passwords for docker-compose.yml, unless it is there
+	@"$(PYTHON)" deploy/make_env.py .env
+
 screenshots: $(READY) ## Write docs/images/page-light.png and page-dark.png (needs Chromium)
 	ROLLCALL_REQUIRE_BROWSER=1 ROLLCALL_SCREENSHOTS=docs/images $(BIN)/python -m pytest -q tests/browser/test_appearance.py -k light_and_dark
 
-bench: bench-eventlog bench-ingest ## Run all benchmarks
+bench: bench-eventlog bench-ingest bench-backfill ## Run all benchmarks
 
 bench-eventlog: $(READY) ## Rows a second onto the SQLite log, one a commit beside many a commit
 	$(BIN)/python bench/bench_eventlog.py
 
 bench-ingest: $(READY) ## Webhooks a second, durably acknowledged, beside a bare ASGI endpoint
 	$(BIN)/python bench/bench_ingest.py
+
+bench-scaling: $(READY) ## 1, 2 and 4 consumer processes draining one Kafka topic, as ratios
+	$(BIN)/python -m bench.bench_scaling
+
+bench-backfill: $(READY) ## Requests per 1,000 issues of a backfill, beside a client that asks issue by issue
+	$(BIN)/python bench/bench_backfill.py
 
 soak: $(READY) ## Run the long chaos tests (SOAK_MINUTES=20)
 	$(BIN)/python -m pytest -m soak -o timeout=0

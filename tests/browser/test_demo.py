@@ -78,7 +78,9 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
 
 def waiting(demo: Demo) -> int:
-    check = subprocess.run(rollcall("check", "--local", "--format", "json", "--config", str(demo.config)), capture_output=True)
+    check = subprocess.run(
+        rollcall("check", "--local", "--format", "json", "--config", str(demo.config)), capture_output=True
+    )
     found = next(row["found"] for row in json.loads(check.stdout) if row["subject"] == "event log")
     return int(found.split(" not yet in the warehouse")[0].rsplit(" ", 1)[-1])
 

@@ -115,7 +115,7 @@ GROUP BY site, day, account_id;
 CREATE VIEW user_days {on_cluster} AS
 SELECT
     site, day, account_id,
-    CAST(max(states.account_type), 'LowCardinality(String)') AS account_type,
+    toString(max(states.account_type)) AS account_type,
     CAST(min(states.first_at), 'DateTime64(3, ''UTC'')') AS first_at,
     CAST(max(states.last_at), 'DateTime64(3, ''UTC'')') AS last_at,
     CAST(groupBitOr(states.families), 'UInt8') AS families,
