@@ -72,10 +72,28 @@ async def test_facts_inserted_while_a_rebuild_runs_are_kept(warehouse: Warehouse
     pouring = asyncio.create_task(pour())
     for _ in range(15):
         await rebuild_days(warehouse, "acme", BERLIN, [date(2026, 11, 2)])
+        before = set(written)
+        assert before - {who for who, _ in await user_days(warehouse)} == set()
     ended.set()
     await pouring
     assert {who for who, _ in await user_days(warehouse)} == set(written)
     assert await warehouse.query("SELECT name FROM system.tables WHERE name LIKE '%staging%'") == []
+
+
+async def test_a_fact_that_lands_just_before_the_swap_is_kept(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await write(warehouse, fact("history:1", "2026-11-02T10:00:00"))
+    command = warehouse.command
+
+    async def with_a_late_fact(sql: str, parameters: Any = None) -> None:
+        if sql.startswith("ALTER TABLE user_day_states"):
+            await write(warehouse, fact("history:2", "2026-11-02T10:00:00", account_id="late"))
+        await command(sql, parameters)
+
+    monkeypatch.setattr(warehouse, "command", with_a_late_fact)
+    await rebuild_days(warehouse, "acme", BERLIN, [date(2026, 11, 2)])
+    assert [who for who, _ in await user_days(warehouse)] == ["anna", "late"]
 
 
 async def test_a_changed_time_zone_rebuilds_the_sites_days(tmp_path: Path) -> None:
