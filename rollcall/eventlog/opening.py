@@ -6,32 +6,42 @@ from pathlib import Path
 from rollcall.errors import SettingsError
 from rollcall.eventlog.interface import EventLog, Topic
 from rollcall.eventlog.sqlite import open_sqlite_log
+from rollcall.settings.kafka import KafkaSettings
 
 _EXAMPLE = "such as sqlite:///var/rollcall/events.db"
 
 
-async def open_log(url: str, topics: Sequence[Topic]) -> EventLog:
+async def open_log(url: str, topics: Sequence[Topic], kafka: KafkaSettings | None = None) -> EventLog:
     """Open the event log that a URL names, creating it when it is on this machine and not there yet.
 
     Args:
         url: The `log_url` setting. ``sqlite:///var/rollcall/events.db`` is the absolute path
-            /var/rollcall/events.db, ``sqlite:events.db`` is relative to the working directory.
+            /var/rollcall/events.db, ``sqlite:events.db`` is relative to the working directory;
+            ``kafka://host:9092,host2:9092`` names brokers, of which one has to be there.
         topics: The topics to use; appending to or reading any other raises ValueError.
+        kafka: The `kafka` settings; their defaults when there are none.
 
     Returns:
         The log, which belongs to the running event loop; close it when done.
 
     Raises:
         SettingsError: The URL or what it names cannot be used; the text names the remedy.
-        LogUnavailableError: It cannot be used at the moment (disk full, locked).
+        LogUnavailableError: It cannot be used at the moment (disk full, locked, brokers away).
     """
     scheme, colon, rest = url.partition(":")
     if colon and scheme == "sqlite":
         return await open_sqlite_log(_path(url, rest), topics)
     if colon and scheme == "kafka":
-        raise SettingsError(f"log_url: this version of Rollcall has no Kafka log yet; use SQLite, {_EXAMPLE}")
+        # Only here: on one machine, nobody should wait for the import of a client that is not used.
+        from rollcall.eventlog.kafka import open_kafka_log
+        from rollcall.eventlog.kafka.address import brokers_of
+
+        return await open_kafka_log(brokers_of(rest), topics, kafka or KafkaSettings())
     # Not the whole URL: one of another kind may hold a password.
-    raise SettingsError(f"log_url: {scheme[:20]!r} is no kind of event log that Rollcall knows; use one {_EXAMPLE}")
+    raise SettingsError(
+        f"log_url: {scheme[:20]!r} is no kind of event log that Rollcall knows; use one {_EXAMPLE}, "
+        "or kafka://host:9092"
+    )
 
 
 def _path(url: str, rest: str) -> Path:

@@ -12,6 +12,7 @@ from rollcall.settings.model import (
 from rollcall.settings.page import PageSettings
 from rollcall.settings.reconcile import ReconcileSettings
 from rollcall.settings.sites import SiteSettings
+from rollcall.settings.warehouse import WarehouseSettings
 
 __all__ = [
     "CONFIG_VARIABLE",
@@ -23,6 +24,7 @@ __all__ = [
     "RetentionSettings",
     "Settings",
     "SiteSettings",
+    "WarehouseSettings",
     "load_settings",
     "split_address",
 ]

@@ -11,6 +11,7 @@ from rollcall.settings.page import PageSettings
 from rollcall.settings.reconcile import ReconcileSettings
 from rollcall.settings.secrets import read_secret_file
 from rollcall.settings.sites import SITE_NAME, SiteSettings
+from rollcall.settings.warehouse import WarehouseSettings
 
 
 class Group(BaseModel):
@@ -149,6 +150,9 @@ class Settings(BaseSettings):
     kafka: Annotated[KafkaSettings, Field(description="How to speak to Kafka, if `log_url` names it.")] = (
         KafkaSettings()
     )
+    warehouse: Annotated[
+        WarehouseSettings, Field(description="How to speak to a ClickHouse server, if `warehouse_url` names one.")
+    ] = WarehouseSettings()
     page: Annotated[PageSettings, Field(description="The web page.")] = PageSettings()
     sites: Annotated[
         dict[str, SiteSettings],

@@ -55,7 +55,6 @@ async def test_nobody_else_can_read_what_is_created(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("url", "text"),
     [
-        ("kafka://host:9092", "no Kafka log yet"),
         ("redis://:secret@host/0", "no kind of event log"),
         ("/var/rollcall/events.db", "no kind of event log"),
         ("sqlite://events.db", "three slashes"),

@@ -1,0 +1,9 @@
+"""The event log on many machines: Kafka's own partitions, replicas and consumer groups, through aiokafka.
+
+What aiokafka keeps private and this log needs all the same is touched in a few places (`ending`, `membership`,
+`measuring`, `scan`, `stragglers`); pyproject.toml therefore names the release that these were read against.
+"""
+
+from rollcall.eventlog.kafka.log import KafkaLog, open_kafka_log
+
+__all__ = ["KafkaLog", "open_kafka_log"]

@@ -1,0 +1,153 @@
+"""The Kafka event log, put together."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+
+from aiokafka.admin import AIOKafkaAdminClient
+
+from rollcall.errors import LogUnavailableError
+from rollcall.eventlog.interface import Entry, Record, Topic, TopicState
+from rollcall.eventlog.kafka.connection import Connection, connection_of
+from rollcall.eventlog.kafka.ending import end_admin
+from rollcall.eventlog.kafka.measuring import Measuring
+from rollcall.eventlog.kafka.quiet import quieten
+from rollcall.eventlog.kafka.reach import reach
+from rollcall.eventlog.kafka.reader import KafkaReader
+from rollcall.eventlog.kafka.scan import scan
+from rollcall.eventlog.kafka.sending import Sending
+from rollcall.eventlog.kafka.stragglers import cut_when_closed, stragglers_gone
+from rollcall.eventlog.kafka.topic_config import check_config
+from rollcall.eventlog.kafka.topics import make_topics
+from rollcall.eventlog.kafka.trouble import within
+from rollcall.settings.kafka import KafkaSettings
+
+_END_SECONDS = 2.0
+
+
+class KafkaLog:
+    """An `rollcall.eventlog.EventLog` at Kafka's brokers. Belongs to the event loop it was opened on.
+
+    How it keeps what the interface promises:
+
+    * An append has succeeded once all in-sync copies of every record have it. One that fails may have put some of its
+      records there: partitions are written one by one. Sending them again is harmless, as the interface says.
+    * Records of one key are on one partition, in the order of appending; those without a key go anywhere.
+    * Retention is the brokers'. They remove by age whether or not a group has read a record, so the age is also the
+      longest outage of the consumers that loses nothing.
+    """
+
+    def __init__(self, connection: Connection, insync: Mapping[str, int]) -> None:
+        """Take a connection, and the in-sync copies that each topic needs."""
+        self._connection = connection
+        self._insync = insync
+        self._sending = Sending(connection, insync)
+        self._measuring = Measuring(connection)
+        self._readers: set[KafkaReader] = set()
+        self._closed = False
+
+    async def start(self) -> None:
+        """Connect the producer. Raises LogUnavailableError."""
+        await self._sending.start()
+
+    async def append(self, topic: str, records: Sequence[Record]) -> None:
+        """See `rollcall.eventlog.EventLog.append`."""
+        self._require(topic)
+        if records:
+            await self._sending.append(topic, records)
+
+    async def reader(self, topic: str, group: str) -> KafkaReader:
+        """See `rollcall.eventlog.EventLog.reader`."""
+        self._require(topic)
+        self._refuse_when_closed()
+        reader = KafkaReader(self._connection, topic, group, self._readers.discard)
+        self._readers.add(reader)
+        try:
+            await reader.join()
+        except BaseException:
+            await reader.close()
+            raise
+        return reader
+
+    async def scan(self, topic: str) -> AsyncIterator[Entry]:
+        """See `rollcall.eventlog.EventLog.scan`."""
+        self._require(topic)
+        self._refuse_when_closed()
+        async for entry in scan(self._connection, topic):
+            yield entry
+
+    async def state(self, topic: str) -> TopicState:
+        """See `rollcall.eventlog.EventLog.state`."""
+        self._require(topic)
+        self._refuse_when_closed()
+        return await self._measuring.state(topic)
+
+    async def retain(self) -> int:
+        """See `rollcall.eventlog.EventLog.retain`: the brokers do it."""
+        self._refuse_when_closed()
+        return 0
+
+    async def check(self) -> None:
+        """See `rollcall.eventlog.EventLog.check`. Writes nothing: asks for leaders and copies in sync."""
+        self._refuse_when_closed()
+        for topic, insync in self._insync.items():
+            await self._measuring.require_takes_records(topic, insync)
+
+    async def close(self) -> None:
+        """See `rollcall.eventlog.EventLog.close`."""
+        self._closed = True
+        for reader in list(self._readers):
+            await reader.close()
+        await self._sending.close()
+        await self._measuring.close()
+        await stragglers_gone()
+
+    def _require(self, topic: str) -> None:
+        if topic not in self._insync:
+            raise ValueError(f"the log was opened without the topic {topic!r}")
+
+    def _refuse_when_closed(self) -> None:
+        if self._closed:
+            raise LogUnavailableError("the event log is closed")
+
+
+async def open_kafka_log(brokers: list[str], topics: Sequence[Topic], settings: KafkaSettings) -> KafkaLog:
+    """Open the log at Kafka's brokers, creating its topics if the settings say so.
+
+    Args:
+        brokers: Brokers to ask first, as ``host:port``.
+        topics: The topics to use.
+        settings: How to connect, and what the topics are to be.
+
+    Raises:
+        SettingsError: The brokers refuse what the settings say, or topics are missing or unfit.
+        LogUnavailableError: No broker answers now.
+    """
+    quieten()
+    cut_when_closed()
+    connection = connection_of(brokers, settings)
+    try:
+        insync = await _prepared(connection, topics)
+    except BaseException:
+        await stragglers_gone()
+        raise
+    log = KafkaLog(connection, insync)
+    try:
+        await log.start()
+    except BaseException:
+        await log.close()
+        raise
+    return log
+
+
+async def _prepared(connection: Connection, topics: Sequence[Topic]) -> dict[str, int]:
+    """See that brokers take us and topics are there; return how many in-sync copies each topic needs."""
+    settings = connection.settings
+    await reach(connection)
+    admin = AIOKafkaAdminClient(**connection.arguments())
+    try:
+        async with within(3 * settings.request_timeout, "preparing the topics"):
+            await admin.start()
+            there = await make_topics(admin, topics, settings)
+            wanted = {topic.name: settings.min_insync_replicas for topic in topics}
+            return wanted | await check_config(admin, there, settings)
+    finally:
+        await end_admin(admin, _END_SECONDS)

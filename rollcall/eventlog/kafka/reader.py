@@ -1,0 +1,158 @@
+"""A consumer group's reader of one topic."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import ConsumerStoppedError, KafkaError
+
+from rollcall.errors import LogUnavailableError
+from rollcall.eventlog.interface import Entry
+from rollcall.eventlog.kafka.connection import Connection
+from rollcall.eventlog.kafka.ending import end_consumer
+from rollcall.eventlog.kafka.entries import following_of
+from rollcall.eventlog.kafka.membership import Membership
+from rollcall.eventlog.kafka.trouble import unavailable, within
+
+_NEVER_MS = 24 * 3600 * 1000
+"""A consumer that waits for the warehouse keeps its partitions: others would wait for the same warehouse."""
+
+_HEARTBEAT_SECONDS = 1.0
+_LEAVE_SECONDS = 5.0
+_SILENT_READS = 5
+
+
+def group_id(topic: str, group: str) -> str:
+    """Return the name of a group at the brokers: one for each topic, so that topics do not disturb each other."""
+    return f"{topic}.{group}"
+
+
+class KafkaReader:
+    """Reads the partitions that its group gives it, for as long as the group does.
+
+    Members of a group share the partitions. When the client gives up, or the group forgets it, the next read joins
+    anew.
+    """
+
+    def __init__(self, connection: Connection, topic: str, group: str, left: Callable[["KafkaReader"], None]) -> None:
+        """Prepare to join; ``left`` is called when the reader closes."""
+        self._connection = connection
+        self._patience = connection.settings.request_timeout
+        self._topic = topic
+        self._group = group
+        self._left = left
+        self._consumer: AIOKafkaConsumer | None = None
+        self._membership: Membership | None = None
+        self._joining = asyncio.Lock()
+        self._silent = 0
+        self._ending: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    async def join(self) -> Membership:
+        """Be a member of the group. Raises LogUnavailableError."""
+        async with self._joining:
+            self._refuse_when_closed()
+            if self._membership and self._membership.lost:
+                self._drop()
+            if not self._membership:
+                self._membership = await self._joined()
+            return self._membership
+
+    async def read(self, max_records: int, max_wait: float) -> Sequence[Entry]:
+        """See `rollcall.eventlog.Reader.read`.
+
+        An empty answer means that there is nothing: the brokers are asked before it is given.
+        """
+        if max_records < 1:
+            raise ValueError("max_records must be at least 1")
+        membership = await self.join()
+        try:
+            if (entries := await membership.take(max_records, max_wait)) or self._closed:
+                return self._unless_closed(entries)
+            behind = await membership.behind()
+            if behind:
+                entries = await membership.take(max_records, self._patience)
+        except ConsumerStoppedError:
+            raise self._closing() from None
+        except KafkaError as error:
+            raise unavailable(f"reading {self._topic}", error) from error
+        except LogUnavailableError:
+            self._note_silence(membership)
+            raise
+        if behind and not entries and not self._closed:
+            self._note_silence(membership)
+            raise LogUnavailableError(f"Kafka has records of {self._topic} but gave none in {self._patience:g} s")
+        self._silent = 0
+        return self._unless_closed(entries)
+
+    async def commit(self, entries: Sequence[Entry]) -> None:
+        """See `rollcall.eventlog.Reader.commit`. Entries of partitions that were handed over are left out."""
+        self._refuse_when_closed()
+        if entries and self._membership:
+            await self._membership.commit(following_of(self._topic, entries))
+
+    async def rewind(self) -> None:
+        """See `rollcall.eventlog.Reader.rewind`."""
+        self._refuse_when_closed()
+        if self._membership:
+            await self._membership.rewind()
+
+    async def close(self) -> None:
+        """See `rollcall.eventlog.Reader.close`."""
+        self._closed = True
+        self._drop()
+        self._left(self)
+        if self._ending:
+            await asyncio.wait(self._ending)
+
+    async def _joined(self) -> Membership:
+        settings = self._connection.settings
+        # Brokers must hear of a hand-over before they give a member up, and the client before it gives a broker up.
+        rebalance = settings.request_timeout * 0.8
+        consumer = AIOKafkaConsumer(
+            group_id=group_id(self._topic, self._group),
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            session_timeout_ms=round(settings.session_timeout * 1000),
+            heartbeat_interval_ms=round(min(_HEARTBEAT_SECONDS, settings.session_timeout / 3) * 1000),
+            rebalance_timeout_ms=round(rebalance * 1000),
+            max_poll_interval_ms=_NEVER_MS,
+            **self._connection.arguments(),
+        )
+        self._consumer = consumer
+        membership = Membership(consumer, settings.request_timeout, hand_over=rebalance / 2)
+        try:
+            async with within(settings.session_timeout + 2 * settings.request_timeout, f"joining {self._group}"):
+                await membership.join(self._topic)
+                await membership.behind()  # raises what went wrong with its first partitions
+        except BaseException:
+            self._drop()
+            raise
+        return membership
+
+    def _drop(self) -> None:
+        """Leave the group in the background."""
+        consumer, self._consumer, self._membership = self._consumer, None, None
+        if consumer:
+            task = asyncio.create_task(end_consumer(consumer, _LEAVE_SECONDS))
+            self._ending.add(task)
+            task.add_done_callback(self._ending.discard)
+
+    def _note_silence(self, membership: Membership) -> None:
+        """The client mends most troubles by itself; when it has not for a long time, start over."""
+        self._silent += 1
+        if self._silent >= _SILENT_READS:
+            self._silent = 0
+            membership.lost = True
+
+    def _unless_closed(self, entries: list[Entry]) -> list[Entry]:
+        if self._closed and not entries:
+            raise self._closing()
+        return entries
+
+    def _refuse_when_closed(self) -> None:
+        if self._closed:
+            raise self._closing()
+
+    def _closing(self) -> LogUnavailableError:
+        return LogUnavailableError(f"this reader of {self._topic} is closed")

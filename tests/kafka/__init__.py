@@ -1,0 +1,1 @@
+"""The Kafka log against a broker; see `broker` for which one."""

@@ -1,0 +1,21 @@
+"""A single broker on this machine, with an open listener and guarded ones."""
+
+from pathlib import Path
+
+from tests.kafka.broker.certificates import make_certificates
+from tests.kafka.broker.guards import GUARDED, guard_properties, user_options
+from tests.kafka.broker.java import JavaBroker
+from tests.kafka.broker.ports import free_ports
+from tests.kafka.broker.properties import combined
+
+
+def single_broker(folder: Path) -> JavaBroker:
+    """Return a broker, not started."""
+    certificates = make_certificates(folder.with_name(folder.name + "-certificates"))
+    client, controller, *others = free_ports(2 + len(GUARDED))
+    listeners = dict(zip(GUARDED, others, strict=True))
+    properties = combined(1, [(client, controller)], listeners) | guard_properties(certificates)
+    broker = JavaBroker(folder, client, properties, *user_options())
+    broker.listeners = listeners
+    broker.certificates = certificates
+    return broker

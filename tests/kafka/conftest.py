@@ -1,0 +1,109 @@
+"""The broker, what runs on it, and what was measured."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.kafka.broker.choosing import Chosen, broker, real_is_required
+from tests.kafka.broker.cluster import Cluster
+from tests.kafka.broker.jars import can_run_java
+from tests.kafka.broker.java import JavaBroker
+from tests.kafka.broker.single import single_broker
+from tests.kafka.installation import OnKafka, installed
+from tests.kafka.place import KafkaPlace
+from tests.kafka.report import Report
+
+_REPORT = pytest.StashKey[Report]()
+_NO_JAVA = "needs brokers that it may kill: a JDK 17, and Maven to fetch Kafka's jars"
+
+
+@pytest.fixture
+def anyio_backend() -> Any:
+    """As `rollcall` runs."""
+    return "asyncio", {"use_uvloop": True}
+
+
+@pytest.fixture(scope="session")
+def report(request: pytest.FixtureRequest) -> Report:
+    return request.config.stash.setdefault(_REPORT, Report())
+
+
+@pytest.fixture(scope="session")
+def kafka(report: Report, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chosen]:
+    """The broker for tests that do not harm it."""
+    with broker(tmp_path_factory.mktemp("kafka") / "one") as chosen:
+        report.say(f"tested on {chosen.what}")
+        yield chosen
+
+
+@pytest.fixture
+def real(kafka: Chosen) -> None:
+    """Skip what librdkafka's mock cannot show: groups of several, and topics' settings."""
+    if not kafka.real:
+        pytest.skip("needs a real broker: the mock hardly knows groups with several members, nor topics' settings")
+
+
+@pytest.fixture(scope="session")
+def killable(kafka: Chosen, tmp_path_factory: pytest.TempPathFactory) -> Iterator[JavaBroker]:
+    """A broker to be killed and restarted; it answers when a test begins and when it ends."""
+    if kafka.broker:
+        yield kafka.broker
+        return
+    require_java()
+    own = single_broker(tmp_path_factory.mktemp("kafka") / "killable")
+    try:
+        own.start()
+        yield own
+    finally:
+        own.stop()
+
+
+@pytest.fixture
+def place(kafka: Chosen) -> KafkaPlace:
+    return KafkaPlace(kafka.address)
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a warehouse that has its tables, to be copied."""
+    folder = tmp_path_factory.mktemp("migrated")
+    OnKafka(folder, address="127.0.0.1:9").run("migrate")
+    return folder
+
+
+@pytest.fixture
+def on_kafka(killable: JavaBroker, migrated: Path, tmp_path: Path) -> Iterator[OnKafka]:
+    """A Rollcall on a single broker, not started."""
+    with installed(tmp_path, migrated, address=killable.address) as made:
+        yield made
+    killable.revive()
+
+
+@pytest.fixture(scope="session")
+def cluster(report: Report, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Three brokers."""
+    require_java()
+    three = Cluster(tmp_path_factory.mktemp("kafka") / "three")
+    try:
+        three.start()
+        yield three
+    finally:
+        three.stop()
+
+
+def require_java() -> None:
+    """Skip what needs Java where there is none, or fail where a real broker is demanded."""
+    if not can_run_java():
+        if real_is_required():
+            pytest.fail(_NO_JAVA)
+        pytest.skip(_NO_JAVA)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say which broker it was and what the outages did to webhooks."""
+    if report := config.stash.get(_REPORT, None):
+        terminalreporter.section("Kafka")
+        for line in report.lines:
+            terminalreporter.write_line(line)

@@ -1,0 +1,40 @@
+"""A consumer process that kills itself between an insert and its commit.
+
+python fault_child.py CONFIG INSERTS      consume, and die right after so many inserts
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+from console.opening import opened_log, opened_warehouse
+from consumers.activity import ActivityWriter
+from consumers.loop import Consumer, Source
+from rollcall.logs import configure_logging
+from rollcall.settings import load_settings
+from rollcall.topics import WAREHOUSE_GROUP, topics_of
+
+
+async def main(config: str, inserts: str) -> None:
+    settings = load_settings(Path(config))
+    configure_logging(settings.log_level, settings.log_format)
+    left = int(inserts)
+
+    def fault(point: str) -> None:
+        nonlocal left
+        if point == "inserted":
+            left -= 1
+            if left <= 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    async with opened_log(settings) as log, opened_warehouse(settings, "a test") as warehouse:
+        topics = topics_of(settings)
+        source = Source(log, topics.activity.name, WAREHOUSE_GROUP, topics.deadletter.name)
+        writer = ActivityWriter(warehouse, settings.sites)
+        await Consumer(source, writer, settings.consumer, fault).run(asyncio.Event())
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))

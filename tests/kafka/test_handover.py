@@ -1,0 +1,85 @@
+"""Partitions go from one member to another: nothing is passed over, and nobody commits over somebody else."""
+
+import asyncio
+
+import pytest
+
+from rollcall.eventlog import Entry, EventLog, Reader, Record
+from tests.eventlog.contract import read_all, texts
+from tests.kafka.place import KafkaPlace, small
+
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("real"), pytest.mark.soak]
+
+COUNT = 30
+
+
+async def filled(log: EventLog, topic: str) -> set[str]:
+    keys = [f"{n:03}" for n in range(COUNT)]
+    await log.append(topic, [Record(key.encode(), key.encode()) for key in keys])
+    return set(keys)
+
+
+async def read_for(reader: Reader, seconds: float) -> list[Entry]:
+    entries: list[Entry] = []
+    async with asyncio.timeout(30):
+        until = asyncio.get_running_loop().time() + seconds
+        while (left := until - asyncio.get_running_loop().time()) > 0:
+            entries += await reader.read(100, min(left, 0.2))
+    return entries
+
+
+async def test_keys_spread_over_the_partitions(place: KafkaPlace) -> None:
+    log = await place.open()
+    try:
+        await filled(log, place.consumed.name)
+        entries = await read_all(await log.reader(place.consumed.name, "group"), COUNT)
+        assert {entry.partition for entry in entries} == {0, 1, 2}
+    finally:
+        await log.close()
+
+
+async def test_what_is_committed_while_another_joins_is_not_read_again(place: KafkaPlace) -> None:
+    log = await place.open()
+    try:
+        await filled(log, place.consumed.name)
+        first = await log.reader(place.consumed.name, "group")
+        entries = await read_all(first, COUNT)
+        joining = asyncio.create_task(log.reader(place.consumed.name, "group"))
+        await asyncio.sleep(1.2)  # by now the group wants its partitions back
+        await first.commit(entries)
+        second = await joining
+        assert await read_for(second, 0.5) == []
+        assert await read_for(first, 0.5) == []
+        assert (await log.state(place.consumed.name)).lag == {"group": 0}
+    finally:
+        await log.close()
+
+
+async def test_what_is_not_committed_goes_to_the_next_owner(place: KafkaPlace) -> None:
+    place.settings = small(request_timeout=2.5)  # the group waits 0.4 of that for a commit
+    log = await place.open()
+    topic = place.consumed.name
+    try:
+        everything = await filled(log, topic)
+        first = await log.reader(topic, "group")
+        stale = await read_all(first, COUNT)
+        second = await log.reader(topic, "group")
+        theirs, mine = await read_for(second, 1.0), await read_for(first, 1.0)
+        assert theirs
+        assert {entry.partition for entry in theirs}.isdisjoint({entry.partition for entry in mine})
+        assert set(texts([*theirs, *mine])) == everything
+        await second.commit(theirs)
+        fresh = [f"x{n:03}" for n in range(COUNT)]
+        await log.append(topic, [Record(key.encode(), key.encode()) for key in fresh])
+        more = await read_for(second, 1.0)
+        await second.commit(more)
+        # Old news for the partitions that it lost, and well enough for those it kept.
+        await first.commit(stale)
+        await second.rewind()
+        assert await read_for(second, 0.5) == []
+        await second.close()
+        rest = await read_for(first, 2.0)
+        assert set(texts([*theirs, *mine, *more, *rest])) == everything | set(fresh)
+        assert set(texts(rest)).isdisjoint(texts([*theirs, *more]))
+    finally:
+        await log.close()

@@ -1,0 +1,77 @@
+"""Topics are made as the settings say, or refused in words that say what to do."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._config import ConfigResource
+from confluent_kafka.admin._resource import ResourceType
+from confluent_kafka.cimpl import NewTopic
+
+from rollcall.errors import SettingsError
+from tests.kafka.broker.choosing import Chosen
+from tests.kafka.place import KafkaPlace, small
+
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("real")]
+
+
+@pytest.fixture
+def admin(kafka: Chosen) -> AdminClient:
+    return AdminClient({"bootstrap.servers": kafka.address})
+
+
+def config_of(admin: AdminClient, topic: str) -> Mapping[str, Any]:
+    resource = ConfigResource(ResourceType.TOPIC, topic)
+    return {name: entry.value for name, entry in admin.describe_configs([resource])[resource].result().items()}
+
+
+def make(admin: AdminClient, topic: str, config: dict[str, str]) -> None:
+    admin.create_topics([NewTopic(topic, 1, 1, config=config)])[topic].result()
+
+
+async def refusal(place: KafkaPlace) -> str:
+    with pytest.raises(SettingsError) as refused:
+        await place.open()
+    return str(refused.value)
+
+
+async def test_a_topic_is_made_with_partitions_copies_and_retention(place: KafkaPlace, admin: AdminClient) -> None:
+    await (await place.open()).close()
+    await (await place.open()).close()
+    assert len(admin.list_topics(place.consumed.name).topics[place.consumed.name].partitions) == 3
+    config = config_of(admin, place.consumed.name)
+    assert config["retention.ms"] == str(place.consumed.kept_for_ms)
+    assert config["retention.bytes"] == "-1"  # by size Kafka would remove what nobody has consumed yet
+    assert config["cleanup.policy"] == "delete"
+    assert config["min.insync.replicas"] == "1"
+    assert config["max.message.bytes"] == str(place.settings.message_bytes)
+    assert config["flush.messages"] == "1"  # a single copy has to be on the disk before it is acknowledged
+
+
+async def test_a_missing_topic_that_may_not_be_made(place: KafkaPlace, admin: AdminClient) -> None:
+    place.settings = small(create_topics=False)
+    told = await refusal(place)
+    assert "kafka.create_topics" in told
+    assert f"kafka-topics.sh --bootstrap-server HOST:PORT --create --topic {place.consumed.name}" in told
+    make(admin, place.consumed.name, {"max.message.bytes": str(place.settings.message_bytes)})
+    assert place.consumed.name not in await refusal(place)
+    make(admin, place.letters.name, {"max.message.bytes": str(place.settings.message_bytes)})
+    await (await place.open()).close()
+
+
+async def test_more_copies_than_brokers(place: KafkaPlace, admin: AdminClient) -> None:
+    place.settings = small(replication_factor=3, min_insync_replicas=2)
+    assert "kafka.replication_factor" in await refusal(place)
+
+
+@pytest.mark.parametrize(
+    ("config", "text"), [({"cleanup.policy": "compact"}, "cleanup.policy=delete"), ({}, "max.message.bytes=50331648")]
+)
+async def test_an_existing_topic_that_will_not_do(
+    place: KafkaPlace, admin: AdminClient, config: dict[str, str], text: str
+) -> None:
+    make(admin, place.letters.name, config)
+    told = await refusal(place)
+    assert place.letters.name in told
+    assert f"--add-config {text}" in told
