@@ -13,6 +13,8 @@ from console.opening import opened_warehouse
 from rollcall.settings import Settings
 from rollcall.warehouse import Warehouse, days_with_facts, migrate, rebuild_days, record_sites, require_current
 from rollcall.warehouse.address import Embedded, parse_warehouse_url
+from rollcall.warehouse.database import create_database
+from rollcall.warehouse.drift import require_shape
 from rollcall.warehouse.holder import Holding, read_holding
 
 
@@ -20,9 +22,12 @@ def migrate_command(config: Config = None) -> None:
     """Bring the warehouse's tables and views up to date. `up` does this by itself."""
 
     async def body(settings: Settings) -> int:
+        if await create_database(settings.warehouse_url, settings.warehouse):
+            print("made the database")
         async with opened_warehouse(settings, "rollcall migrate") as warehouse:
             for migration in await migrate(warehouse):
                 print(f"applied {migration.version:04} {migration.name}")
+            await require_shape(warehouse)
             await record_sites(warehouse, settings.sites)
         print("the warehouse is up to date")
         return DONE

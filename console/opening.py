@@ -22,7 +22,7 @@ async def opened_log(settings: Settings) -> AsyncIterator[EventLog]:
 @asynccontextmanager
 async def opened_warehouse(settings: Settings, command: str) -> AsyncIterator[Warehouse]:
     """Open the warehouse to write. Raises what `rollcall.warehouse.open_warehouse` raises."""
-    warehouse = await open_warehouse(settings.warehouse_url, command)
+    warehouse = await open_warehouse(settings.warehouse_url, command, settings.warehouse)
     try:
         yield warehouse
     finally:

@@ -14,6 +14,8 @@ from rollcall.logs import logger
 from rollcall.settings import Settings
 from rollcall.topics import WAREHOUSE_GROUP, topics_of
 from rollcall.warehouse import Warehouse, migrate, record_sites, require_current
+from rollcall.warehouse.drift import require_shape
+from rollcall.warehouse.insert_settings import verify_insert_settings
 
 log = logger(__name__)
 
@@ -87,9 +89,11 @@ class Pipeline:
         )
         async for attempt in attempts:
             with attempt:
+                await verify_insert_settings(self._warehouse)
                 if self._migrates:
                     for migration in await migrate(self._warehouse):
                         log.info("migration applied", version=migration.version, name=migration.name)
                 await require_current(self._warehouse)
+                await require_shape(self._warehouse)
                 for site in await record_sites(self._warehouse, self._settings.sites):
                     log.info("time zone changed, days rebuilt", site=site)

@@ -31,7 +31,7 @@ async def open_for_reading(settings: Settings, command: str) -> Warehouse:
             raise WarehouseUnavailableError(
                 f"there is no warehouse at {address.path} yet; start `rollcall up`, or check warehouse_url"
             )
-    warehouse = await open_warehouse(settings.warehouse_url, command, write=False)
+    warehouse = await open_warehouse(settings.warehouse_url, command, settings.warehouse, write=False)
     try:
         await require_current(warehouse)
     except BaseException:

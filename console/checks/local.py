@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from console.checks.finding import Finding
+from console.checks.schema import insert_finding, schema_finding
 from console.opening import opened_log
 from console.reading import open_for_reading
 from rollcall.errors import RollcallError
@@ -34,6 +35,7 @@ async def local_findings(settings: Settings) -> AsyncIterator[Finding]:
         yield Finding("event log", False, str(error), "check log_url, the disk's free space and who may write there")
     try:
         rows = await _ask(settings, "SELECT count() AS days, max(day) AS last FROM user_days")
+        schema, inserts = await schema_finding(settings), await insert_finding(settings)
         received = (await _ask(settings, "SELECT max(received_at) AS last FROM activity"))[0]["last"]
     except RollcallError as error:
         yield Finding("warehouse", False, str(error), "check warehouse_url; `rollcall migrate` makes the tables")
@@ -41,6 +43,9 @@ async def local_findings(settings: Settings) -> AsyncIterator[Finding]:
         return
     days, last = rows[0]["days"], rows[0]["last"]
     yield Finding("warehouse", True, f"answers; {days} user days" + (f", the last on {last}" if days else ""))
+    yield schema
+    if inserts:
+        yield inserts
     yield _clock(received)
 
 

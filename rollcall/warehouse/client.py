@@ -4,14 +4,17 @@ import asyncio
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, TypeVar
 
-import clickhouse_connect
 from clickhouse_connect.driver import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, DataError
 
 from rollcall.errors import SettingsError, WarehouseUnavailableError
-from rollcall.warehouse.address import Embedded, Server, parse_warehouse_url
+from rollcall.settings.warehouse import WarehouseSettings
+from rollcall.warehouse.address import Server, parse_warehouse_url
+from rollcall.warehouse.cluster import Cluster
+from rollcall.warehouse.connecting import embedded_client, fitting, server_client
 from rollcall.warehouse.holder import Holder
 
 Row = dict[str, Any]
@@ -41,11 +44,20 @@ class Warehouse:
         open_client: Opens one connection.
         holder: The hold on an embedded engine's files, given up by `close`.
         threads: How many calls may run at once.
+        cluster: The cluster that the server belongs to, if any.
     """
 
-    def __init__(self, open_client: Callable[[], Client], *, holder: Holder | None = None, threads: int = 4) -> None:
+    def __init__(
+        self,
+        open_client: Callable[[], Client],
+        *,
+        holder: Holder | None = None,
+        threads: int = 4,
+        cluster: Cluster | None = None,
+    ) -> None:
         self._open_client = open_client
         self.holder = holder
+        self.cluster = cluster or Cluster()
         self._own = threading.local()
         self._clients: list[Client] = []
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="warehouse")
@@ -81,6 +93,28 @@ class Warehouse:
         block = b"\n".join(lines)
         await self._run(lambda client: client.raw_insert(table, insert_block=block, fmt="JSONEachRow"), inserting=True)
 
+    async def fetch(self, sql: str, form: str, parameters: Mapping[str, Any] | None = None) -> bytes:
+        """Run a SELECT and return its answer whole, in one of ClickHouse's formats, such as ``Parquet``.
+
+        Raises:
+            WarehouseUnavailableError: The engine cannot be reached or refuses.
+        """
+        return await self._run(lambda client: client.raw_query(sql, parameters=dict(parameters or {}), fmt=form))
+
+    async def insert_file(self, table: str, file: Path, form: str) -> None:
+        """Insert the rows of a file in one of ClickHouse's formats, columns by their names.
+
+        Raises:
+            RefusedRowsError: The engine blames the rows.
+            WarehouseUnavailableError: It cannot be reached or refuses for another reason; trying later may work.
+        """
+
+        def run(client: Client) -> None:
+            with file.open("rb") as rows:
+                client.raw_insert(table, insert_block=rows, fmt=form)
+
+        await self._run(run, inserting=True)
+
     async def ping(self) -> None:
         """Raise WarehouseUnavailableError unless the engine answers a query."""
         await self.query("SELECT 1")
@@ -113,22 +147,27 @@ class Warehouse:
             raise WarehouseUnavailableError(_brief(error)) from error
 
 
-async def open_warehouse(url: str, command: str, *, write: bool = True) -> Warehouse:
+async def open_warehouse(
+    url: str, command: str, options: WarehouseSettings | None = None, *, write: bool = True
+) -> Warehouse:
     """Take the warehouse; the engine itself is started, or the server reached, by the first call.
 
     Args:
         url: ``warehouse_url``.
         command: What this process runs, told to others who find the embedded files held.
+        options: The `warehouse` settings; their defaults when there are none.
         write: Whether to use the settings that consumers insert with.
 
     Raises:
-        SettingsError: The URL or the folder is unusable.
+        SettingsError: The URL or the folder is unusable, or contradicts the options.
         WarehouseHeldError: Another process holds the embedded files.
     """
-    address = parse_warehouse_url(url)
+    address, options = parse_warehouse_url(url), options or WarehouseSettings()
+    fitting(address, options)
     settings = dict(WRITE_SETTINGS) if write else {}
     if isinstance(address, Server):
-        return Warehouse(lambda: server_client(address, settings))
+        cluster = Cluster(options.cluster)
+        return Warehouse(lambda: server_client(address, options, settings), cluster=cluster)
     try:
         holder = await asyncio.to_thread(Holder, address, command)
     except OSError as error:
@@ -137,28 +176,6 @@ async def open_warehouse(url: str, command: str, *, write: bool = True) -> Wareh
             "user or name another one"
         ) from None
     return Warehouse(lambda: embedded_client(address, settings), holder=holder)
-
-
-def embedded_client(address: Embedded, settings: Mapping[str, Any]) -> Client:
-    """Open a connection to the engine in this process."""
-    address.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return clickhouse_connect.get_client(interface="chdb", path=str(address.path), settings=dict(settings))
-
-
-def server_client(address: Server, settings: Mapping[str, Any]) -> Client:
-    """Open a connection to a ClickHouse server."""
-    return clickhouse_connect.get_client(
-        host=address.host,
-        port=address.port,
-        username=address.username,
-        password=address.password,
-        database=address.database,
-        secure=address.secure,
-        settings=dict(settings),
-        autogenerate_session_id=False,
-        connect_timeout=5,
-        send_receive_timeout=300,
-    )
 
 
 def _brief(error: Exception) -> str:

@@ -7,6 +7,7 @@ from importlib import resources
 
 from rollcall.errors import SchemaError
 from rollcall.warehouse.client import Warehouse
+from rollcall.warehouse.replicas import require_cluster, require_same_tables
 
 _FILE = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
 _END = re.compile(r";[ \t]*(?:\n|$)")
@@ -75,15 +76,17 @@ async def migrate(warehouse: Warehouse) -> list[Migration]:
     Raises:
         SchemaError, WarehouseUnavailableError: See `pending`.
     """
-    await warehouse.command(_filled(_LEDGER))
+    await require_cluster(warehouse)
+    await warehouse.command(warehouse.cluster.filled(_LEDGER))
     todo = await pending(warehouse)
     for migration in todo:
         for statement in migration.statements():
-            await warehouse.command(_filled(_repeatable(statement)))
+            await warehouse.command(warehouse.cluster.filled(_repeatable(statement)))
         await warehouse.command(
             "INSERT INTO schema_migrations (version, name, checksum) VALUES ({v:UInt32}, {n:String}, {c:String})",
             {"v": migration.version, "n": migration.name, "c": migration.checksum},
         )
+    await require_same_tables(warehouse)
     return todo
 
 
@@ -107,7 +110,3 @@ async def _applied(warehouse: Warehouse) -> dict[int, str]:
 def _repeatable(statement: str) -> str:
     """Let a migration that was cut short run again: what it made already stays."""
     return re.sub(r"^CREATE (TABLE|VIEW|MATERIALIZED VIEW) ", r"CREATE \1 IF NOT EXISTS ", statement)
-
-
-def _filled(statement: str) -> str:
-    return statement.replace("{on_cluster}", "").replace("{replicated}", "")

@@ -8,6 +8,9 @@ since mended). A rebuild can. Its unit is a site's month, the partition of ``use
 3. Facts inserted while 1 ran are in ``activity`` but were swapped away from the rollup. So, once every insert that
    was under way at the swap has ended, the month is computed once more and added. Adding is harmless: the states
    are min, max and bit-or.
+
+On a cluster the staging table is replicated too, and each step waits until all replicas have what the step before
+wrote: then a load balancer may send every statement to another replica. All replicas have to be up.
 """
 
 import asyncio
@@ -107,17 +110,27 @@ async def _rebuild_month(warehouse: Warehouse, site: str, timezone: str, month: 
     staging = f"{_STAGING}{secrets.token_hex(6)}"
     parameters = {"site": site, "timezone": timezone, "start": month.start, "end": month.end}
     partition = f"('{site}', {month.number})"
-    await warehouse.command(f"CREATE TABLE {staging} AS user_day_states")
+    on_cluster = warehouse.cluster.on_cluster
+    await _caught_up(warehouse, "activity")
+    await warehouse.command(f"CREATE TABLE {staging} {on_cluster} AS user_day_states")
     try:
         await warehouse.command(f"INSERT INTO {staging} {_SELECT}", parameters)
+        await _caught_up(warehouse, staging)
         # An empty month has no partition to swap in, and the engine refuses to replace by nothing.
         filled = await warehouse.query(f"SELECT 1 FROM {staging} LIMIT 1")  # noqa: S608 - our own table's name
         swap = f"REPLACE PARTITION {partition} FROM {staging}" if filled else f"DROP PARTITION {partition}"
         await warehouse.command(f"ALTER TABLE user_day_states {swap}")
         await _inserts_under_way_have_ended(warehouse)
+        await _caught_up(warehouse, "activity")
         await warehouse.command(f"INSERT INTO user_day_states {_SELECT}", parameters)
     finally:
-        await warehouse.command(f"DROP TABLE IF EXISTS {staging}")
+        await warehouse.command(f"DROP TABLE IF EXISTS {staging} {on_cluster}")
+
+
+async def _caught_up(warehouse: Warehouse, table: str) -> None:
+    """On a cluster, wait until it does not matter which replica the next statement runs on."""
+    if statement := warehouse.cluster.caught_up(table):
+        await warehouse.command(statement)
 
 
 async def _inserts_under_way_have_ended(warehouse: Warehouse) -> None:
@@ -129,8 +142,8 @@ async def _inserts_under_way_have_ended(warehouse: Warehouse) -> None:
 
 async def _running_inserts(warehouse: Warehouse) -> set[str]:
     rows = await warehouse.query(
-        "SELECT query_id FROM system.processes WHERE startsWith(upper(trimLeft(query)), 'INSERT INTO') "
-        "AND position(query, 'activity_in') > 0"
+        f"SELECT query_id FROM {warehouse.cluster.everywhere('system.processes')} "  # noqa: S608 - our own setting
+        "WHERE startsWith(upper(trimLeft(query)), 'INSERT INTO') AND position(query, 'activity_in') > 0"
     )
     return {row["query_id"] for row in rows}
 
@@ -145,4 +158,4 @@ async def _drop_leftovers(warehouse: Warehouse) -> None:
     for row in rows:
         made: datetime = row["made"]
         if datetime.now(tz=made.tzinfo) - made > timedelta(hours=1):
-            await warehouse.command(f"DROP TABLE IF EXISTS {row['name']}")
+            await warehouse.command(f"DROP TABLE IF EXISTS {row['name']} {warehouse.cluster.on_cluster}")

@@ -1,0 +1,37 @@
+"""What is deployed, as data."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+COMPOSE = ROOT / "docker-compose.yml"
+OURS = ("migrate", "ingest", "consumer", "reconciler")
+"""Services of our own image."""
+
+
+def compose() -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load(COMPOSE.read_text(encoding="utf-8"))
+    return loaded
+
+
+def services() -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = compose()["services"]
+    return found
+
+
+def filled(value: str) -> str:
+    """A value as compose fills it, every variable with the same harmless text."""
+    return re.sub(r"\$\{(\w+)[^}]*\}", "0123456789abcdef", value)
+
+
+def variables(text: str) -> set[str]:
+    return set(re.findall(r"\$\{(\w+)", text))
+
+
+def grants() -> list[str]:
+    """What users.xml grants."""
+    text = (ROOT / "deploy" / "clickhouse" / "users.xml").read_text(encoding="utf-8")
+    return re.findall(r"<query>(.*?)</query>", text)

@@ -1,0 +1,106 @@
+"""The image: pinned packages, no index named, nobody's data, and scripts that run."""
+
+import os
+import re
+import signal
+import stat
+import subprocess
+import sys
+import threading
+import tomllib
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+from .files import ROOT
+
+DEPLOY = ROOT / "deploy"
+PINS = (DEPLOY / "requirements.txt").read_text()
+DOCKERFILE = (DEPLOY / "Dockerfile").read_text()
+
+
+def test_every_package_is_pinned_with_hashes_and_no_index_is_named() -> None:
+    assert not re.search(r"^-|https?:|file:", PINS, re.MULTILINE)
+    packages = re.findall(r"^([\w.-]+)==(\S+)(.*?)(?=^\S|\Z)", PINS, re.MULTILINE | re.DOTALL)
+    assert len(packages) > 30
+    assert all("--hash=sha256:" in rest for _, _, rest in packages)
+
+
+def test_the_pins_satisfy_pyproject() -> None:
+    pinned = {name.lower().replace("_", "-"): pin for name, pin in re.findall(r"^([\w.-]+)==(\S+)", PINS, re.MULTILINE)}
+    for text in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]:
+        needed = Requirement(text)
+        assert needed.specifier.contains(pinned[needed.name.lower()]), f"{needed}: run `make requirements`"
+
+
+def test_the_dockerfile_copies_what_exists_and_nothing_else_gets_in() -> None:
+    allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    copied = {
+        source
+        for line in re.findall(r"^COPY (?!--from)(.*)$", DOCKERFILE, re.MULTILINE)
+        for source in line.split()[:-1]
+        if not source.startswith("--")
+    }
+    assert copied == allowed
+    assert all((ROOT / source).exists() for source in copied)
+    assert "*" in (ROOT / ".dockerignore").read_text().splitlines()
+
+
+def test_the_dockerfile_is_pinned_and_runs_as_nobody_special() -> None:
+    for image in re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE):
+        assert re.fullmatch(r"python:3\.11\.\d+-slim-\w+", image)
+    assert "USER 10001:10001" in DOCKERFILE
+    assert "--require-hashes" in DOCKERFILE
+    assert "HEALTHCHECK" in DOCKERFILE
+    assert re.search(r"^tzdata==", PINS, re.MULTILINE)
+
+
+@pytest.mark.parametrize(("status", "code"), [(200, 0), (204, 1), (503, 1)])
+def test_healthy_says_whether_it_answers_200(status: int, code: int) -> None:
+    class Answering(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.end_headers()
+
+        def log_request(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Answering) as server:
+        answering = threading.Thread(target=server.handle_request)
+        answering.start()
+        url = f"http://127.0.0.1:{server.server_port}/healthz"
+        done = subprocess.run([sys.executable, DEPLOY / "healthy", url], capture_output=True, check=False)
+        answering.join()
+    assert done.returncode == code
+
+
+def test_make_env_makes_passwords_once(tmp_path: Path) -> None:
+    command = [sys.executable, str(DEPLOY / "make_env.py"), str(tmp_path / ".env")]
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+    made = tmp_path / ".env"
+    assert stat.S_IMODE(made.stat().st_mode) == 0o600
+    values = re.findall(r"^\w+=(.+)$", made.read_text(), re.MULTILINE)
+    assert len(values) == len(set(values)) == 5
+    assert min(map(len, values)) >= 22
+    before = made.read_text()
+    again = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (again.returncode, made.read_text()) == (1, before)
+    assert ".env" in (ROOT / ".gitignore").read_text().split()
+
+
+@pytest.mark.parametrize(("code", "pause"), [(0, "86400"), (3, "86400"), (1, "3600")])
+def test_the_reconciler_goes_on_whatever_happens_and_stops_when_told(code: int, pause: str, tmp_path: Path) -> None:
+    stand_in = tmp_path / "rollcall"
+    stand_in.write_text(f"#!/bin/sh\necho ran $1\nexit {code}\n")
+    stand_in.chmod(0o755)
+    env = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    command = [sys.executable, str(DEPLOY / "reconcile-daily")]
+    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert process.stderr
+        assert process.stdout.readline() == "ran reconcile\n"
+        assert f"ended with {code}; the next one in {pause} seconds" in process.stderr.readline()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0

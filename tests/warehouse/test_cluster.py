@@ -1,0 +1,113 @@
+"""The SQL for a cluster. There is none to run it on: it is held to the engine's own parser, and to its order."""
+
+import re
+from datetime import date
+from typing import Any
+
+import pytest
+
+from console.moving.staging import staging_table
+from console.moving.tables import moved_tables
+from rollcall.errors import SchemaError
+from rollcall.warehouse import Row, Warehouse, migrate, rebuild_days
+from rollcall.warehouse.cluster import Cluster
+from rollcall.warehouse.replicas import require_cluster, require_same_tables
+
+pytestmark = pytest.mark.anyio
+CLUSTER = Cluster("three-replicas")
+
+
+class Listening(Warehouse):
+    """Says what is asked of it and does nothing."""
+
+    def __init__(self, *, shards: int = 1, torn: bool = False, filled: bool = True) -> None:
+        super().__init__(lambda: pytest.fail("it must not connect"), cluster=CLUSTER)
+        self.heard: list[str] = []
+        self._shards, self._torn, self._filled = shards, torn, filled
+
+    async def query(self, sql: str, parameters: Any = None) -> list[Row]:
+        self.heard.append(sql)
+        if "shards" in sql:
+            return [{"shards": self._shards}]
+        if "zookeeper_path" in sql:
+            return [{"table": "activity", "paths": 2, "replicas": 3, "hosts": 3}] if self._torn else []
+        return [{"1": 1}] if "staging" in sql and "LIMIT 1" in sql and self._filled else []
+
+    async def command(self, sql: str, parameters: Any = None) -> None:
+        self.heard.append(sql)
+
+
+def created(heard: list[str]) -> list[str]:
+    return [sql for sql in heard if "CREATE" in sql]
+
+
+async def test_every_table_is_replicated_and_every_statement_runs_everywhere(warehouse: Warehouse) -> None:
+    listening = Listening()
+    await migrate(listening)
+    statements = created(listening.heard)
+    assert len(statements) > 25
+    for sql in statements:
+        assert re.match(r"\s*CREATE [A-Z ]+ IF NOT EXISTS \w+ ON CLUSTER `three-replicas`\s", sql), sql
+        for engine in re.findall(r"ENGINE = (\w+)", sql):
+            assert engine == "Null" or re.fullmatch(r"Replicated\w*MergeTree", engine), sql
+        [row] = await warehouse.query("SELECT formatQuery({sql:String}) AS written", {"sql": sql})
+        assert "ON CLUSTER `three-replicas`" in row["written"]
+    assert sum("MergeTree" in sql for sql in statements) == 10
+
+
+async def test_without_a_cluster_nothing_of_one_is_left() -> None:
+    for sql in ("CREATE TABLE a {on_cluster} ENGINE = {replicated}MergeTree", Cluster().everywhere("system.processes")):
+        assert not re.search(r"[{}]|CLUSTER|Replicated|cluster", Cluster().filled(sql))
+    assert Cluster().caught_up("activity") == ""
+    assert not Cluster()
+
+
+async def test_a_rebuild_waits_for_all_replicas_before_each_step(warehouse: Warehouse) -> None:
+    listening = Listening()
+    await rebuild_days(listening, "acme", "Europe/Berlin", [date(2026, 11, 2)])
+    short = [re.sub(r"_[0-9a-f]{12}", "", " ".join(sql.split())) for sql in listening.heard[1:]]
+    everywhere = "ON CLUSTER `three-replicas`"
+    expected = [
+        f"SYSTEM SYNC REPLICA {everywhere} activity LIGHTWEIGHT",
+        f"CREATE TABLE user_day_states_staging {everywhere} AS user_day_states",
+        "INSERT INTO user_day_states_staging SELECT",
+        f"SYSTEM SYNC REPLICA {everywhere} user_day_states_staging LIGHTWEIGHT",
+        "SELECT 1 FROM user_day_states_staging LIMIT 1",
+        "ALTER TABLE user_day_states REPLACE PARTITION ('acme', 202611) FROM user_day_states_staging",
+        "SELECT query_id FROM clusterAllReplicas(`three-replicas`, system.processes)",
+        f"SYSTEM SYNC REPLICA {everywhere} activity LIGHTWEIGHT",
+        "INSERT INTO user_day_states SELECT",
+        f"DROP TABLE IF EXISTS user_day_states_staging {everywhere}",
+    ]
+    assert [sql[: len(wanted)] for sql, wanted in zip(short, expected, strict=True)] == expected
+    for sql in short:
+        await warehouse.query("SELECT formatQuery({sql:String})", {"sql": sql})
+
+
+async def test_an_import_stages_on_all_replicas(warehouse: Warehouse) -> None:
+    listening = Listening()
+    async with staging_table(listening, moved_tables()[1]):
+        pass
+    making, dropping = listening.heard
+    assert "ON CLUSTER `three-replicas` AS activity ENGINE = ReplicatedMergeTree" in making
+    assert dropping.endswith("ON CLUSTER `three-replicas`")
+    await warehouse.query("SELECT formatQuery({sql:String})", {"sql": making})
+
+
+@pytest.mark.parametrize(("shards", "said"), [(0, "knows no cluster"), (2, "has 2 shards")])
+async def test_a_cluster_that_cannot_hold_our_tables_is_refused(shards: int, said: str) -> None:
+    with pytest.raises(SchemaError, match=said):
+        await require_cluster(Listening(shards=shards))
+
+
+async def test_a_table_that_is_another_on_one_replica_is_named() -> None:
+    with pytest.raises(SchemaError, match="activity"):
+        await require_same_tables(Listening(torn=True))
+
+
+async def test_the_questions_about_replicas_can_be_asked(warehouse: Warehouse) -> None:
+    listening = Listening()
+    await require_cluster(listening)
+    await require_same_tables(listening)
+    for sql in listening.heard:
+        await warehouse.query("SELECT formatQuery({sql:String})", {"sql": sql})

@@ -1,0 +1,87 @@
+"""The same warehouse over HTTP: migrations, inserts, rebuilds and queries, on the server that the header names."""
+
+from collections.abc import AsyncIterator
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from rollcall.errors import SettingsError
+from rollcall.settings import WarehouseSettings
+from rollcall.warehouse import RefusedRowsError, Warehouse, migrate, open_warehouse, rebuild_days, record_sites
+from rollcall.warehouse.database import create_database
+from rollcall.warehouse.drift import drift
+from rollcall.warehouse.insert_settings import verify_insert_settings
+
+from ..facts import SITES, fact, ms, write
+from ..sqldoor.house import open_house
+from .servers import Chosen, stand_in
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def served(clickhouse: Chosen) -> AsyncIterator[Warehouse]:
+    await create_database(clickhouse.url, WarehouseSettings())
+    warehouse = await open_warehouse(clickhouse.url, "a test")
+    try:
+        await migrate(warehouse)
+        await record_sites(warehouse, SITES)
+        yield warehouse
+    finally:
+        await warehouse.close()
+
+
+async def test_migrated_once_and_as_expected(served: Warehouse) -> None:
+    assert await migrate(served) == []
+    assert await drift(served) == []
+
+
+async def test_facts_become_user_days_and_a_rebuild_mends_them(served: Warehouse) -> None:
+    await verify_insert_settings(served)
+    midnight = ms("2026-11-01T23:00:00")
+    await write(served, fact("history:1", midnight - 3), fact("history:1", midnight + 2, source="reconcile"))
+    assert len(await served.query("SELECT * FROM user_days WHERE account_id = 'anna'")) == 2
+    await rebuild_days(served, "acme", "Europe/Berlin", [date(2026, 11, 1)])
+    [row] = await served.query("SELECT day, first_at FROM user_days WHERE account_id = 'anna'")
+    assert (row["day"].isoformat(), row["first_at"].microsecond) == ("2026-11-02", 2000)
+
+
+async def test_text_travels_whole(served: Warehouse) -> None:
+    odd = "comment:\t'\\\n\"{x:String}ü☃:created"
+    await write(served, fact(odd, "2026-11-02T10:00:00", site="odd"))
+    [row] = await served.query("SELECT event_key FROM activity WHERE event_key = {key:String}", {"key": odd})
+    assert row["event_key"] == odd
+
+
+async def test_a_bad_row_is_told_from_a_server_that_is_away(served: Warehouse) -> None:
+    with pytest.raises(RefusedRowsError):
+        await served.insert_lines("activity_in", [b'{"site": "acme", "occurred_at": "never"}'])
+
+
+@pytest.mark.parametrize("name", ["async_insert", "insert_deduplicate", "max_partitions_per_insert_block"])
+async def test_a_profile_that_holds_an_insert_setting_is_named(name: str, tmp_path: Path) -> None:
+    with stand_in(tmp_path / "data", **{name: "1"}) as port:
+        warehouse = await open_warehouse(f"clickhouse://127.0.0.1:{port}/default", "a test")
+        with pytest.raises(SettingsError, match=f"{name} must be 0"):
+            await verify_insert_settings(warehouse)
+        await warehouse.close()
+
+
+def test_the_sql_door_read_as_a_server(tmp_path: Path) -> None:
+    """Reads work through clickhouse-connect's HTTP client; writing is refused, naming what forbids it."""
+    with open_house(tmp_path) as house, house.door() as door:
+        url = f"clickhouse://127.0.0.1:{door.port}/default"
+        reader = house.run(open_warehouse(url, "a test", write=False))
+        writer = house.run(open_warehouse(url, "a test"))
+        try:
+            rows = house.run(reader.query("SELECT count() AS n FROM activity FINAL"))
+            assert rows == house.run(house.warehouse.query("SELECT count() AS n FROM activity FINAL"))
+            hidden = {"activity_in", "activity_in_to_activity", "activity_in_to_sources"}
+            differences = house.run(drift(reader, unseen={*hidden, "activity_in_to_user_day_states"}))
+            assert differences == []
+            with pytest.raises(SettingsError, match="insert_deduplicate must be 0"):
+                house.run(verify_insert_settings(writer))
+        finally:
+            house.run(reader.close())
+            house.run(writer.close())
