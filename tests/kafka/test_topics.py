@@ -1,5 +1,6 @@
 """Topics are made as the settings say, or refused in words that say what to do."""
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,6 +29,10 @@ def config_of(admin: AdminClient, topic: str) -> Mapping[str, Any]:
 
 def make(admin: AdminClient, topic: str, config: dict[str, str]) -> None:
     admin.create_topics([NewTopic(topic, 1, 1, config=config)])[topic].result()
+    deadline = time.monotonic() + 30
+    while topic not in admin.list_topics().topics:  # created, but not told to every broker yet
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 async def refusal(place: KafkaPlace) -> str:
