@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -17,14 +18,19 @@ from typing import Any
 import httpx
 
 SECRET = "0123456789abcdef0123456789abcdef"
-PATIENCE = 60.0
+PATIENCE = 120.0
 """Seconds after which a wait gives up; only a failing test waits for so long."""
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
+    """A port that nobody listens on, below those that outgoing connections take meanwhile."""
+    while True:
+        try:
+            with socket.create_server(("127.0.0.1", random.SystemRandom().randrange(20_000, 32_000))) as listener:
+                port: int = listener.getsockname()[1]
+                return port
+        except OSError:
+            continue
 
 
 def unmeasured() -> dict[str, str]:

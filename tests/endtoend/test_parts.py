@@ -10,7 +10,7 @@ import pytest
 
 from rollcall.warehouse import open_warehouse
 
-from .installation import Installation, free_port, rollcall
+from .installation import PATIENCE, Installation, free_port, rollcall
 from .webhooks import comment_created
 
 pytestmark = pytest.mark.anyio
@@ -31,7 +31,7 @@ async def test_ingest_and_consume_as_two_processes(tmp_path: Path) -> None:
             assert "rollcall_consumed_records_total" in client.get("/metrics").text
         assert "answers no queries" in parts.run("report", "days", check=False).stderr
         os.kill(consumer.pid, signal.SIGTERM)
-        assert consumer.wait(30) == 0
+        assert consumer.wait(PATIENCE) == 0
         assert consumer.stderr
         assert b"Traceback" not in consumer.stderr.read()
     assert parts.stop() == 0, parts.output
