@@ -27,8 +27,8 @@ NOBODY = Actor("", "")
 
 
 class _Account(msgspec.Struct, frozen=True):
-    accountId: str | None = None  # noqa: N815 - Jira's own name, as below
-    accountType: msgspec.Raw = ABSENT  # noqa: N815
+    accountId: str | None = None  # noqa: N815 - Jira's own name - Jira's own name, as below
+    accountType: msgspec.Raw = ABSENT  # noqa: N815 - Jira's own name
 
 
 _ACCOUNT: msgspec.json.Decoder[_Account | None] = msgspec.json.Decoder(_Account | None)

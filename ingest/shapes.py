@@ -18,7 +18,7 @@ ABSENT = msgspec.Raw()
 class Envelope(msgspec.Struct, frozen=True):
     """The top of every webhook body (Atlassian's webhooks page)."""
 
-    webhookEvent: msgspec.Raw = ABSENT  # noqa: N815 - Jira's own name, as all below
+    webhookEvent: msgspec.Raw = ABSENT  # noqa: N815 - Jira's own name - Jira's own name, as all below
     timestamp: msgspec.Raw = ABSENT
     issue_event_type_name: msgspec.Raw = ABSENT
     user: msgspec.Raw = ABSENT
@@ -34,17 +34,17 @@ class Entity(msgspec.Struct, frozen=True):
 
     id: msgspec.Raw = ABSENT
     author: msgspec.Raw = ABSENT
-    updateAuthor: msgspec.Raw = ABSENT  # noqa: N815
+    updateAuthor: msgspec.Raw = ABSENT  # noqa: N815 - Jira's own name
     created: msgspec.Raw = ABSENT
     updated: msgspec.Raw = ABSENT
-    issueId: msgspec.Raw = ABSENT  # noqa: N815
+    issueId: msgspec.Raw = ABSENT  # noqa: N815 - Jira's own name
 
 
 class Person(msgspec.Struct, frozen=True):
     """A user object. Jira Cloud has ``accountId``; Data Center has ``name``, ``key`` or ``username`` instead."""
 
-    accountId: msgspec.Raw = ABSENT  # noqa: N815
-    accountType: msgspec.Raw = ABSENT  # noqa: N815
+    accountId: msgspec.Raw = ABSENT  # noqa: N815 - Jira's own name
+    accountType: msgspec.Raw = ABSENT  # noqa: N815 - Jira's own name
     name: msgspec.Raw = ABSENT
     key: msgspec.Raw = ABSENT
     username: msgspec.Raw = ABSENT

@@ -77,13 +77,13 @@ class WarehouseFacts:
             listed = _quoted(wanted[start : start + _BATCH])
             facts = await self._warehouse.query(
                 # The keys are our own, of letters, digits and colons; as a parameter they would overflow the URL.
-                "SELECT event_key, max(account_id != '') AS attributed, "  # noqa: S608
+                "SELECT event_key, max(account_id != '') AS attributed, "  # noqa: S608 - constants
                 "toUnixTimestamp64Milli(argMax(occurred_at, version)) AS at FROM activity "
                 f"WHERE site = {{site:String}} AND event_key IN ({listed}) GROUP BY event_key",
                 {"site": site},
             )
             sources = await self._warehouse.query(
-                "SELECT event_key, max(webhook_received_at) IS NOT NULL AS webhook, "  # noqa: S608
+                "SELECT event_key, max(webhook_received_at) IS NOT NULL AS webhook, "  # noqa: S608 - constants
                 "max(rest_occurred_at) IS NOT NULL AS rest FROM activity_sources "
                 f"WHERE site = {{site:String}} AND event_key IN ({listed}) GROUP BY event_key",
                 {"site": site},
@@ -99,7 +99,7 @@ class WarehouseFacts:
         if not issue_ids:
             return []
         rows = await self._warehouse.query(
-            "SELECT event_key, max(activity.issue_id) AS issue, "  # noqa: S608 - whole numbers only
+            "SELECT event_key, max(activity.issue_id) AS issue, "  # noqa: S608 - constants - whole numbers only
             "toUnixTimestamp64Milli(argMax(occurred_at, version)) AS at FROM activity "
             "WHERE site = {site:String} AND family = 'comment' AND action = 'deleted' "
             f"AND activity.issue_id IN ({','.join(map(str, map(int, issue_ids)))}) "

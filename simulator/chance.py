@@ -23,7 +23,7 @@ def share(*parts: int) -> float:
 
 def dice(*parts: int) -> random.Random:
     """Return a generator of its own for these parts. Not for secrets: the point is that it repeats."""
-    return random.Random(mix(*parts))  # noqa: S311
+    return random.Random(mix(*parts))  # noqa: S311 - repeatable, not secret
 
 
 def poisson(mean: float, chance: float) -> int:

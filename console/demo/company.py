@@ -12,20 +12,10 @@ from pathlib import Path
 import httpx
 import msgspec
 
+from reconcile.webhooks import EVENTS
 from rollcall.clock import now_ms
 from rollcall.errors import RollcallError
 
-EVENTS = (
-    "jira:issue_created",
-    "jira:issue_updated",
-    "jira:issue_deleted",
-    "comment_created",
-    "comment_updated",
-    "comment_deleted",
-    "worklog_created",
-    "worklog_updated",
-    "worklog_deleted",
-)
 _STOP_SECONDS = 5.0
 
 

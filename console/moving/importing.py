@@ -90,7 +90,7 @@ async def import_from(folder: Path, manifest: Manifest, warehouse: Warehouse, sh
 
 async def _digest(warehouse: Warehouse, table: Moved, name: str, span: Span, final: str = "FINAL") -> tuple[int, int]:
     [row] = await warehouse.query(
-        f"SELECT {table.digest} FROM {name} {final} WHERE {span.condition(table)}",  # noqa: S608 - names of our schema
+        f"SELECT {table.digest} FROM {name} {final} WHERE {span.condition(table)}",  # noqa: S608 - names of our own - names of our schema
         span.parameters(),
     )
     return row["rows"], row["digest"]
@@ -112,7 +112,7 @@ async def _bring(warehouse: Warehouse, table: Moved, part: Part, file: Path) -> 
         if await _digest(warehouse, table, staging, part.span, final="") != (part.rows, part.digest):
             raise MoveError(f"{file}: its rows did not arrive as they were exported; nothing of it was kept")
         given = ", ".join(table.given)
-        await warehouse.command(f"INSERT INTO {table.name} ({given}) SELECT {given} FROM {staging}")  # noqa: S608
+        await warehouse.command(f"INSERT INTO {table.name} ({given}) SELECT {given} FROM {staging}")  # noqa: S608 - names of our own
         await caught_up(warehouse, table.name)
         if lost := await _missing(warehouse, table, staging, part.span):
             raise MoveError(f"{file}: {lost} of its {part.rows} rows are not in {table.name}; import again")
@@ -122,7 +122,7 @@ async def _missing(warehouse: Warehouse, table: Moved, staging: str, span: Span)
     """Return how many keys of a file the warehouse lacks."""
     key = f"({table.key_names})"
     rows: list[Row] = await warehouse.query(
-        f"SELECT count() AS lost FROM {staging} WHERE {key} NOT IN "  # noqa: S608 - names of our schema
+        f"SELECT count() AS lost FROM {staging} WHERE {key} NOT IN "  # noqa: S608 - names of our own - names of our schema
         f"(SELECT {key} FROM {table.name} WHERE {span.condition(table)})",
         span.parameters(),
     )

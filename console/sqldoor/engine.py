@@ -118,7 +118,7 @@ class Engine:
         return DoorError(error.code, error.body.replace(self._path, "…"))
 
     def _connect(self) -> Any:
-        return chdb.connect(self._path)  # type: ignore[no-untyped-call]
+        return chdb.connect(self._path)  # type: ignore[no-untyped-call]  # chdb has no types
 
     def _rows(self, sql: str) -> list[dict[str, Any]]:
         lines = self._control.query(sql, "JSONEachRow").bytes().splitlines()

@@ -90,19 +90,19 @@ def stand_ins(shown_settings: Iterable[str], changeable_settings: Iterable[str])
     known = _literals(WAREHOUSE)
     return {
         "tables": (
-            "SELECT database, name, name AS `table`, uuid, engine, is_temporary, metadata_modification_time, "  # noqa: S608
+            "SELECT database, name, name AS `table`, uuid, engine, is_temporary, metadata_modification_time, "  # noqa: S608 - our names
             "dependencies_database, dependencies_table, create_table_query, engine_full, as_select, "
             "parameterized_view_parameters, partition_key, sorting_key, primary_key, sampling_key, total_rows, "
             "total_bytes, comment, has_own_data "
             f"FROM system.tables WHERE database = '{DATABASE}' AND name IN ({known})"
         ),
-        "columns": f"SELECT * FROM system.columns WHERE database = '{DATABASE}' AND table IN ({known})",  # noqa: S608
+        "columns": f"SELECT * FROM system.columns WHERE database = '{DATABASE}' AND table IN ({known})",  # noqa: S608 - our names
         "databases": (
-            "SELECT name, name AS `database`, 'Atomic' AS engine, uuid, comment "  # noqa: S608
+            "SELECT name, name AS `database`, 'Atomic' AS engine, uuid, comment "  # noqa: S608 - our names
             f"FROM system.databases WHERE name = '{DATABASE}'"
         ),
         "settings": (
-            "SELECT name, value, changed, description, "  # noqa: S608
+            "SELECT name, value, changed, description, "  # noqa: S608 - our names
             f"toUInt8(name NOT IN ({_literals(changeable_settings)})) AS readonly, type, `default` "
             f"FROM system.settings WHERE name IN ({_literals(shown_settings)})"
         ),

@@ -37,7 +37,7 @@ class Spool:
         found = {}
         for some in _slices(set(issue_ids)):
             marks = ",".join("?" * len(some))
-            rows = self._db.execute(f"SELECT id, key, project FROM issues WHERE id IN ({marks})", some)  # noqa: S608
+            rows = self._db.execute(f"SELECT id, key, project FROM issues WHERE id IN ({marks})", some)  # noqa: S608 - marks are ?
             found.update({row[0]: Place(*row) for row in rows})
         return found
 
@@ -62,7 +62,7 @@ class Spool:
         known: set[int] = set()
         for some in _slices(wanted):
             marks = ",".join("?" * len(some))
-            rows = self._db.execute(f"SELECT id FROM worklogs WHERE seen = 1 AND id IN ({marks})", some)  # noqa: S608
+            rows = self._db.execute(f"SELECT id FROM worklogs WHERE seen = 1 AND id IN ({marks})", some)  # noqa: S608 - marks are ?
             known.update(row[0] for row in rows)
         return [one for one in wanted if one not in known]
 
@@ -75,7 +75,7 @@ class Spool:
         found: set[int] = set()
         for some in _slices(ids):
             marks = ",".join("?" * len(some))
-            rows = self._db.execute(f"SELECT id FROM deleted_worklogs WHERE id IN ({marks})", some)  # noqa: S608
+            rows = self._db.execute(f"SELECT id FROM deleted_worklogs WHERE id IN ({marks})", some)  # noqa: S608 - marks are ?
             found.update(row[0] for row in rows)
         return found
 

@@ -19,8 +19,8 @@ from simulator.rest.throttle import Throttle
 from simulator.sender.stats import Stats
 
 EMAIL = "svc@acme.example"
-TOKEN = "simulator-token"  # noqa: S105 - a made-up token of a made-up site
-SCOPED_TOKEN = "simulator-scoped-token"  # noqa: S105
+TOKEN = "simulator-token"  # noqa: S105 - of a simulated site - a made-up token of a made-up site
+SCOPED_TOKEN = "simulator-scoped-token"  # noqa: S105 - of a simulated site
 _STORIES = 4_096
 
 
