@@ -6,10 +6,12 @@ from collections.abc import AsyncIterator
 
 from simulator.hooks.delivery import Announcer, Delivery
 from simulator.life.stream import acts
+from simulator.rest.filters import lets_through
 from simulator.rest.registry import Webhook
 from simulator.rest.state import Site
 from simulator.sender.clock import ScaledClock
 from simulator.sender.disorder import Disorder
+from simulator.sender.hosts import Hosts
 from simulator.sender.sender import Sender
 
 _LOOK_S = 0.05
@@ -17,13 +19,14 @@ _LOOK_S = 0.05
 
 
 class LiveFeed:
-    """Keeps one sender for each registered webhook of a site."""
+    """Keeps one sender for each registered webhook of a site; all share what Jira keeps for a host."""
 
     def __init__(self, site: Site, disorder: Disorder, time_scale: float) -> None:
         """Prepare; `run` does the work."""
         self._site = site
         self._disorder = disorder
-        self._time_scale = time_scale
+        self._clock = ScaledClock(time_scale)
+        self._hosts = Hosts(self._clock.now)
         self._announcer = Announcer(site.config)
         self._tasks: dict[int, asyncio.Task[None]] = {}
 
@@ -51,11 +54,11 @@ class LiveFeed:
 
     async def _serve(self, webhook: Webhook, since: int) -> None:
         sender = Sender(
-            webhook.url,
-            webhook.secret,
+            webhook,
             registration=webhook.id,
             disorder=self._disorder,
-            clock=ScaledClock(self._time_scale),
+            clock=self._clock,
+            hosts=self._hosts,
         )
         self._site.deliveries.append(sender.stats)
         await sender.send_as_it_comes(self._due(webhook, since))
@@ -66,7 +69,8 @@ class LiveFeed:
             while self._site.clock.now() < act.at:  # noqa: ASYNC110 - the clock may be pushed, it tells nobody
                 await asyncio.sleep(_LOOK_S)
             for delivery in self._announcer.deliveries(act):
-                if webhook.enabled and delivery.event in webhook.events:
+                wanted = webhook.enabled and delivery.event in webhook.events
+                if wanted and lets_through(self._site, webhook, delivery.event, act.issue, act.at):
                     yield delivery
 
 

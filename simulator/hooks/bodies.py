@@ -13,7 +13,8 @@ from simulator.config import SiteConfig
 from simulator.hooks.changelog import item_json
 from simulator.hooks.scribe import Scribe
 from simulator.life import catalog
-from simulator.life.act import Act, Entry, Issue
+from simulator.life.act import Act, Entry, Family, Issue
+from simulator.life.attached import attachments, links
 
 
 class Bodies:
@@ -71,43 +72,53 @@ class Bodies:
             return self._comment(act.stamp, name, act.entry, act.issue)
         return self._worklog(act.stamp, name, act.entry, act.issue)
 
-    def victim(self, act: Act, family: str, entry: Entry) -> dict[str, Any]:
-        """Write the deletion of a comment or worklog that went with its issue."""
+    def victim(self, act: Act, family: Family, entry: Entry) -> dict[str, Any]:
+        """Write the deletion of something that went with its issue."""
         stamp = act.stamp + 200 + entry.id % 900
         if family == "comment":
             return self._comment(stamp, "comment_deleted", entry, act.issue)
-        return self._worklog(stamp, "worklog_deleted", entry, act.issue)
+        if family == "worklog":
+            return self._worklog(stamp, "worklog_deleted", entry, act.issue)
+        if family == "attachment":
+            return self._attachment(stamp, "attachment_deleted", entry)
+        return self._link(stamp, "issuelink_deleted", entry, act.issue)
 
     def extras(self, act: Act) -> Iterator[dict[str, Any]]:
-        """Write the attachment and link events beside a changelog entry; they say nothing new about anybody."""
+        """Write the attachment and link events beside a changelog entry; they say nothing new about anybody.
+
+        A deleted attachment is shown as it was made: its uploader, and no word of who deleted it.
+        """
+        for entry in attachments(act):
+            yield self._attachment(act.stamp, "attachment_created", entry)
+        for _family, entry in act.victims:
+            yield self._attachment(act.stamp, "attachment_deleted", entry)
+        for entry in links(act):
+            yield self._link(act.stamp, "issuelink_created", entry, act.issue)
+
+    def _attachment(self, stamp: int, name: str, entry: Entry) -> dict[str, Any]:
         scribe = self.scribe
-        for _field, field_id, _kind, old, _name, new, _text in act.items:
-            if field_id == "attachment":
-                number = str(new or old)
-                attachment = {
-                    "self": f"{scribe.base}/attachment/{number}",
-                    "id": number,
-                    "filename": "screenshot.png",
-                    "author": scribe.person(act.actor),
-                    "created": scribe.time(act.at),
-                    "size": 12_345,
-                    "mimeType": "image/png",
-                    "content": f"https://{self.config.host}/secure/attachment/{number}/screenshot.png",
-                }
-                name = "attachment_created" if new else "attachment_deleted"
-                yield {"timestamp": act.stamp, "webhookEvent": name, "attachment": attachment}
-            elif _field == "Link":
-                kind = {"id": 10_003, "name": "Relates", "outwardName": "relates to", "inwardName": "relates to"}
-                link: dict[str, Any] = {
-                    "id": act.history,
-                    "sourceIssueId": act.issue.id,
-                    "destinationIssueId": act.issue.id + 1,
-                }
-                link |= {
-                    "issueLinkType": kind | {"isSubTaskLinkType": False, "isSystemLinkType": False},
-                    "systemLink": False,
-                }
-                yield {"timestamp": act.stamp, "webhookEvent": "issuelink_created", "issueLink": link}
+        attachment = {
+            "self": f"{scribe.base}/attachment/{entry.id}",
+            "id": str(entry.id),
+            "filename": "screenshot.png",
+            "author": scribe.person(entry.author),
+            "created": scribe.time(entry.created),
+            "size": 12_345,
+            "mimeType": "image/png",
+            "content": f"https://{self.config.host}/secure/attachment/{entry.id}/screenshot.png",
+        }
+        return {"timestamp": stamp, "webhookEvent": name, "attachment": attachment}
+
+    def _link(self, stamp: int, name: str, entry: Entry, issue: Issue) -> dict[str, Any]:
+        kind = {"id": 10_003, "name": "Relates", "outwardName": "relates to", "inwardName": "relates to"}
+        link = {
+            "id": entry.id,
+            "sourceIssueId": issue.id,
+            "destinationIssueId": entry.text,
+            "issueLinkType": kind | {"isSubTaskLinkType": False, "isSystemLinkType": False},
+            "systemLink": False,
+        }
+        return {"timestamp": stamp, "webhookEvent": name, "issueLink": link}
 
     def _comment(self, stamp: int, name: str, entry: Entry, issue: Issue) -> dict[str, Any]:
         scribe = self.scribe

@@ -56,8 +56,9 @@ class Announcer:
             if self.config.extras and act.kind == "issue_changed":
                 for extra in bodies.extras(act):
                     yield self._made(act, _EXTRA, extra, "Secondary" if act.bulk else "Primary")
-            for place, (family, entry) in enumerate(act.victims):
-                yield self._made(act, _CASCADE + place, bodies.victim(act, family, entry), "Secondary")
+            for place, (family, entry) in enumerate(act.victims if act.kind == "issue_deleted" else ()):
+                if self.config.extras or family in ("comment", "worklog"):
+                    yield self._made(act, _CASCADE + place, bodies.victim(act, family, entry), "Secondary")
             return
         yield self._made(act, 0, bodies.entry(act), "Primary", *keys[:1])
         if act.history and self.config.activity_histories:

@@ -40,8 +40,15 @@ class Issue(msgspec.Struct, frozen=True, gc=False):
     worklogs: int = 0
 
 
+Family = Literal["comment", "worklog", "attachment", "issuelink"]
+"""What an issue holds."""
+
+
 class Entry(msgspec.Struct, frozen=True, gc=False):
-    """A comment or a worklog as it stood. ``seconds`` and ``started`` are of worklogs alone."""
+    """A comment, worklog, attachment or link as it stood.
+
+    ``seconds`` and ``started`` are of worklogs alone; ``text`` is, of a link, the id of the issue at its other end.
+    """
 
     id: int
     author: int
@@ -71,7 +78,7 @@ class Act(msgspec.Struct, gc=False):
         bulk: Whether it is one of many changes made at once.
         until: When REST forgets the comment's or worklog's side of the act: overwritten or deleted.
         gone: When the issue is deleted, and REST forgets everything.
-        victims: Live comments and worklogs that an issue deletion takes along.
+        victims: What a deletion takes along: of an issue, all that lives in it; of an attachment, that alone.
     """
 
     at: int
@@ -88,4 +95,4 @@ class Act(msgspec.Struct, gc=False):
     bulk: bool = False
     until: int = NEVER
     gone: int = NEVER
-    victims: tuple[tuple[Literal["comment", "worklog"], Entry], ...] = ()
+    victims: tuple[tuple[Family, Entry], ...] = ()

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from simulator.company.projects import Project
 from simulator.life import catalog
 from simulator.life.act import Issue, Item
+from simulator.life.numbering import number_of
 
 Change = tuple[str, tuple[Item, ...], Issue]
 """issue_event_type_name, changelog items, the issue afterwards."""
@@ -92,10 +93,10 @@ def plan(issue: Issue, rng: random.Random, _projects: tuple[Project, ...]) -> Ch
 
 def link(issue: Issue, rng: random.Random, projects: tuple[Project, ...]) -> Change:
     """Link to another issue or set the parent; neither item has a fieldId."""
-    other = str(issue.id + 1 + int(rng.random() * 50))
-    key = f"{projects[issue.project].key}-{other}"
+    other = issue.id + 1 + int(rng.random() * 50)
+    key = f"{projects[issue.project].key}-{number_of(other)}"
     if rng.random() < 0.3:
-        return "issue_updated", (("IssueParentAssociation", None, "jira", None, None, other, key),), issue
+        return "issue_updated", (("IssueParentAssociation", None, "jira", None, None, str(other), key),), issue
     return "issue_updated", (("Link", None, "jira", None, None, key, f"This issue relates to {key}"),), issue
 
 

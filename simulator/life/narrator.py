@@ -9,11 +9,14 @@ from simulator.company.projects import Project, projects
 from simulator.config import SiteConfig
 from simulator.life import catalog
 from simulator.life.act import Act, Entry, Issue, Item, Kind
+from simulator.life.act import Family as Held
+from simulator.life.attached import Attached
 from simulator.life.birth import Birth
 from simulator.life.changes import Change
 from simulator.life.numbering import FIRST, PARTS, part_id
 
 Family = Literal["comment", "worklog"]
+"""What an issue holds that makes facts."""
 
 
 class Narrator:
@@ -24,7 +27,7 @@ class Narrator:
     ``history.created`` is 1-7 ms after ``fields.updated``, and about 17 ms after ``worklog.created``.
     """
 
-    __slots__ = ("_authored", "_histories", "_made", "acts", "config", "issue", "live", "projects", "rng")
+    __slots__ = ("_authored", "_histories", "_made", "acts", "attached", "config", "issue", "live", "projects", "rng")
 
     def __init__(self, config: SiteConfig, birth: Birth, rng: random.Random) -> None:
         """Begin with the creation of the issue."""
@@ -33,6 +36,7 @@ class Narrator:
         self.projects: tuple[Project, ...] = projects(config)
         self.acts: list[Act] = []
         self.live: dict[Family, list[Entry]] = {"comment": [], "worklog": []}
+        self.attached = Attached()
         self._made: dict[Family, int] = {"comment": 0, "worklog": 0}
         self._authored: dict[tuple[Family, int], list[Act]] = {}
         self._histories = 0
@@ -64,6 +68,7 @@ class Narrator:
         act = self._add("issue_changed", at, actor, at + int(self.rng.random() * 82))
         self._write(act, items)
         act.event, act.bulk = event, bulk
+        act.victims = self.attached.follow(act)
         return act
 
     def touch(self, at: int, actor: int) -> Act:
@@ -139,7 +144,10 @@ class Narrator:
         """Delete the issue with everything in it; the story ends."""
         self.issue = replace(self.issue)
         act = self._add("issue_deleted", at, actor, at + int(self.rng.random() * 30))
-        act.victims = tuple((family, entry) for family, entries in self.live.items() for entry in entries)
+        victims: list[tuple[Held, Entry]] = [
+            (family, entry) for family, entries in self.live.items() for entry in entries
+        ]
+        act.victims = (*victims, *self.attached.everything())
         for earlier in self.acts:
             earlier.gone = at
         return act

@@ -64,6 +64,11 @@ def origin(config: SiteConfig, issue_id: int) -> Origin | None:
     return Origin("ordinary", number=slot, day=first_day(config) + days, person=person)
 
 
+def number_of(issue_id: int) -> int:
+    """Return the number in the issue's key, whatever project it is in."""
+    return issue_id - FIRST + 1
+
+
 def part_id(issue_id: int, number: int) -> int:
     """Return the id of the number-th comment, worklog or changelog entry of the issue."""
     return issue_id * PARTS + number

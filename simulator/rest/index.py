@@ -65,6 +65,11 @@ class Index:
             self._feed(self._next)
             self._behind.append(self._next)
             self._next = next(self._acts)
+            self._catch_up(searchable)
+        self._catch_up(searchable)
+
+    def _catch_up(self, searchable: int) -> None:
+        """Take acts into the search index; at once, since a whole history of them waiting would fill the memory."""
         while self._behind and self._behind[0].at <= searchable:
             self._search(self._behind.popleft())
             self.version += 1

@@ -28,7 +28,7 @@ class RestScribe(Scribe):
         self._written: dict[tuple[int, bool, bool], msgspec.Raw] = {}
 
     def user(self, index: int) -> dict[str, Any]:
-        """Write an account; a hidden e-mail is left out, a deleted account is a ``Former user``."""
+        """Write an account; a hidden e-mail is null or left out, a deleted account is a ``Former user``."""
         directory, now = self.site.directory, self.site.clock.now()
         person = directory.people[index]
         written: dict[str, Any] = {
@@ -44,6 +44,9 @@ class RestScribe(Scribe):
         written["timeZone"] = person.zone
         if not person.email_hidden:
             written["emailAddress"] = person.email
+        elif person.index % 2:
+            # Atlassian's file says null, live answers leave it out: each account has a form of its own.
+            written["emailAddress"] = None
         return written
 
     def person(self, index: int) -> msgspec.Raw:

@@ -11,7 +11,8 @@ from simulator.life.numbering import FIRST
 from simulator.rest.answer import JiraError
 from simulator.rest.ask import Ask
 from simulator.rest.index import Row
-from simulator.rest.jql import Names, Query, parse
+from simulator.rest.jql import Query, parse
+from simulator.rest.names import names_of
 from simulator.rest.scribe import RestScribe
 from simulator.rest.state import Site
 
@@ -78,18 +79,7 @@ class Searches:
         return rows
 
     def _query(self, jql: str) -> Query:
-        site = self._site
-        now = site.now()
-        by_name = {project.key.lower(): project.index for project in site.projects}
-        by_name |= {str(project.id): project.index for project in site.projects}
-
-        def issue(text: str) -> int | None:
-            number = text.rpartition("-")[2]
-            if not number.isdigit():
-                return None
-            return int(number) if number == text else int(number) + FIRST - 1
-
-        return parse(jql, Names(now, site.config.caller_zone, lambda text: by_name.get(text.lower()), issue))
+        return parse(jql, names_of(self._site, self._site.now()))
 
 
 def search(ask: Ask, searches: Searches, scribe: RestScribe) -> dict[str, Any]:
@@ -103,6 +93,9 @@ def search(ask: Ask, searches: Searches, scribe: RestScribe) -> dict[str, Any]:
     if not size:
         raise JiraError(400, "The value of 'maxResults' must be at least 1.")
     fresh = [int(number) for number in ask.listed("reconcileIssues") if number.isdigit()][:50]
+    if isinstance(body.get("expand"), list):
+        # A comma string even in POST, unlike ``fields``.
+        raise JiraError(400, "Invalid request payload. Refer to the REST API documentation and try again.")
     expand = ask.listed("expand")
     site.now()
     text = str(body.get("nextPageToken") or ask.query.get("nextPageToken") or "")

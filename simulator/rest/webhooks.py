@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from simulator.company.people import CALLER
 from simulator.rest.answer import JiraError, missing
 from simulator.rest.ask import Ask
+from simulator.rest.filters import checked
 from simulator.rest.registry import EVENTS, Webhook
 from simulator.rest.scribe import RestScribe
 
@@ -29,7 +30,7 @@ def create(ask: Ask, _scribe: RestScribe) -> dict[str, Any]:
         _events(body),
         str(body.get("secret") or ""),
         ask.site.clock.now(),
-        filters=dict(body.get("filters") or {}),
+        filters=checked(ask.site, body.get("filters") or {}),
         exclude_body=bool(body.get("excludeBody")),
     )
     return _written(ask, made)
@@ -38,17 +39,16 @@ def create(ask: Ask, _scribe: RestScribe) -> dict[str, Any]:
 def update(ask: Ask, _scribe: RestScribe) -> dict[str, Any]:
     """Answer PUT …/{id}: what is not given stays, the secret too."""
     found, body = _named(ask), _body(ask)
-    if "name" in body:
-        found.name = _text(body, "name")
-    if "url" in body:
-        found.url = _url(body)
-    if "events" in body:
-        found.events = _events(body)
+    # All is read before anything is set: a refused change must change nothing.
+    name = _text(body, "name") if "name" in body else found.name
+    url = _url(body) if "url" in body else found.url
+    events = _events(body) if "events" in body else found.events
+    filters = checked(ask.site, body["filters"] or {}) if "filters" in body else found.filters
+    found.name, found.url, found.events, found.filters = name, url, events, filters
     if "secret" in body:
         found.secret = str(body["secret"] or "")
     found.enabled = bool(body.get("enabled", found.enabled))
     found.exclude_body = bool(body.get("excludeBody", found.exclude_body))
-    found.filters = dict(body.get("filters", found.filters))
     found.updated = ask.site.clock.now()
     return _written(ask, found)
 
@@ -86,7 +86,12 @@ def _text(body: dict[str, Any], name: str) -> str:
 
 def _url(body: dict[str, Any]) -> str:
     url = _text(body, "url")
-    if urlsplit(url).scheme not in ("http", "https"):
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # no such port, or half an IPv6 address
+        usable = False
+    if not usable:
         raise JiraError(400, "The URL of a webhook must be http or https.")
     return url
 

@@ -26,10 +26,10 @@ class Disorder(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Parcel(msgspec.Struct):
-    """A delivery on its way. ``copy`` marks the second of a pair, ``tries`` counts attempts made."""
+    """A delivery on its way. ``twin`` marks both of a pair, ``tries`` counts attempts made."""
 
     delivery: Delivery
-    copy: bool = False
+    twin: bool = False
     tries: int = 0
 
 
@@ -49,9 +49,10 @@ class Shuffle:
         if share(number, salt, 1) < self._disorder.loss:
             self._lose(delivery)
             return
-        self._hold(share(number, salt, 2) * window, Parcel(delivery))
-        if share(number, salt, 3) < self._disorder.duplicates:
-            self._hold(share(number, salt, 4) * window, Parcel(delivery, copy=True))
+        twin = share(number, salt, 3) < self._disorder.duplicates
+        self._hold(share(number, salt, 2) * window, Parcel(delivery, twin))
+        if twin:
+            self._hold(share(number, salt, 4) * window, Parcel(delivery, twin))
         while self._held and self._held[0][0] < self._place:
             yield heapq.heappop(self._held)[2]
 

@@ -5,12 +5,16 @@ import heapq
 from collections.abc import AsyncIterator, Iterable
 from itertools import count
 
+from msgspec.structs import replace
+
 from simulator.hooks.delivery import Delivery, Flow
 from simulator.hooks.signature import headers
 from simulator.sender.clock import Clock, ScaledClock
 from simulator.sender.disorder import Disorder, Parcel, Shuffle
+from simulator.sender.hosts import Hosts
 from simulator.sender.rules import PRIMARY, RETRIES, SECONDARY, HostHealth, pause, retriable, succeeded
 from simulator.sender.stats import Stats
+from simulator.sender.target import FixedTarget, Target
 from simulator.sender.wire import ANSWER_S, Wire
 
 _AHEAD = 64
@@ -20,40 +24,41 @@ _LOOK_S = 10.0
 
 
 class Sender:
-    """Delivers to one URL under one webhook registration.
+    """Delivers under one webhook registration.
 
     Memory is bounded: while ``waiting_limit`` deliveries wait for a retry, no new ones are taken.
     """
 
     def __init__(
         self,
-        url: str,
+        target: Target | str,
         secret: str = "",
         *,
         registration: int = 0,
         disorder: Disorder | None = None,
         clock: Clock | None = None,
+        hosts: Hosts | None = None,
         answer_s: float = ANSWER_S,
         waiting_limit: int = 2_000,
     ) -> None:
-        """Prepare for a URL.
+        """Prepare for a target.
 
         Args:
-            url: Where to post.
-            secret: Key of the signature; empty for none.
+            target: Where to post and how, read for each attempt; or a URL that stays.
+            secret: Key of the signature where the target is a URL; empty for none.
             registration: Number of the registration; each has identifiers of its own.
             disorder: What to lose, double and shuffle.
             clock: By which retries wait; real time unless given.
+            hosts: The hosts of the site, which its senders share; its own unless given.
             answer_s: Real seconds to wait for an answer.
             waiting_limit: Deliveries that may wait for a retry at a time.
         """
-        self.url = url
         self.stats = Stats(registration)
-        self._secret = secret
+        self._target = FixedTarget(target, secret) if isinstance(target, str) else target
         self._registration = registration
         self._disorder = disorder or Disorder()
         self._clock: Clock = clock or ScaledClock()
-        self._health = HostHealth(self._clock.now)
+        self._hosts = hosts or Hosts(self._clock.now)
         self._answer_s = answer_s
         self._limit = waiting_limit
         self._queues: dict[str, asyncio.Queue[Parcel]] = {}
@@ -105,34 +110,41 @@ class Sender:
 
     async def _work(self, flow: Flow) -> None:
         """Deliver one parcel after another over a connection of its own."""
-        wire = Wire(self.url, self._answer_s)
+        wire = Wire(self._target.url, self._answer_s)
         queue = self._queues[flow]
         try:
             while True:
                 parcel = await queue.get()
-                await self._attempt(wire, parcel)
+                host = self._hosts.of(self._target.url)
+                async with host.places[flow]:
+                    if wire.url != self._target.url:
+                        await wire.close()
+                        wire = Wire(self._target.url, self._answer_s)
+                    await self._attempt(wire, parcel, host.health)
                 self._changed.set()
         finally:
             await wire.close()
 
-    async def _attempt(self, wire: Wire, parcel: Parcel) -> None:
-        delivery, retry = parcel.delivery, parcel.tries
-        status = await wire.post(headers(delivery, self._secret, self._registration, retry), delivery.body)
+    async def _attempt(self, wire: Wire, parcel: Parcel, health: HostHealth) -> None:
+        delivery, retry, target = parcel.delivery, parcel.tries, self._target
+        if target.exclude_body:
+            delivery = replace(delivery, body=b"")
+        status = await wire.post(headers(delivery, target.secret, self._registration, retry), delivery.body)
         parcel.tries += 1
         self.stats.attempted(status, retry=retry > 0)
         if succeeded(status):
-            self._health.answered()
-            self.stats.arrived(delivery, copy=parcel.copy)
+            health.answered()
+            self.stats.arrived(delivery, twin=parcel.twin)
         elif not retriable(status):
-            self.stats.lose(delivery, f"status {status}", copy=parcel.copy)
+            self.stats.lose(delivery, f"status {status}", twin=parcel.twin)
         else:
-            self._health.failed()
-            if retry < RETRIES and not self._health.given_up:
+            health.failed()
+            if retry < RETRIES and not health.given_up:
                 due = self._clock.now() + pause(delivery.number, retry + 1)
                 heapq.heappush(self._waiting, (due, next(self._order), parcel))
                 return
-            reason = "one attempt only" if self._health.given_up else f"{RETRIES} retries"
-            self.stats.lose(delivery, reason, copy=parcel.copy)
+            reason = "one attempt only" if health.given_up else f"{RETRIES} retries"
+            self.stats.lose(delivery, reason, twin=parcel.twin)
         self._open -= 1
 
     async def _wake(self) -> None:

@@ -9,6 +9,9 @@ from simulator.hooks.delivery import Delivery
 class Stats:
     """Counts attempts and outcomes, and remembers every delivery that did not arrive.
 
+    Memory grows with what was lost, which is the report, and with nothing else: of a delivery sent twice something is
+    kept only from the end of one of the two to the end of the other.
+
     Attributes:
         sent: Attempts made, first ones and retries.
         delivered: Deliveries answered 2xx; a delivery sent twice counts twice.
@@ -22,7 +25,7 @@ class Stats:
         self.sent = self.delivered = self.retried = 0
         self.statuses: dict[int, int] = {}
         self._lost: dict[int, tuple[str, str, tuple[str, ...]]] = {}
-        self._copies: set[int] = set()
+        self._halves: dict[int, bool] = {}
 
     def attempted(self, status: int, *, retry: bool) -> None:
         """Count one attempt."""
@@ -30,17 +33,28 @@ class Stats:
         self.retried += retry
         self.statuses[status] = self.statuses.get(status, 0) + 1
 
-    def arrived(self, delivery: Delivery, *, copy: bool) -> None:
-        """Count an arrival; whatever was lost of the same delivery is not lost any more."""
+    def arrived(self, delivery: Delivery, *, twin: bool = False) -> None:
+        """Count an arrival. ``twin`` says that the delivery is one of two that are the same."""
         self.delivered += 1
-        self._lost.pop(delivery.number, None)
-        if copy:
-            self._copies.add(delivery.number)
+        if twin:
+            self._settle(delivery.number, arrived=True)
 
-    def lose(self, delivery: Delivery, reason: str, *, copy: bool = False) -> None:
-        """Remember a delivery that will not arrive, unless its copy did."""
-        if not copy and delivery.number not in self._copies:
+    def lose(self, delivery: Delivery, reason: str, *, twin: bool = False) -> None:
+        """Remember a delivery that will not arrive; one of a pair is lost when both are."""
+        if not twin or self._settle(delivery.number, arrived=False) is False:
             self._lost[delivery.number] = (delivery.event, reason, delivery.keys)
+
+    def _settle(self, number: int, *, arrived: bool) -> bool | None:
+        """Note how one of a pair has ended; returns how the other has, None while it is under way."""
+        other = self._halves.pop(number, None)
+        if other is None:
+            self._halves[number] = arrived
+        return other
+
+    @property
+    def half_known(self) -> int:
+        """How many pairs have one of the two still under way."""
+        return len(self._halves)
 
     @property
     def lost_keys(self) -> set[str]:

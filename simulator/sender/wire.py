@@ -22,6 +22,7 @@ class Wire:
         Raises:
             ValueError: It is neither.
         """
+        self.url = url
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"not an http(s) URL: {url}")

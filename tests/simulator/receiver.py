@@ -28,20 +28,21 @@ class Received:
 
 
 class Receiver:
-    """What came in so far, and the URL that takes it. ``answer`` turns a delivery into a status."""
+    """What came in so far, and the URL that takes it. ``answer`` turns a delivery into a status, after ``takes_s``."""
 
     def __init__(self, answer: Callable[[Received], int]) -> None:
         self.answer = answer
         self.received: list[Received] = []
         self.url = ""
         self.inside = self.most = 0
+        self.takes_s = 0.0
 
     async def take(self, request: Request) -> Response:
         self.inside += 1
         self.most = max(self.most, self.inside)
         one = Received(dict(request.headers), await request.body())
         self.received.append(one)
-        await anyio.lowlevel.checkpoint()
+        await anyio.sleep(self.takes_s)
         self.inside -= 1
         return Response(status_code=self.answer(one))
 

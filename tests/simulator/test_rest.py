@@ -165,7 +165,8 @@ async def test_ids_of_webhooks_are_ids_of_rest(config: SiteConfig, client: httpx
 
 async def test_groups_page_by_50_and_hide_the_inactive() -> None:
     config = SiteConfig(seed=5, people=300, days=20, now_ms=1_795_000_000_000)
-    async with client_of(Site(config)) as client:
+    site = Site(config)
+    async with client_of(site) as client:
         group = (await get(client, "/group/bulk", applicationKey="jira-software", accessType="user"))["values"][0]
         members: list[dict[str, Any]] = []
         while True:
@@ -186,7 +187,13 @@ async def test_groups_page_by_50_and_hide_the_inactive() -> None:
         former = [user for user in users if user["displayName"] == "Former user"]
         assert former
         assert not any(user["active"] for user in former)
-        assert any("emailAddress" not in user for user in users)
+        absent = {user["accountId"] for user in users if "emailAddress" not in user}
+        null = {user["accountId"] for user in users if user.get("emailAddress", "") is None}
+        assert absent
+        assert null
+        hidden = {person.account_id for person in site.directory.people if person.email_hidden}
+        assert absent | null == hidden - {user["accountId"] for user in former}
+        assert all(user["emailAddress"] == "" for user in former)
         assert (await get(client, "/group/bulk", accessType="site-admin"))["total"] == 1
 
 

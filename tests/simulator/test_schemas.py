@@ -20,14 +20,28 @@ COMPONENTS = json.loads((HERE / "components.json").read_text())
 SCHEMAS = json.loads((HERE / "endpoints.json").read_text())
 
 
+ERROR = {"$ref": "#/components/schemas/ErrorCollection"}
+
+
+def faults_of(schema: Any, found: Any) -> list[str]:
+    validator = Draft202012Validator({**schema, "components": {"schemas": COMPONENTS}})
+    return [f"{error.json_path}: {error.message[:200]}" for error in validator.iter_errors(found)]
+
+
 def check(call: str, answer: httpx.Response) -> Any:
     assert answer.status_code == 200, answer.text
-    schema = {**SCHEMAS[call], "components": {"schemas": COMPONENTS}}
-    errors = [
-        f"{error.json_path}: {error.message[:200]}" for error in Draft202012Validator(schema).iter_errors(answer.json())
-    ]
+    errors = faults_of(SCHEMAS[call], answer.json())
     assert not errors, f"{call}: {errors[:5]}"
     return answer.json()
+
+
+def check_error(status: int, answer: httpx.Response) -> None:
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/json;charset=UTF-8"
+    found = answer.json()
+    assert not faults_of(ERROR, found), found
+    assert found["errorMessages"]
+    assert found["errors"] == {}
 
 
 def test_every_endpoint_of_the_openapi_file_is_checked() -> None:
@@ -120,12 +134,62 @@ async def test_worklog_feeds(client: httpx.AsyncClient) -> None:
     assert check("POST /worklog/list", await client.post(f"{V3}/worklog/list", json=ids))
 
 
+BAD: list[tuple[str, str, dict[str, Any]]] = [
+    ("GET", "mypermissions", {}),
+    ("GET", "user", {}),
+    ("GET", "group/member", {}),
+    ("GET", "group/bulk?accessType=everybody", {}),
+    ("GET", "users/search?startAt=x", {}),
+    ("GET", "issue/10000/comment?orderBy=author", {}),
+    ("POST", "search/jql", {"jql": ""}),
+    ("POST", "search/jql", {"jql": "id > 1", "expand": ["changelog"]}),
+    ("POST", "search/approximate-count", {"jql": "nonsense = 1"}),
+    ("POST", "changelog/bulkfetch", {"issueIdsOrKeys": []}),
+    ("POST", "comment/list", {"ids": []}),
+    ("POST", "worklog/list", {"ids": ["x"]}),
+    ("POST", "permissions/check", {"accountId": "nobody"}),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body"), BAD)
+async def test_a_bad_request_is_told_in_the_form_of_errors(
+    client: httpx.AsyncClient, method: str, path: str, body: dict[str, Any]
+) -> None:
+    check_error(400, await client.request(method, f"{V3}/{path}", json=body or None))
+
+
+async def test_other_refusals_have_the_form_of_errors(site: Site, client: httpx.AsyncClient) -> None:
+    for path in ("myself", "auditing/record", "issue/10000x", "users/search"):
+        check_error(401, await client.get(f"{V3}/{path}", auth=("svc@acme.example", "wrong")))
+    for path in ("issue/4", "issue/4/changelog", "project/NOPE/role", "applicationrole/nothing", "user?accountId=4"):
+        check_error(404, await client.get(f"{V3}/{path}"))
+    site.faults.free_plan = True
+    check_error(403, await client.get(f"{V3}/auditing/record"))
+    site.faults.permissions = []
+    for path in ("applicationrole", "users/search", "group/bulk", "role"):
+        check_error(403, await client.get(f"{V3}/{path}"))
+
+
+async def test_429s_that_are_json_have_the_form_of_errors(site: Site, client: httpx.AsyncClient) -> None:
+    """The others are pages, see test_faults."""
+    site.faults.throttle_share = 1.0
+    site.faults.throttle_forms = ["burst", "quota", "json", "zero"]
+    for _ in range(4):
+        check_error(429, await client.get(f"{V3}/myself"))
+
+
 @pytest.mark.parametrize(("form", "kind"), [("iso", str), ("epoch_ms", int), ("epoch_ms_string", str)])
 async def test_bulk_changelogs_write_created_in_any_form_seen(
     site: Site, client: httpx.AsyncClient, form: Any, kind: type
 ) -> None:
+    """The schema says date-time, a string, so it does not allow the number, the one form of Atlassian's own example.
+
+    A string of digits passes here only because formats are not checked; no date-time either is Jira's ISO form, whose
+    offset lacks the colon.
+    """
     site.faults.bulk_created = form
     answer = await client.post(f"{V3}/changelog/bulkfetch", json={"issueIdsOrKeys": ["10002"], "maxResults": 1})
     created = answer.json()["issueChangeLogs"][0]["changeHistories"][0]["created"]
+    assert bool(faults_of(SCHEMAS["POST /changelog/bulkfetch"], answer.json())) == (form == "epoch_ms")
     assert isinstance(created, kind)
     assert (form == "epoch_ms_string") == str(created).isdigit() or form == "epoch_ms"

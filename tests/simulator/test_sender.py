@@ -17,6 +17,7 @@ from simulator.life.stream import acts
 from simulator.sender.disorder import Disorder, Shuffle
 from simulator.sender.rules import LONGEST_S, SHORTEST_S, HostHealth, pause, retriable
 from simulator.sender.sender import Sender
+from simulator.sender.stats import Stats
 
 from .receiver import Received, receiving
 from .webhook_facts import webhook_facts, webhook_truth
@@ -103,15 +104,14 @@ async def test_other_refusals_lose_the_webhook_at_once(config: SiteConfig) -> No
     assert {entry["identifier"] for entry in lost} == {one.identifier for one in receiver.received}
 
 
-async def test_five_retries_and_no_more(config: SiteConfig) -> None:
+async def test_five_retries_and_no_more(config: SiteConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     first = deliveries(config, 2)
     stubborn = headers(first[0], "")["X-Atlassian-Webhook-Identifier"]
 
     # The other webhooks get through, so the host is never given up.
     async with receiving(lambda one: 503 if one.identifier == stubborn else 204) as receiver:
-        sender = patient(receiver.url)
-        sender._health.failed = lambda: None  # type: ignore[method-assign]
-        stats = await sender.send(first)
+        monkeypatch.setattr(HostHealth, "failed", lambda _self: None)
+        stats = await patient(receiver.url).send(first)
     tries = [one.headers.get("x-atlassian-webhook-retry") for one in receiver.received if one.identifier == stubborn]
     assert tries == [None, "1", "2", "3", "4", "5"]
     assert stats.lost_keys == set(first[0].keys)
@@ -199,6 +199,29 @@ async def test_what_a_duplicate_brings_is_not_lost(config: SiteConfig) -> None:
         stats = await Sender(receiver.url, disorder=Disorder(duplicates=1.0)).send(deliveries(config, 50))
     assert stats.delivered == 50
     assert not stats.lost_keys
+
+
+def test_a_pair_is_lost_when_both_are_and_is_forgotten_once_settled(config: SiteConfig) -> None:
+    for fates, lost in (("al", False), ("la", False), ("aa", False), ("ll", True)):
+        stats, one = Stats(), deliveries(config, 1)[0]
+        for fate in fates:
+            if fate == "a":
+                stats.arrived(one, twin=True)
+            else:
+                stats.lose(one, "status 400", twin=True)
+        assert (stats.lost_keys == set(one.keys), stats.half_known) == (lost, 0), fates
+
+
+def test_duplicates_take_no_more_memory_than_the_window_holds(config: SiteConfig) -> None:
+    stats = Stats()
+    shuffle = Shuffle(Disorder(duplicates=1.0, window=20), lambda one: stats.lose(one, "not sent"))
+    for one in deliveries(config, 1_500):
+        for parcel in shuffle.push(one):
+            stats.arrived(parcel.delivery, twin=parcel.twin)
+            assert stats.half_known <= 42, "a window of pairs"
+    for parcel in shuffle.flush():
+        stats.arrived(parcel.delivery, twin=parcel.twin)
+    assert (stats.delivered, stats.half_known) == (3_000, 0)
 
 
 async def test_webhooks_tell_what_the_truth_says_they_can(config: SiteConfig) -> None:

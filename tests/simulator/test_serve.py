@@ -81,6 +81,8 @@ async def test_webhooks_are_registered_read_changed_and_removed(client: httpx.As
         {"name": "x"},
         {"name": "x", "url": "ftp://x", "events": []},
         {"name": "x", "url": "https://x.example", "events": ["nope"]},
+        {"name": "x", "url": "http://", "events": []},
+        {"name": "x", "url": "http://x.example:99999", "events": []},
         [],
     ],
 )

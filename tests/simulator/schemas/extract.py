@@ -24,8 +24,14 @@ GET /project/{projectIdOrKey}/role/{id} | GET /role | POST /permissions/check | 
 NULLS = {
     "ChangeDetails": ("from", "fromString", "to", "toString"),
     "BulkChangelogResponseBean": ("nextPageToken",),
+    "User": ("emailAddress",),
+    "UserDetails": ("emailAddress",),
 }
-"""Where live answers hold null although the file says string: captured changelogs, and the last bulk page."""
+"""Where answers hold null although the file says string: captured changelogs, the last bulk page, and hidden e-mails,
+of which the file's own prose says so."""
+
+ERRORS = "ErrorCollection"
+"""What the file says of error answers, where it says anything."""
 
 _NOISE = {"description", "example", "readOnly", "writeOnly", "xml", "deprecated", "externalDocs", "title"}
 
@@ -42,6 +48,7 @@ def main() -> None:
         schema = _slim(answers["200"]["content"]["application/json"]["schema"])
         endpoints[f"{method} {path}"] = schema
         open_names += list(_references(schema))
+    open_names.append(ERRORS)
     while open_names:
         name = open_names.pop()
         if name not in components:
