@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+SOAK_MINUTES ?= 20
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up test lint format docs schema requirements env screenshots bench bench-ingest bench-eventlog bench-backfill bench-scaling soak clean
@@ -75,8 +76,8 @@ bench-scaling: $(READY) ## 1, 2 and 4 consumer processes draining one Kafka topi
 bench-backfill: $(READY) ## Requests per 1,000 issues of a backfill, beside a client that asks issue by issue
 	$(BIN)/python bench/bench_backfill.py
 
-soak: $(READY) ## Run the long chaos tests (SOAK_MINUTES=20)
-	$(BIN)/python -m pytest -m soak -o timeout=0
+soak: $(READY) ## Repeat every fault for SOAK_MINUTES (20) in all, then run the longest stream
+	SOAK_MINUTES=$(SOAK_MINUTES) $(BIN)/python -m pytest -m "fault or soak" -o timeout=0
 
 clean: ## Remove what the other targets made
 	rm -rf $(VENV) .coverage* htmlcov .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

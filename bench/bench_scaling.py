@@ -18,7 +18,7 @@ from rollcall.eventlog import Record, Topic
 from rollcall.eventlog.kafka import open_kafka_log
 from rollcall.records import Activity, encode
 from rollcall.settings import KafkaSettings
-from tests.kafka.broker.choosing import broker
+from tests.kafka.broker.choosing import broker, what
 
 RECORDS = 400_000
 AT_ONCE = 5000
@@ -100,7 +100,7 @@ def told(child: "subprocess.Popen[str]") -> list[str]:
 def main() -> None:
     """Print records a second and ratios."""
     with tempfile.TemporaryDirectory() as scratch, broker(Path(scratch) / "one") as chosen:
-        print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before; {chosen.what}")
+        print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before; {what()}")
         topic = f"bench-{uuid.uuid4().hex[:8]}"
         asyncio.run(fill(chosen.address, topic))
         single = 0.0

@@ -35,7 +35,9 @@ class Pipeline:
         self._log = event_log
         self._warehouse = warehouse
         self._migrates = migrates
-        self._troubles: dict[str, RollcallError] = {}
+        self._consumers: dict[str, Consumer] = {}
+        self._stopped: dict[str, RollcallError] = {}
+        self._unprepared = ""
         self.prepared = asyncio.Event()
 
     async def run(self, stop: asyncio.Event, *, carry_on: bool) -> None:
@@ -57,24 +59,28 @@ class Pipeline:
             group.create_task(self._consume(topics.directory, DirectoryWriter(self._warehouse), stop, carry_on))
         if carry_on:
             await stop.wait()
-        for trouble in self._troubles.values():
+        for trouble in self._stopped.values():
             raise trouble
 
     async def check(self) -> None:
-        """Raise RollcallError unless every consumer runs."""
+        """Raise RollcallError unless every consumer runs, and waits for neither log nor warehouse."""
         if not self.prepared.is_set():
-            raise RollcallError("the warehouse is not prepared yet")
-        if self._troubles:
-            raise RollcallError("; ".join(f"{topic} stopped: {why}" for topic, why in self._troubles.items()))
+            raise RollcallError(f"the warehouse is not prepared yet{self._unprepared}")
+        waiting = {topic: one.trouble for topic, one in self._consumers.items() if one.trouble}
+        if self._stopped or waiting:
+            stopped = [f"{topic} stopped: {why}" for topic, why in self._stopped.items()]
+            raise RollcallError("; ".join([*stopped, *(f"{topic} waits: {why}" for topic, why in waiting.items())]))
 
     async def _consume(self, topic: Topic, writer: Writer, stop: asyncio.Event, carry_on: bool) -> None:
         letters = topics_of(self._settings).deadletter.name
         source = Source(self._log, topic.name, WAREHOUSE_GROUP, letters)
+        consumer = self._consumers[topic.name] = Consumer(source, writer, self._settings.consumer)
         try:
-            await Consumer(source, writer, self._settings.consumer).run(stop)
+            await consumer.run(stop)
         except RollcallError as error:
             log.error("consumer stopped", topic=topic.name, cause=str(error))
-            self._troubles[topic.name] = error
+            del self._consumers[topic.name]
+            self._stopped[topic.name] = error
             if not carry_on:
                 stop.set()
 
@@ -82,6 +88,7 @@ class Pipeline:
         """Bring the warehouse's schema and sites up to date, waiting while it is away."""
 
         def again(error: Exception) -> bool:
+            self._unprepared = f": {error}"
             return isinstance(error, WarehouseUnavailableError) and not stop.is_set()
 
         attempts = stamina.retry_context(

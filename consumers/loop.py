@@ -15,7 +15,7 @@ import stamina
 from consumers.letters import set_aside
 from consumers.poison import PoisonGauge
 from consumers.writer import Poison, Writer
-from rollcall.errors import LogUnavailableError, WarehouseUnavailableError
+from rollcall.errors import LogUnavailableError, RollcallError, WarehouseUnavailableError
 from rollcall.eventlog import Entry, EventLog, Reader
 from rollcall.logs import logger
 from rollcall.metrics import CONSUMED, CONSUMER_RETRIES, CONSUMER_RUNNING, INSERT_SECONDS
@@ -64,6 +64,8 @@ class Consumer:
         self._settings = settings
         self._fault = fault
         self._gauge = PoisonGauge(settings.poison_window, settings.poison_ratio)
+        self.trouble: RollcallError | None = None
+        """What it waits out now: the last failure of log or warehouse, until a try succeeds."""
 
     async def run(self, stop: asyncio.Event) -> None:
         """Consume until `stop` is set; the batch in hand is finished first.
@@ -148,6 +150,7 @@ class Consumer:
         def again(error: Exception) -> bool:
             if stop.is_set() or not isinstance(error, LogUnavailableError | WarehouseUnavailableError):
                 return False
+            self.trouble = error
             CONSUMER_RETRIES.labels(self._source.topic).inc()
             return True
 
@@ -156,5 +159,7 @@ class Consumer:
         )
         async for attempt in attempts:
             with attempt:
-                return await call()
+                result = await call()
+                self.trouble = None
+                return result
         raise AssertionError("an endless retry ended")

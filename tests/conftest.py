@@ -8,11 +8,19 @@ import pytest
 from rollcall.warehouse import Warehouse
 
 from .facts import fresh_warehouse
+from .kafka.broker import choosing
+from .kafka.report import MEASURED
+from .rounds import Rounds, soak_seconds
 from .warehouse import servers
 
+_FAULTS = pytest.StashKey[int]()
 
-def pytest_report_header() -> str:
-    return f"ClickHouse server of the tests: {servers.what()}"
+
+def pytest_report_header() -> list[str]:
+    return [
+        f"Kafka broker of the tests: {choosing.what()}",
+        f"ClickHouse server of the tests: {servers.what()}",
+    ]
 
 
 @pytest.fixture
@@ -26,6 +34,12 @@ async def warehouse(tmp_path: Path) -> AsyncIterator[Warehouse]:
         yield opened
 
 
+@pytest.fixture
+def rounds(request: pytest.FixtureRequest) -> Rounds:
+    """How often a test marked `fault` repeats it."""
+    return Rounds(soak_seconds() / request.config.stash[_FAULTS])
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Side by side (pytest -n 2 --dist loadgroup), a file stays in one process, and so does everything with Kafka.
 
@@ -35,3 +49,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         folder = item.path.parent
         group = "kafka" if folder.name == "kafka" else f"{folder.name}/{item.path.name}"
         item.add_marker(pytest.mark.xdist_group(group))
+        if soak_seconds():
+            item.add_marker(pytest.mark.timeout(0), append=False)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Count the faults that share the minutes of a soak."""
+    session.config.stash[_FAULTS] = sum(1 for item in session.items if item.get_closest_marker("fault"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests measured, whichever worker they ran in."""
+    reports = [report for some in terminalreporter.stats.values() for report in some]
+    lines = [
+        str(value)
+        for report in reports
+        if isinstance(report, pytest.TestReport) and report.when == "call"
+        for name, value in report.user_properties
+        if name == MEASURED
+    ]
+    if lines:
+        terminalreporter.section("Measured")
+        for line in lines:
+            terminalreporter.write_line(line)

@@ -1,4 +1,4 @@
-"""The dead letters as they stand: the last word on each."""
+"""The dead letters as they stand: each once, and settled unless it came again after that."""
 
 import msgspec
 
@@ -22,16 +22,23 @@ async def read_letters(event_log: EventLog, topic: str, *, settled: bool = False
         LogUnavailableError: The log cannot be read.
     """
     letters: dict[str, DeadLetter] = {}
+    words: dict[str, DeadLetter] = {}
     async for entry in event_log.scan(topic):
         try:
             letter = decode_dead_letter(entry.value)
         except msgspec.DecodeError:
             continue  # written by another version or tool: not ours to judge
-        before = letters.get(letter.letter_id)
-        if letter.settled and before:
-            letter = msgspec.structs.replace(before, settled=letter.settled)
-        letters[letter.letter_id] = letter
-    return {name: letter for name, letter in letters.items() if settled or not letter.settled}
+        # By the time they came and not by their order on the log, whose partitions are read side by side.
+        found = words if letter.settled else letters
+        before = found.get(letter.letter_id)
+        if before is None or letter.received_at >= before.received_at:
+            found[letter.letter_id] = letter
+    for name, word in words.items():
+        letter = letters.get(name, word)
+        if word.received_at >= letter.received_at:
+            letters[name] = msgspec.structs.replace(letter, settled=word.settled)
+    kept = sorted(letters.values(), key=lambda letter: letter.received_at)
+    return {letter.letter_id: letter for letter in kept if settled or not letter.settled}
 
 
 def pick(letters: dict[str, DeadLetter], beginning: str) -> DeadLetter:

@@ -13,7 +13,7 @@ from rollcall.settings import load_settings
 from rollcall.topics import topics_of
 from rollcall.warehouse.address import Server, parse_warehouse_url
 
-from ..warehouse.servers import docker_answers
+from ..docker import docker_answers
 from .files import COMPOSE, OURS, ROOT, compose, filled, services, variables
 
 ALL = sorted(services())

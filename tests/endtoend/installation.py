@@ -75,6 +75,11 @@ class Installation:
     def config(self) -> Path:
         return self.folder / "rollcall.toml"
 
+    def add_settings(self, section: str) -> None:
+        """Add a section to the settings file."""
+        with self.config.open("a") as settings:
+            settings.write(f"\n{section}\n")
+
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"

@@ -1,6 +1,6 @@
-"""The broker, what runs on it, and what was measured."""
+"""The broker, and what runs on it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,8 @@ from tests.kafka.broker.single import single_broker
 from tests.kafka.installation import OnKafka, installed
 from tests.kafka.place import KafkaPlace
 from tests.kafka.report import Report
+from tests.warehouse.servers import StandIn, stand_in
 
-_REPORT = pytest.StashKey[Report]()
 _NO_JAVA = "needs brokers that it may kill: a JDK 17, and Maven to fetch Kafka's jars"
 
 
@@ -25,16 +25,15 @@ def anyio_backend() -> Any:
     return "asyncio", {"use_uvloop": True}
 
 
-@pytest.fixture(scope="session")
-def report(request: pytest.FixtureRequest) -> Report:
-    return request.config.stash.setdefault(_REPORT, Report())
+@pytest.fixture
+def report(record_property: Callable[[str, object], None]) -> Report:
+    return Report(record_property)
 
 
 @pytest.fixture(scope="session")
-def kafka(report: Report, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chosen]:
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chosen]:
     """The broker for tests that do not harm it."""
     with broker(tmp_path_factory.mktemp("kafka") / "one") as chosen:
-        report.say(f"tested on {chosen.what}")
         yield chosen
 
 
@@ -81,8 +80,28 @@ def on_kafka(killable: JavaBroker, migrated: Path, tmp_path: Path) -> Iterator[O
     killable.revive()
 
 
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[StandIn]:
+    """A ClickHouse server to be killed and stopped at will: the stand-in, on machines with Docker too."""
+    with stand_in(tmp_path / "server") as made:
+        yield made
+
+
+@pytest.fixture
+def on_server(killable: JavaBroker, server: StandIn, tmp_path: Path) -> Iterator[OnKafka]:
+    """A Rollcall on a single broker and a ClickHouse server, not started; any number of consumers can share it."""
+    twelve = {"partitions": 12}
+    made = OnKafka(tmp_path, address=killable.address, warehouse_url=server.url, kafka=twelve, batch_records=50)
+    made.run("migrate")
+    try:
+        yield made
+    finally:
+        made.end()
+    killable.revive()
+
+
 @pytest.fixture(scope="session")
-def cluster(report: Report, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Three brokers."""
     require_java()
     three = Cluster(tmp_path_factory.mktemp("kafka") / "three")
@@ -99,11 +118,3 @@ def require_java() -> None:
         if real_is_required():
             pytest.fail(_NO_JAVA)
         pytest.skip(_NO_JAVA)
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say which broker it was and what the outages did to webhooks."""
-    if report := config.stash.get(_REPORT, None):
-        terminalreporter.section("Kafka")
-        for line in report.lines:
-            terminalreporter.write_line(line)

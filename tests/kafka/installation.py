@@ -1,4 +1,4 @@
-"""A Rollcall on Kafka: `rollcall ingest` and `rollcall consume` as processes of their own."""
+"""A Rollcall on Kafka: `rollcall ingest` and any number of `rollcall consume` as processes of their own."""
 
 import asyncio
 import os
@@ -14,10 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from console.opening import opened_log
 from rollcall.settings import load_settings
 from rollcall.topics import WAREHOUSE_GROUP, topics_of
-from tests.endtoend.installation import PATIENCE, SECRET, Installation, rollcall
+from tests.endtoend.installation import PATIENCE, SECRET, Installation, free_port, rollcall
 
 CHILD = Path(__file__).with_name("fault_child.py")
 QUICK: Mapping[str, object] = {
@@ -32,24 +34,32 @@ QUICK: Mapping[str, object] = {
 
 @dataclass
 class OnKafka(Installation):
-    """Ingest is the installation's own process; the consumer is a second one."""
+    """Ingest is the installation's own process; the consumers are further ones."""
 
     address: str = ""
+    warehouse_url: str = ""
+    """A server's; else the embedded engine in the folder, which one consumer at a time can have."""
     kafka: Mapping[str, object] = field(default_factory=dict)
+    batch_records: int = 20_000
     topic_prefix: str = field(default_factory=lambda: f"test-{uuid.uuid4().hex[:12]}")
-    consumer: subprocess.Popen[bytes] | None = None
+    consumers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    consumer_port: int = field(default_factory=free_port)
+    """Where the first consumer is asked how it is."""
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
+        self.warehouse_url = self.warehouse_url or f"chdb://{self.folder}/warehouse"
         kafka = "\n".join(f"{name} = {value}" for name, value in {**QUICK, **self.kafka}.items())
         self.config.write_text(
             f"""
             listen = "127.0.0.1:{self.port}"
+            sql_listen = "127.0.0.1:{self.sql_port}"
             log_url = "kafka://{self.address}"
-            warehouse_url = "chdb://{self.folder}/warehouse"
+            warehouse_url = "{self.warehouse_url}"
             topic_prefix = "{self.topic_prefix}"
             {self.extra_settings}
             [consumer]
+            batch_records = {self.batch_records}
             batch_seconds = 0.2
             backoff_max = 1.0
             [kafka]
@@ -61,8 +71,12 @@ class OnKafka(Installation):
             """
         )
 
+    @property
+    def consumer_url(self) -> str:
+        return f"http://127.0.0.1:{self.consumer_port}"
+
     def begin(self) -> None:
-        """Start both."""
+        """Start ingest and a consumer."""
         self.start_consumer()
         self.start("ingest")
 
@@ -74,41 +88,66 @@ class OnKafka(Installation):
         self._launch_consumer(sys.executable, str(CHILD), str(self.config), str(inserts))
 
     def wait_for_consumers_end(self) -> None:
-        assert self.consumer
-        assert self.consumer.wait(PATIENCE) == -signal.SIGKILL, self.output
+        """Wait until the consumer that dies has died."""
+        [dying] = self.consumers
+        assert dying.wait(PATIENCE) == -signal.SIGKILL, self.output
+        self.consumers.clear()
 
-    def kill_consumer(self) -> None:
-        assert self.consumer
-        assert self.consumer.poll() is None, self.output
-        os.kill(self.consumer.pid, signal.SIGKILL)
-        self.consumer.wait()
+    def kill_consumer(self, index: int = 0) -> None:
+        """SIGKILL."""
+        consumer = self.consumers.pop(index)
+        assert consumer.poll() is None, self.output
+        consumer.kill()
+        consumer.wait()
 
-    async def finish(self) -> None:
-        """Stop ingest, let the consumer catch up, and stop it."""
-        assert await asyncio.to_thread(self.stop) == 0, self.output
+    def stop_consumer(self, index: int = 0) -> None:
+        """SIGTERM: it finishes its batch and leaves the group."""
+        consumer = self.consumers.pop(index)
+        consumer.send_signal(signal.SIGTERM)
+        # The latter when it was told before it had begun.
+        assert consumer.wait(PATIENCE) in (0, -signal.SIGTERM), self.output
+
+    async def consumer_answers(self) -> bool:
+        """Whether the first consumer can be asked how it is."""
+        try:
+            async with httpx.AsyncClient(timeout=30) as client:
+                return (await client.get(f"{self.consumer_url}/healthz")).status_code == httpx.codes.OK
+        except httpx.ConnectError:
+            return False
+
+    async def caught_up(self) -> None:
+        """Wait until the consumers have written all that is on the log."""
         settings = load_settings(self.config)
         deadline = time.monotonic() + 2 * PATIENCE
         async with opened_log(settings) as log:
             topic = topics_of(settings).activity.name
             while (await log.state(topic)).lag.get(WAREHOUSE_GROUP) != 0:
                 assert time.monotonic() < deadline, f"not all was written\n{self.output[-5000:]}"
-                assert self.consumer
-                assert self.consumer.poll() is None, self.output
+                assert all(consumer.poll() is None for consumer in self.consumers), self.output
                 await asyncio.sleep(0.05)
-        assert self.consumer
-        self.consumer.send_signal(signal.SIGTERM)
-        assert await asyncio.to_thread(self.consumer.wait, PATIENCE) == 0, self.output
+
+    async def finish(self) -> None:
+        """Stop ingest, let the consumers catch up, and stop them."""
+        assert await asyncio.to_thread(self.stop) == 0, self.output
+        await self.caught_up()
+        for consumer in self.consumers:
+            consumer.send_signal(signal.SIGTERM)
+        for consumer in self.consumers:
+            assert await asyncio.to_thread(consumer.wait, PATIENCE) == 0, self.output
+        self.consumers.clear()
 
     def end(self) -> None:
         """Leave no process behind."""
-        for process in (self.process, self.consumer):
+        for process in (self.process, *self.consumers):
             if process and process.poll() is None:
                 process.kill()
                 process.wait()
 
     def _launch_consumer(self, *command: str) -> None:
+        listen = "" if self.consumers else f"127.0.0.1:{self.consumer_port}"
         with (self.folder / "up.log").open("ab") as log:
-            self.consumer = subprocess.Popen(command, stdout=log, stderr=log)
+            environment = {**os.environ, "ROLLCALL_CONSUMER__LISTEN": listen}
+            self.consumers.append(subprocess.Popen(command, stdout=log, stderr=log, env=environment))
 
 
 @contextmanager

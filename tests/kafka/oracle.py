@@ -1,7 +1,6 @@
 """What the warehouse must hold, worked out from the numbers of the webhooks alone."""
 
 from datetime import UTC, date, datetime
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from rollcall.warehouse import open_warehouse
@@ -21,9 +20,9 @@ def user_day_of(number: int, timezone: str = "Europe/Berlin") -> tuple[str, date
     return f"5b10a2844c20165700ed{number % _PEOPLE:04}", moment.date()
 
 
-async def assert_stored(folder: Path, accepted: set[int], sent: set[int]) -> None:
+async def assert_stored(warehouse_url: str, accepted: set[int], sent: set[int]) -> None:
     """Every accepted fact is there once, nothing that was never sent, and the rollup says the same."""
-    warehouse = await open_warehouse(f"chdb://{folder}/warehouse", "a test")
+    warehouse = await open_warehouse(warehouse_url, "a test")
     try:
         rows = await warehouse.query("SELECT event_key FROM activity FINAL")
         days = await warehouse.query("SELECT DISTINCT account_id, day FROM user_days")

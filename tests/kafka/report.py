@@ -1,7 +1,10 @@
 """What was measured during the outages, for the end of the test run."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
+
+MEASURED = "measured"
+"""The property of a test that holds such a line; `tests/conftest.py` prints them all."""
 
 
 class Measured(Protocol):
@@ -14,13 +17,17 @@ class Measured(Protocol):
 
 
 class Report:
-    """Lines for people."""
+    """Lines for people.
 
-    def __init__(self) -> None:
-        self.lines: list[str] = []
+    Args:
+        record: pytest's `record_property`, which brings them to the end of the run from every worker.
+    """
+
+    def __init__(self, record: Callable[[str, object], None]) -> None:
+        self._record = record
 
     def say(self, line: str) -> None:
-        self.lines.append(line)
+        self._record(MEASURED, line)
 
     def add(self, name: str, answers: Sequence[Measured], seconds: float) -> None:
         """Sum up the webhooks that were answered during an outage."""

@@ -1,81 +1,120 @@
-"""The only broker dies and comes back, or hangs with its connections open."""
+"""The only broker dies and comes back, hangs with its connections open, or has no disk left."""
 
 import asyncio
+from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 
+from tests.disk import SmallDisk
 from tests.kafka.broker.java import JavaBroker
-from tests.kafka.installation import OnKafka
+from tests.kafka.broker.single import single_broker
+from tests.kafka.conftest import require_java
+from tests.kafka.installation import OnKafka, installed
 from tests.kafka.load import Load
 from tests.kafka.report import Report
 from tests.kafka.test_kill import finished
+from tests.rounds import Rounds
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(170), pytest.mark.soak]
+pytestmark = [pytest.mark.anyio, pytest.mark.fault]
 
 ANSWERED_WITHIN = 12.0
 """Seconds that a webhook may wait at most: the append's patience of 2.5 s, plus a busy machine's."""
 
-
-async def broker_is_killed(on_kafka: OnKafka, broker: JavaBroker, report: Report, kills: int) -> None:
-    await asyncio.to_thread(on_kafka.begin)
-    load = Load(on_kafka.webhook_url, report)
-    async with load.posting():
-        for turn in range(1, kills + 1):
-            await load.until_accepted(100)
-            with load.outage(f"the only broker killed and restarted ({turn})"):
-                broker.kill()
-                await load.until_refused(3)
-                await not_ready(on_kafka)
-                await asyncio.to_thread(broker.start)
-                await load.until_accepted(20)
-        await load.until_accepted(50)
-    await finished(on_kafka, load)
-    assert max(answer.seconds for answer in load.answers) < ANSWERED_WITHIN
-
-
-async def broker_hangs(on_kafka: OnKafka, broker: JavaBroker, report: Report, seconds: float) -> None:
-    await asyncio.to_thread(on_kafka.begin)
-    load = Load(on_kafka.webhook_url, report)
-    async with load.posting():
-        await load.until_accepted(100)
-        with load.outage(f"the broker hangs for {seconds:g} s and more"):
-            broker.hang()
-            try:
-                await asyncio.sleep(seconds)
-                await load.until_refused(3)
-                await not_ready(on_kafka)
-            finally:
-                broker.go_on()
-            await load.until_accepted(20)
-        await load.until_accepted(50)
-    await finished(on_kafka, load)
-    assert max(answer.seconds for answer in load.answers) < ANSWERED_WITHIN
+HANGS = 60.0
+"""Seconds, in a soak."""
 
 
 async def not_ready(on_kafka: OnKafka) -> None:
+    """Ingest is alive, and says that its log is away."""
     async with httpx.AsyncClient(timeout=30) as client:
         assert (await client.get(f"{on_kafka.url}/healthz")).status_code == httpx.codes.OK
-        assert (await client.get(f"{on_kafka.url}/readyz")).status_code == httpx.codes.SERVICE_UNAVAILABLE
+        ready = await client.get(f"{on_kafka.url}/readyz")
+        assert ready.status_code == httpx.codes.SERVICE_UNAVAILABLE
+        assert ready.json()["log"] != "ok"
 
 
-async def test_the_only_broker_is_killed_and_restarted(on_kafka: OnKafka, killable: JavaBroker, report: Report) -> None:
-    await broker_is_killed(on_kafka, killable, report, kills=1)
+def assert_nobody_waited_long(load: Load) -> None:
+    assert max(answer.seconds for answer in load.answers) < ANSWERED_WITHIN
 
 
-async def test_the_broker_hangs_without_closing(on_kafka: OnKafka, killable: JavaBroker, report: Report) -> None:
-    await broker_hangs(on_kafka, killable, report, seconds=1)
-
-
-@pytest.mark.soak
-@pytest.mark.timeout(900)
-async def test_the_only_broker_is_killed_and_restarted_10_times(
-    on_kafka: OnKafka, killable: JavaBroker, report: Report
+async def test_the_only_broker_is_killed_and_restarted(
+    on_kafka: OnKafka, killable: JavaBroker, report: Report, rounds: Rounds
 ) -> None:
-    await broker_is_killed(on_kafka, killable, report, kills=10)
+    await asyncio.to_thread(on_kafka.begin)
+    load = Load(on_kafka.webhook_url, report)
+    async with load.posting():
+        for number in rounds(at_least=10):
+            await load.until_accepted(100)
+            with load.outage(f"the only broker killed and restarted ({number})"):
+                killable.kill()
+                await load.until_refused(3)
+                await not_ready(on_kafka)
+                await asyncio.to_thread(killable.start)
+                await load.until_accepted(20)
+        await load.until_accepted(50)
+    await finished(on_kafka, load)
+    assert_nobody_waited_long(load)
 
 
-@pytest.mark.soak
-@pytest.mark.timeout(900)
-async def test_the_broker_hangs_for_a_minute(on_kafka: OnKafka, killable: JavaBroker, report: Report) -> None:
-    await broker_hangs(on_kafka, killable, report, seconds=60)
+async def test_the_broker_hangs_without_closing(
+    on_kafka: OnKafka, killable: JavaBroker, report: Report, rounds: Rounds
+) -> None:
+    await asyncio.to_thread(on_kafka.begin)
+    load = Load(on_kafka.webhook_url, report)
+    async with load.posting():
+        for number in rounds():
+            await load.until_accepted(100)
+            with load.outage(f"the broker hangs ({number})"):
+                killable.hang()
+                try:
+                    await load.until_refused(3)
+                    await not_ready(on_kafka)
+                    await asyncio.sleep(HANGS if rounds.long else 0)
+                finally:
+                    killable.go_on()
+                await load.until_accepted(20)
+        await load.until_accepted(50)
+    await finished(on_kafka, load)
+    assert_nobody_waited_long(load)
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    with SmallDisk.mounted(tmp_path / "disk", megabytes=48) as made:
+        yield made
+
+
+@pytest.fixture
+def small_broker(disk: SmallDisk) -> Iterator[JavaBroker]:
+    """A broker whose log is on a disk of its own."""
+    require_java()
+    made = single_broker(disk.folder / "broker")
+    try:
+        made.start()
+        yield made
+    finally:
+        made.stop()
+
+
+async def test_the_brokers_log_disk_is_full(
+    small_broker: JavaBroker, disk: SmallDisk, migrated: Path, tmp_path: Path, report: Report, rounds: Rounds
+) -> None:
+    with installed(tmp_path, migrated, address=small_broker.address) as on_kafka:
+        await asyncio.to_thread(on_kafka.begin)
+        load = Load(on_kafka.webhook_url, report)
+        async with load.posting():
+            for number in rounds():
+                await load.until_accepted(100)
+                with load.outage(f"the broker's log disk full ({number})"):
+                    disk.fill()
+                    await load.until_refused(3)
+                    await not_ready(on_kafka)
+                    disk.make_room()
+                    # Kafka gives up a log folder that it cannot write to, and with its only one itself.
+                    await asyncio.to_thread(small_broker.revive)
+                    await load.until_accepted(20)
+            await load.until_accepted(50)
+        await finished(on_kafka, load)
+    assert_nobody_waited_long(load)

@@ -11,8 +11,9 @@ from tests.kafka.installation import OnKafka, installed
 from tests.kafka.load import Load
 from tests.kafka.report import Report
 from tests.kafka.test_kill import finished
+from tests.rounds import Rounds
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(170), pytest.mark.soak]
+pytestmark = [pytest.mark.anyio, pytest.mark.fault]
 
 
 @pytest.fixture
@@ -24,45 +25,37 @@ def on_cluster(cluster: Cluster, migrated: Path, tmp_path: Path) -> Iterator[OnK
     cluster.revive()
 
 
-async def brokers_die_in_turn(on_cluster: OnKafka, cluster: Cluster, report: Report, turns: int) -> None:
+async def test_one_broker_of_three_is_killed_in_turn(
+    on_cluster: OnKafka, cluster: Cluster, report: Report, rounds: Rounds
+) -> None:
     await asyncio.to_thread(on_cluster.begin)
     load = Load(on_cluster.webhook_url, report)
     async with load.posting():
-        for turn in range(turns):
-            broker = cluster.brokers[turn % len(cluster.brokers)]
+        for number in rounds(at_least=9):
+            node = number % len(cluster.brokers)
             await load.until_accepted(100)
             await asyncio.to_thread(cluster.wait_until_whole, on_cluster.topic_prefix)
-            with load.outage(f"broker {turn % len(cluster.brokers) + 1} of 3 killed"):
-                broker.kill()
+            with load.outage(f"broker {node + 1} of 3 killed ({number})"):
+                cluster.brokers[node].kill()
                 await asyncio.sleep(4.0)  # longer than the controllers take to notice
                 await load.until_accepted(100)
-            await asyncio.to_thread(broker.start)
+            await asyncio.to_thread(cluster.brokers[node].start)
     await finished(on_cluster, load)
 
 
-async def test_one_broker_of_three_is_killed(on_cluster: OnKafka, cluster: Cluster, report: Report) -> None:
-    await brokers_die_in_turn(on_cluster, cluster, report, turns=1)
-
-
-@pytest.mark.soak
-@pytest.mark.timeout(900)
-async def test_each_broker_of_three_is_killed_in_turn(on_cluster: OnKafka, cluster: Cluster, report: Report) -> None:
-    await brokers_die_in_turn(on_cluster, cluster, report, turns=9)
-
-
-@pytest.mark.soak
-@pytest.mark.timeout(300)
-async def test_one_broker_of_three_hangs(on_cluster: OnKafka, cluster: Cluster, report: Report) -> None:
+async def test_one_broker_of_three_hangs(on_cluster: OnKafka, cluster: Cluster, report: Report, rounds: Rounds) -> None:
     await asyncio.to_thread(on_cluster.begin)
     load = Load(on_cluster.webhook_url, report)
     async with load.posting():
-        await load.until_accepted(100)
-        await asyncio.to_thread(cluster.wait_until_whole, on_cluster.topic_prefix)
-        with load.outage("one broker of 3 hangs for 20 s"):
-            cluster.brokers[0].hang()
-            try:
-                await asyncio.sleep(20.0)
-                await load.until_accepted(100)
-            finally:
-                cluster.brokers[0].go_on()
+        for number in rounds():
+            node = number % len(cluster.brokers)
+            await load.until_accepted(100)
+            await asyncio.to_thread(cluster.wait_until_whole, on_cluster.topic_prefix)
+            with load.outage(f"broker {node + 1} of 3 hangs ({number})"):
+                cluster.brokers[node].hang()
+                try:
+                    await asyncio.sleep(20.0 if rounds.long else 5.0)
+                    await load.until_accepted(100)
+                finally:
+                    cluster.brokers[node].go_on()
     await finished(on_cluster, load)

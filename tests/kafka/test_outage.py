@@ -11,7 +11,7 @@ from tests.eventlog.contract import read_all, scanned, texts
 from tests.kafka.broker.java import JavaBroker
 from tests.kafka.place import KafkaPlace, small
 
-pytestmark = [pytest.mark.anyio, pytest.mark.soak]
+pytestmark = pytest.mark.anyio
 
 BOUND = 25.0
 """Seconds within which every call ends, on a busy machine too; most take a tenth of that."""

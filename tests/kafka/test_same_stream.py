@@ -1,52 +1,68 @@
-"""The same webhooks through SQLite and through Kafka make the same user days, byte for byte."""
+"""The same recorded webhooks through SQLite and chDB and through Kafka and HTTP: the same user days, byte for byte."""
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from rollcall.warehouse import open_warehouse
-from tests.endtoend.installation import Installation, signature
-from tests.endtoend.webhooks import comment_created
+from simulator.config import SiteConfig
+from simulator.hooks.delivery import Announcer, Delivery
+from simulator.life.stream import acts
+from simulator.sender.disorder import Disorder
+from simulator.sender.sender import Sender
+from tests.endtoend.installation import SECRET, Installation
 from tests.kafka.installation import OnKafka
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(170)]
+pytestmark = pytest.mark.anyio
 
-WEBHOOKS = 400
-
-
-async def post_all(url: str) -> None:
-    async with httpx.AsyncClient(timeout=30) as client:
-        for number in range(1, WEBHOOKS, 20):
-            bodies = [comment_created(n)[1] for n in range(number, number + 20)]
-            answers = await asyncio.gather(*(client.post(url, content=b, headers=signature(b)) for b in bodies))
-            assert {answer.status_code for answer in answers} == {httpx.codes.NO_CONTENT}
+DISORDER = Disorder(duplicates=0.2, window=100)
 
 
-async def user_days(folder: Path) -> str:
-    warehouse = await open_warehouse(f"chdb://{folder}/warehouse", "a test")
+@pytest.fixture(scope="module")
+def recorded() -> list[Delivery]:
+    """A week of a small company."""
+    config = SiteConfig(people=25, days=7, hard_cases=True)
+    announcer = Announcer(config)
+    return [one for act in acts(config, config.start_ms, config.now_ms) for one in announcer.deliveries(act)]
+
+
+@pytest.fixture
+def embedded(tmp_path: Path) -> Iterator[Installation]:
+    up = Installation(tmp_path / "embedded")
     try:
-        columns = await warehouse.query("SELECT name FROM system.columns WHERE table = 'user_days' ORDER BY name")
-        names = ", ".join(row["name"] for row in columns)
-        return "\n".join(map(repr, await warehouse.query(f"SELECT {names} FROM user_days ORDER BY ALL")))
+        yield up
+    finally:
+        if up.process:
+            up.kill()
+
+
+async def send(recorded: list[Delivery], url: str, disorder: Disorder) -> None:
+    stats = await Sender(url, SECRET, disorder=disorder).send(recorded)
+    assert stats.as_json()["lost"] == []
+
+
+async def user_days(warehouse_url: str) -> bytes:
+    warehouse = await open_warehouse(warehouse_url, "a test")
+    try:
+        return await warehouse.fetch("SELECT * FROM user_days ORDER BY ALL", "RowBinaryWithNamesAndTypes")
     finally:
         await warehouse.close()
 
 
-async def test_sqlite_and_kafka_make_the_same_user_days(on_kafka: OnKafka, tmp_path: Path) -> None:
-    await asyncio.to_thread(on_kafka.begin)
-    await post_all(on_kafka.webhook_url)
-    await on_kafka.finish()
-    up = Installation(tmp_path / "embedded")
-    try:
-        await asyncio.to_thread(up.start)
-        await post_all(up.webhook_url)
-        await asyncio.to_thread(up.wait_until_written)
-        assert up.stop() == 0, up.output
-    finally:
-        if up.process:
-            up.kill()
-    embedded = await user_days(tmp_path / "embedded")
-    assert embedded.count("\n") >= 40
-    assert await user_days(tmp_path) == embedded
+async def test_sqlite_with_chdb_and_kafka_with_http_make_the_same_user_days(
+    recorded: list[Delivery], on_server: OnKafka, embedded: Installation
+) -> None:
+    await asyncio.to_thread(on_server.begin)
+    on_server.start_consumer()
+    await send(recorded, on_server.webhook_url, DISORDER)
+    await on_server.finish()
+    await asyncio.to_thread(embedded.start)
+    await send(recorded, embedded.webhook_url, Disorder())
+    await asyncio.to_thread(embedded.wait_until_written)
+    assert embedded.stop() == 0, embedded.output
+
+    known = await user_days(f"chdb://{embedded.folder}/warehouse")
+    assert len(known) > 2000
+    assert await user_days(on_server.warehouse_url) == known

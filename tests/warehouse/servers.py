@@ -1,14 +1,16 @@
 """Which ClickHouse server the tests speak to: one whose address is given, else Docker's, else the stand-in."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from secrets import token_hex
+
+from tests.docker import docker_answers
 
 ADDRESS_VARIABLE = "ROLLCALL_TEST_CLICKHOUSE"
 COMPOSE = Path(__file__).parents[2] / "docker-compose.yml"
@@ -20,14 +22,6 @@ class Chosen:
 
     url: str
     real: bool
-
-
-@cache
-def docker_answers() -> bool:
-    try:
-        return subprocess.run(["docker", "info"], capture_output=True, timeout=10, check=False).returncode == 0
-    except (OSError, subprocess.TimeoutExpired):
-        return False
 
 
 def image() -> str:
@@ -62,17 +56,61 @@ def server(folder: Path) -> Iterator[Chosen]:
             where = f"{container.get_container_host_ip()}:{container.get_exposed_port(8123)}"
             yield Chosen(f"clickhouse://{where}/{database}", True)
         else:
-            yield Chosen(f"clickhouse://127.0.0.1:{stack.enter_context(stand_in(folder))}/default", False)
+            yield Chosen(stack.enter_context(stand_in(folder)).url, False)
+
+
+class StandIn:
+    """The stand-in, as a process of its own that can be killed and stopped at will.
+
+    Args:
+        folder: The files of the embedded engine that it answers from.
+        forced: Settings that its profile does not let anyone change.
+    """
+
+    def __init__(self, folder: Path, **forced: str) -> None:
+        self._folder = folder
+        self._forced = [f"{name}={value}" for name, value in forced.items()]
+        self._process: subprocess.Popen[str] | None = None
+        self.port = 0
+
+    @property
+    def url(self) -> str:
+        return f"clickhouse://127.0.0.1:{self.port}/default"
+
+    def start(self) -> None:
+        """Start it, at the port it had before."""
+        command = [sys.executable, "-m", "tests.warehouse.standin", str(self._folder), str(self.port), *self._forced]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=COMPOSE.parent)
+        assert self._process.stdout
+        self.port = int(self._process.stdout.readline())
+
+    def kill(self) -> None:
+        """SIGKILL, whatever state it is in."""
+        assert self._process
+        self._process.kill()
+        self._process.wait()
+        assert self._process.stdout
+        self._process.stdout.close()
+
+    def hang(self) -> None:
+        """SIGSTOP: connections stay open, and nothing answers on them."""
+        self._signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """SIGCONT."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self._process
+        self._process.send_signal(number)
 
 
 @contextmanager
-def stand_in(folder: Path, **forced: str) -> Iterator[int]:
-    """The stand-in, as a process of its own; its port."""
-    settings = [f"{name}={value}" for name, value in forced.items()]
-    command = [sys.executable, "-m", "tests.warehouse.standin", str(folder), *settings]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=COMPOSE.parent) as process:
-        assert process.stdout
-        try:
-            yield int(process.stdout.readline())
-        finally:
-            process.kill()
+def stand_in(folder: Path, **forced: str) -> Iterator[StandIn]:
+    """A stand-in that runs."""
+    made = StandIn(folder, **forced)
+    made.start()
+    try:
+        yield made
+    finally:
+        made.kill()

@@ -1,7 +1,7 @@
 """A process that answers as a ClickHouse server does, from chDB: what comes over HTTP is run as sent.
 
-Not a real server: it has one user who may do everything, and no replication. `python -m tests.warehouse.standin FOLDER`
-prints its port.
+Not a real server: it has one user who may do everything, and no replication. `python -m tests.warehouse.standin FOLDER
+PORT [SETTING=VALUE ...]` prints its port, any free one for 0.
 """
 
 import re
@@ -87,7 +87,7 @@ def application(folder: Path, forced: dict[str, str]) -> Starlette:
 
 
 if __name__ == "__main__":
-    listener = socket.create_server(("127.0.0.1", 0))
-    app = application(Path(sys.argv[1]), dict(pair.split("=", 1) for pair in sys.argv[2:]))
+    listener = socket.create_server(("127.0.0.1", int(sys.argv[2])))
+    app = application(Path(sys.argv[1]), dict(pair.split("=", 1) for pair in sys.argv[3:]))
     print(listener.getsockname()[1], flush=True)
     uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False)).run([listener])

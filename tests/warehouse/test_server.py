@@ -61,8 +61,8 @@ async def test_a_bad_row_is_told_from_a_server_that_is_away(served: Warehouse) -
 
 @pytest.mark.parametrize("name", ["async_insert", "insert_deduplicate", "max_partitions_per_insert_block"])
 async def test_a_profile_that_holds_an_insert_setting_is_named(name: str, tmp_path: Path) -> None:
-    with stand_in(tmp_path / "data", **{name: "1"}) as port:
-        warehouse = await open_warehouse(f"clickhouse://127.0.0.1:{port}/default", "a test")
+    with stand_in(tmp_path / "data", **{name: "1"}) as server:
+        warehouse = await open_warehouse(server.url, "a test")
         with pytest.raises(SettingsError, match=f"{name} must be 0"):
             await verify_insert_settings(warehouse)
         await warehouse.close()

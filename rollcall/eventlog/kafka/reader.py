@@ -67,11 +67,7 @@ class KafkaReader:
             raise ValueError("max_records must be at least 1")
         membership = await self.join()
         try:
-            if (entries := await membership.take(max_records, max_wait)) or self._closed:
-                return self._unless_closed(entries)
-            behind = await membership.behind()
-            if behind:
-                entries = await membership.take(max_records, self._patience)
+            entries = await self._taken(membership, max_records, max_wait)
         except ConsumerStoppedError:
             raise self._closing() from None
         except KafkaError as error:
@@ -79,11 +75,28 @@ class KafkaReader:
         except LogUnavailableError:
             self._note_silence(membership)
             raise
-        if behind and not entries and not self._closed:
-            self._note_silence(membership)
-            raise LogUnavailableError(f"Kafka has records of {self._topic} but gave none in {self._patience:g} s")
         self._silent = 0
-        return self._unless_closed(entries)
+        if self._closed and not entries:
+            raise self._closing()
+        return entries
+
+    async def _taken(self, membership: Membership, max_records: int, max_wait: float) -> list[Entry]:
+        """Take records, and again for as long as there should be some.
+
+        More than once because partitions that are being shared out anew cut a take short; that may take as long as the
+        group waits for a member that died.
+        """
+        loop = asyncio.get_running_loop()
+        longest = self._patience + self._connection.settings.session_timeout
+        deadline = loop.time() + max_wait + longest
+        wait = max_wait
+        while not (entries := await membership.take(max_records, wait)) and not self._closed:
+            if not await membership.behind():
+                break
+            wait = min(self._patience, deadline - loop.time())
+            if wait <= 0:
+                raise LogUnavailableError(f"Kafka has records of {self._topic} but gave none in {longest:g} s")
+        return entries
 
     async def commit(self, entries: Sequence[Entry]) -> None:
         """See `rollcall.eventlog.Reader.commit`. Entries of partitions that were handed over are left out."""
@@ -144,11 +157,6 @@ class KafkaReader:
         if self._silent >= _SILENT_READS:
             self._silent = 0
             membership.lost = True
-
-    def _unless_closed(self, entries: list[Entry]) -> list[Entry]:
-        if self._closed and not entries:
-            raise self._closing()
-        return entries
 
     def _refuse_when_closed(self) -> None:
         if self._closed:

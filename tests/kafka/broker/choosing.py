@@ -1,29 +1,24 @@
 """Which broker the tests run on: the first that is there."""
 
 import os
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from confluent_kafka import Producer
-from testcontainers.community.kafka import KafkaContainer
-
+from tests.docker import docker_answers
 from tests.kafka.broker.jars import can_run_java, kafka_version
 from tests.kafka.broker.java import JavaBroker
 from tests.kafka.broker.single import single_broker
 
 ADDRESS_VARIABLE = "ROLLCALL_TEST_KAFKA"
 REQUIRE_VARIABLE = "ROLLCALL_REQUIRE_KAFKA"
-_DOCKER_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """A broker to test on: what it is, for people; where it is; whether it is real; and its process, if it is ours."""
+    """A broker to test on: where it is, whether it is real, and its process if it is ours."""
 
-    what: str
     address: str
     real: bool = True
     broker: JavaBroker | None = None
@@ -31,6 +26,17 @@ class Chosen:
 
 def real_is_required() -> bool:
     return os.environ.get(REQUIRE_VARIABLE) == "real"
+
+
+def what() -> str:
+    """For the header of the test run."""
+    if address := os.environ.get(ADDRESS_VARIABLE):
+        return f"the broker at {address}, given by {ADDRESS_VARIABLE}"
+    if docker_answers():
+        return "a broker in Docker, by testcontainers"
+    if can_run_java():
+        return f"Apache Kafka {kafka_version()} from Maven, on this machine's Java"
+    return "librdkafka's mock cluster: NO REAL BROKER"
 
 
 @contextmanager
@@ -42,17 +48,17 @@ def broker(folder: Path) -> Iterator[Chosen]:
 
 def _choose(folder: Path, stack: ExitStack) -> Chosen:
     if address := os.environ.get(ADDRESS_VARIABLE):
-        return Chosen(f"the broker at {address}, given by {ADDRESS_VARIABLE}", address)
-    if _docker_answers():
+        return Chosen(address)
+    if docker_answers():
+        from testcontainers.community.kafka import KafkaContainer
+
         container = stack.enter_context(KafkaContainer().with_kraft())
-        return Chosen("a broker in Docker, by testcontainers", container.get_bootstrap_server())
+        return Chosen(container.get_bootstrap_server())
     if can_run_java():
         started = single_broker(folder)
         stack.callback(started.stop)
         started.start()
-        return Chosen(
-            f"Apache Kafka {kafka_version()} from Maven, on this machine's Java", started.address, True, started
-        )
+        return Chosen(started.address, True, started)
     assert not real_is_required(), (
         f"{REQUIRE_VARIABLE}=real, but there is no real broker: name one with {ADDRESS_VARIABLE}, start Docker, or "
         "install a JDK 17 and Maven"
@@ -62,15 +68,9 @@ def _choose(folder: Path, stack: ExitStack) -> Chosen:
 
 def _mock(at_end: Callable[..., object]) -> Chosen:
     """librdkafka's mock cluster lives in a producer that asks for it."""
+    from confluent_kafka import Producer
+
     host = Producer({"bootstrap.servers": "unused", "test.mock.num.brokers": 1})
     brokers = host.list_topics(timeout=10).brokers.values()
     at_end(host.flush)
-    return Chosen("librdkafka's mock cluster: NO REAL BROKER", ",".join(f"{b.host}:{b.port}" for b in brokers), False)
-
-
-def _docker_answers() -> bool:
-    try:
-        asked = subprocess.run(["docker", "info"], capture_output=True, timeout=_DOCKER_SECONDS, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return False
-    return asked.returncode == 0
+    return Chosen(",".join(f"{b.host}:{b.port}" for b in brokers), False)
