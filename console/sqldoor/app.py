@@ -66,6 +66,6 @@ def create_door(
 
     return Starlette(
         routes=[*control, Route("/ping", ping, methods=["GET"]), Route("/", endpoint)],
-        middleware=[Middleware(Guard, listen=listen)],
+        middleware=[Middleware(Guard, listen=listen, asks=bool(token))],
         lifespan=lifespan,
     )

@@ -171,7 +171,8 @@ class Check:
         for value in node.values():
             self._visit(value, scope)
 
-    def _union(self, node: Node, scope: Scope) -> None:
+    def _union(self, node: Node, scope: Scope, own: Scope = frozenset()) -> None:
+        """Check SELECTs that stand together; `own` is the name of the recursive CTE whose body they are."""
         strange = node.keys() - _UNION_KEYS - {flag for flag in _UNION_FLAGS if node.get(flag) is False}
         if "settings_ast" in strange:
             self._visit(node["settings_ast"], scope)
@@ -183,6 +184,10 @@ class Check:
             # The names of the first SELECT's WITH hold in the others as well.
             if select is selects[0]:
                 scope |= _with_names(select)
+                # So does a recursive CTE's own name, but in a plain UNION ALL alone: in the first SELECT, in one
+                # without others, and under UNION DISTINCT, EXCEPT and INTERSECT the engine reads the table called so.
+                if set(node.get("list_of_modes", ())) == {"UNION_ALL"}:
+                    scope |= own
 
     def _select(self, node: Node, scope: Scope) -> None:
         for element in node.get("with", {}).get("children", []):
@@ -190,11 +195,20 @@ class Check:
                 self._visit(element, scope)
                 continue
             own = frozenset({element["name"]})
-            self._visit(element["subquery"], scope | own if node.get("recursive_with") else scope)
+            if node.get("recursive_with"):
+                self._recursive(element["subquery"], scope, own)
+            else:
+                self._visit(element["subquery"], scope)
             scope |= own
         for key, value in node.items():
             if key != "with":
                 self._visit(value, scope)
+
+    def _recursive(self, subquery: Node, scope: Scope, own: Scope) -> None:
+        body = subquery.get("children", [])
+        if subquery.keys() != {"type", "children"} or [one.get("type") for one in body] != ["SelectWithUnionQuery"]:
+            raise refused(NOT_IMPLEMENTED, "This form of WITH RECURSIVE is unknown here")
+        self._union(body[0], scope, own)
 
     def _table_expression(self, node: Node, scope: Scope) -> None:
         if node.keys() - _TABLE_KEYS:

@@ -7,6 +7,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from console.listening import is_loopback
+from console.passedon import passed_on
 from rollcall.settings import split_address
 
 
@@ -17,13 +18,17 @@ class Guard:
     loopback name. And a page can send simple requests anywhere, with a password the browser remembers, so those that
     say they come from another origin are refused wherever the door listens.
 
+    A door that asks for no token trusts whoever is on this machine, so it also refuses what a proxy passed on.
+
     Args:
         app: What to guard.
         listen: Where it listens, as ``host:port``.
+        asks: Whether clients must know a token.
     """
 
-    def __init__(self, app: ASGIApp, listen: str) -> None:
+    def __init__(self, app: ASGIApp, listen: str, asks: bool) -> None:
         self._app = app
+        self._asks = asks
         self._host, _ = split_address(listen)
         self._loopback = is_loopback(listen)
 
@@ -38,6 +43,8 @@ class Guard:
         host = headers.get("host", "")
         if self._loopback and not self._is_ours(host):
             return "This Host is not served here: use 127.0.0.1 or localhost"
+        if not self._asks and passed_on(headers):
+            return "Requests that a proxy passed on need a token here: set sql_token_file"
         origin = headers.get("origin")
         if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
             return "Requests of other web pages are not answered here"

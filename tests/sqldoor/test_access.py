@@ -119,6 +119,30 @@ def test_our_own_origin_and_the_address_bar_are_served(door: Door) -> None:
     assert httpx.get(door.url, params=Q, headers={"Sec-Fetch-Site": "none"}).text == "1\n"
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"Forwarded": "for=192.0.2.1"},
+        {"Via": "1.1 proxy"},
+        {"X-Forwarded-For": "192.0.2.1"},
+        {"X-Forwarded-Host": "rollcall.example"},
+        {"X-Forwarded-Proto": "https"},
+        {"X-Real-IP": "192.0.2.1"},
+    ],
+)
+def test_what_a_proxy_passed_on_needs_a_token(door: Door, guarded: Door, header: dict[str, str]) -> None:
+    for path in ("/", "/ping"):
+        assert httpx.get(door.url + path, params=Q, headers=header).status_code == 403
+    assert httpx.get(guarded.url, params=Q, headers=header, auth=("default", TOKEN)).text == "1\n"
+
+
+def test_on_loopback_a_token_lets_a_proxy_pass_requests_on(house: House) -> None:
+    with house.door(token=TOKEN) as door:
+        headers = {"X-Forwarded-For": "192.0.2.1"}
+        assert httpx.get(door.url, params=Q, headers=headers).status_code == 401
+        assert httpx.get(door.url, params=Q, headers=headers, auth=("default", TOKEN)).text == "1\n"
+
+
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "OPTIONS", "HEAD", "PATCH"])
 def test_other_methods_are_refused(door: Door, method: str) -> None:
     assert httpx.request(method, door.url, params=Q).status_code == 405

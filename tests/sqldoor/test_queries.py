@@ -151,6 +151,10 @@ def test_settings_are_shown_as_far_as_they_can_be_asked_for(door: Door) -> None:
     [
         "WITH a AS (SELECT 1 AS x), b AS (SELECT x + 1 AS x FROM a) SELECT * FROM b UNION ALL SELECT * FROM a",
         "WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r WHERE n < 3) SELECT sum(n) FROM r",
+        "WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM (SELECT n FROM r WHERE n IN r) WHERE n < 3) "
+        "SELECT max(n) FROM r",
+        "WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL (WITH x AS (SELECT n FROM r) SELECT n + 1 FROM x WHERE n < 3 "
+        "UNION DISTINCT SELECT n + 1 FROM r WHERE n < 3)), s AS (SELECT n FROM r) SELECT * FROM s",
         "SELECT account_id, countIf(comment) OVER (PARTITION BY site ORDER BY day ROWS 3 PRECEDING) FROM user_days",
         "SELECT * EXCEPT (site) REPLACE (lower(account_id) AS account_id) APPLY (toString) FROM user_days",
         "SELECT u.*, COLUMNS('^d') FROM user_days AS u ANY LEFT JOIN accounts AS a USING (site, account_id)",

@@ -160,6 +160,9 @@ FUNCTIONS = [
     "url('http://127.0.0.1:1/')",
 ]
 
+T = "activity_in"
+"""An internal table."""
+
 
 @pytest.mark.parametrize("sql", WRITES)
 def test_whatever_is_no_query_is_refused(door: Door, sql: str) -> None:
@@ -224,6 +227,21 @@ def test_functions_that_look_around_are_refused(door: Door, call: str) -> None:
         # A name from WITH holds where it holds, not beside.
         "SELECT * FROM `/etc/passwd` WHERE 1 IN (WITH `/etc/passwd` AS (SELECT 1) SELECT * FROM `/etc/passwd`)",
         "WITH x AS (SELECT * FROM x) SELECT * FROM x",
+        # Nor does that of a recursive one hold where the engine reads the table of that name instead.
+        "WITH RECURSIVE `/etc/passwd` AS (SELECT * FROM `/etc/passwd`) SELECT * FROM `/etc/passwd`",
+        "WITH RECURSIVE activity_in AS (SELECT * FROM activity_in) SELECT * FROM activity_in",
+        f"WITH RECURSIVE {T} AS (SELECT site FROM {T} UNION ALL SELECT site FROM {T}) SELECT * FROM {T}",
+        f"WITH RECURSIVE {T} AS (SELECT 1 UNION DISTINCT SELECT 2 FROM {T} UNION ALL SELECT 3) SELECT * FROM {T}",
+        f"WITH RECURSIVE {T} AS (SELECT 1 EXCEPT SELECT 2 FROM {T} UNION ALL SELECT 3) SELECT * FROM {T}",
+        f"WITH RECURSIVE {T} AS (SELECT 1 UNION ALL SELECT 3 INTERSECT SELECT 2 FROM {T}) SELECT * FROM {T}",
+        f"WITH RECURSIVE {T} AS (SELECT * FROM (SELECT 1 UNION ALL SELECT 2 FROM {T})) SELECT * FROM {T}",
+        f"WITH RECURSIVE {T} AS ((SELECT 1 UNION DISTINCT SELECT 2 FROM {T}) UNION ALL SELECT 3) SELECT * FROM {T}",
+        f"WITH RECURSIVE {T} AS (SELECT 1 IN {T} UNION ALL SELECT 2) SELECT * FROM {T}",
+        f"WITH RECURSIVE {T} AS (SELECT (SELECT count() FROM {T}) UNION ALL SELECT 2) SELECT * FROM {T}",
+        f"WITH RECURSIVE {T} AS (WITH x AS (SELECT 1 FROM {T}) SELECT * FROM x UNION ALL SELECT 2) SELECT * FROM {T}",
+        f"WITH RECURSIVE {T} AS (WITH RECURSIVE {T} AS (SELECT 1 FROM {T}) SELECT 2 UNION ALL SELECT 3) SELECT 4",
+        f"WITH RECURSIVE x AS (SELECT 1 FROM {T}), {T} AS (SELECT 1 UNION ALL SELECT 2 FROM {T}) SELECT * FROM x",
+        f"SELECT * FROM (WITH RECURSIVE {T} AS (SELECT 1 UNION ALL SELECT 2 FROM {T}) SELECT 1), {T}",
     ],
 )
 def test_tables_that_are_not_the_warehouses_are_unknown(door: Door, sql: str) -> None:

@@ -12,9 +12,8 @@ from urllib.parse import urlsplit
 from starlette.requests import HTTPConnection
 
 from console.listening import is_loopback
+from console.passedon import passed_on
 from rollcall.settings import Settings
-
-_PASSED_ON = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
 
 
 class Verdict(Enum):
@@ -45,7 +44,7 @@ class Policy:
             return Verdict.SIGN_IN
         if not self._local:
             return Verdict.NO_PASSWORD
-        if any(name in request.headers for name in _PASSED_ON):
+        if passed_on(request.headers):
             return Verdict.PASSED_ON
         return Verdict.SHOW if _names_this_machine(request.headers.get("host", "")) else Verdict.STRANGE_HOST
 

@@ -1,0 +1,56 @@
+"""A common ClickHouse client reads through the SQL door while webhooks pour in: it sees facts come, and none go."""
+
+import time
+from datetime import date, datetime
+from itertools import pairwise
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import clickhouse_connect
+
+from .company import Company
+from .installation import PATIENCE, Installation
+
+BERLIN = ZoneInfo("Europe/Berlin")
+
+Reading = set[tuple[date, str]]
+
+
+def test_readings_grow_into_the_truth(tmp_path: Path) -> None:
+    # Small batches, so that there is much between nothing and everything.
+    up = Installation(tmp_path, extra_settings="consumer.batch_seconds = 0.1")
+    up.start()
+    company = Company(people=40, days=12, now=int(time.time() * 1000))
+    truth = {
+        (datetime.fromtimestamp(fact["webhook_at"] / 1000, BERLIN).date(), fact["webhook_actor"])
+        for fact in company.truth()
+        if fact["webhook_at"] is not None and fact["webhook_actor"]
+    }
+    up.wait_for("/readyz")
+    client = clickhouse_connect.get_client(host="127.0.0.1", port=up.sql_port)
+
+    def read() -> Reading:
+        rows = client.query("SELECT day, account_id FROM user_days WHERE site = {site:String}", {"site": "acme"})
+        found = {(day, account) for day, account in rows.result_rows}
+        assert len(found) == rows.row_count
+        return found
+
+    readings = [read()]
+    with company.send(up.webhook_url, "--duplicates", "0.2") as sending:
+        while sending.poll() is None:
+            readings.append(read())
+        assert sending.returncode == 0
+    deadline = time.monotonic() + PATIENCE
+    while len(readings[-1]) < len(truth) and time.monotonic() < deadline:
+        readings.append(read())
+    up.wait_until_written()
+    readings.append(read())
+    client.close()
+    assert up.stop() == 0, up.output
+
+    assert readings[0] == set()
+    assert all(earlier <= later for earlier, later in pairwise(readings))
+    print(f"{len(readings)} readings, {len(set(map(len, readings)))} different ones")
+    # Else nothing was read under load.
+    assert any(set() < reading < truth for reading in readings)
+    assert readings[-1] == truth
