@@ -10,11 +10,15 @@ log = logger(__name__)
 
 
 def stop_on_signals() -> asyncio.Event:
-    """Return an event that SIGTERM and SIGINT set. Must be called inside the running loop."""
+    """Return an event that SIGTERM, SIGINT and SIGHUP set. Must be called inside the running loop.
+
+    SIGHUP is a terminal that was closed. Where it is ignored already (`nohup`), it stays so.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            loop.add_signal_handler(number, stop.set)
     return stop
 
 

@@ -25,12 +25,15 @@ which knows whether it is sending, is the one to close it."""
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, with two of its habits changed.
+    """uvicorn, with three of its habits changed.
 
     Signals: uvicorn catches SIGTERM and SIGINT, drains, and then raises them again, which ends the process before
     the caller has closed the log. Here they only ask for the stop, and the caller decides on the exit status.
 
     Start: uvicorn calls `sys.exit` when it cannot start. Here it is an error like any other.
+
+    Second SIGINT: uvicorn then leaves requests and lifespan to whoever cancels them, and logs that as an error. Here it
+    ends the wait for the requests, as the drain's end does, and the application still closes what it holds.
     """
 
     def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
@@ -55,6 +58,13 @@ class _Server(uvicorn.Server):
         except SystemExit:
             raise RollcallError("the web application could not start; the log lines above say why") from None
         self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        if self.force_exit:
+            for task in list(self.server_state.tasks):
+                task.cancel()
+            await self.lifespan.shutdown()
 
 
 async def serve(
@@ -85,7 +95,7 @@ async def serve(
         SettingsError: The address cannot be listened on.
         RollcallError: The application's lifespan failed to start.
     """
-    listener = _listen(address, setting)
+    listener = listen(address, setting)
     port: int = listener.getsockname()[1]
     server = _Server(_config(app, drain_timeout), lambda: ready(port) if ready else None)
     watcher = asyncio.create_task(_stop_when(stop, server)) if stop else None
@@ -103,6 +113,22 @@ async def serve(
             await asyncio.wait(server.server_state.tasks, timeout=_LAST_WORDS)
 
 
+def listen(address: str, setting: str) -> socket.socket:
+    """Return a socket that listens on ``host:port``. Raises SettingsError, naming the setting, where it cannot."""
+    host, port = split_address(address)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listener = socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise SettingsError(
+            f"{setting}: cannot listen on {address} ({os.strerror(error.errno or 0)}); "
+            "choose another address, or stop what uses this one"
+        ) from None
+    # Connections inherit it: else an answer in two pieces waits for the other side's delayed acknowledgement.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
+
+
 def _config(app: ASGIApp, drain_timeout: float) -> uvicorn.Config:
     return uvicorn.Config(
         app,
@@ -117,21 +143,6 @@ def _config(app: ASGIApp, drain_timeout: float) -> uvicorn.Config:
         timeout_keep_alive=_KEEP_ALIVE,
         timeout_graceful_shutdown=math.ceil(drain_timeout),
     )
-
-
-def _listen(address: str, setting: str) -> socket.socket:
-    host, port = split_address(address)
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        listener = socket.create_server((host, port), family=family)
-    except OSError as error:
-        raise SettingsError(
-            f"{setting}: cannot listen on {address} ({os.strerror(error.errno or 0)}); "
-            "choose another address, or stop what uses this one"
-        ) from None
-    # Connections inherit it: else an answer in two pieces waits for the other side's delayed acknowledgement.
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return listener
 
 
 async def _stop_when(stop: asyncio.Event, server: _Server) -> None:

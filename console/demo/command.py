@@ -2,7 +2,6 @@
 
 import asyncio
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,8 +12,11 @@ import typer
 import uvloop
 
 from console.command import DONE, FAILED, WRONG_USAGE, complain
+from console.demo.addresses import try_addresses
 from console.demo.company import Company, running_company
 from console.demo.progress import history_progress
+from console.demo.saying import say
+from console.demo.settings import NAME, reserved, write_settings
 from console.stopping import finish, first_to_end, stop_on_signals
 from console.up import run_everything
 from rollcall.errors import RollcallError, SettingsError
@@ -31,20 +33,18 @@ def demo(
     listen: Annotated[str, typer.Option(help="Address and port for webhooks and the page.")] = "127.0.0.1:8080",
     sql_listen: Annotated[str, typer.Option(help="Address and port of the SQL door.")] = "127.0.0.1:8123",
     config: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the demo's settings here, for other commands.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the demo's settings here while it runs, for other commands."),
     ] = None,
     folder: Annotated[
         Path | None, typer.Option(help="Keep everything in this folder; else in a scratch folder, removed at the end.")
     ] = None,
 ) -> None:
     """Show the whole product on a simulated company: 30 days of history, then live webhooks. Ctrl-C ends it."""
-    if config and config.exists():
-        raise typer.BadParameter("is there already; the demo writes a file of its own", param_hint="--config")
     try:
-        with _scratch(folder) as place:
-            uvloop.run(
-                _demo(place, config or place / "rollcall.toml", people, days, live_per_minute, listen, sql_listen)
-            )
+        try_addresses(listen, sql_listen)
+        with _scratch(folder) as place, reserved(config):
+            uvloop.run(_demo(place, config, people, days, live_per_minute, listen, sql_listen))
     except SettingsError as error:
         complain(str(error))
         raise typer.Exit(WRONG_USAGE) from None
@@ -68,55 +68,37 @@ def _scratch(folder: Path | None) -> Iterator[Path]:
 
 
 async def _demo(
-    place: Path, config: Path, people: int, days: int, live_per_minute: float, listen: str, sql_listen: str
+    place: Path, config: Path | None, people: int, days: int, live_per_minute: float, listen: str, sql_listen: str
 ) -> None:
     configure_logging("warning", "auto")
     stop = stop_on_signals()
     async with running_company(place, people, days, live_per_minute) as company:
-        _write_settings(config, place, company, listen, sql_listen)
-        settings = load_settings(config)
+        files = [place / NAME, *([config] if config else [])]
+        write_settings(files, place, company, listen, sql_listen)
+        settings = load_settings(files[0])
         port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         running = asyncio.create_task(run_everything(settings, stop, port.set_result))
-        filling = asyncio.create_task(_fill(company, settings, port, config, people, days))
+        filling = asyncio.create_task(_fill(company, settings, port, files[-1], people, days))
         filling.add_done_callback(lambda task: stop.set() if not task.cancelled() and task.exception() else None)
         await first_to_end(stop, running)
-        print("rollcall: stopping", file=sys.stderr)
+        say("stopping")
         filling.cancel()
         await asyncio.gather(filling, return_exceptions=True)
         await finish(running, _STOP_SECONDS, "rollcall")
-
-
-def _write_settings(config: Path, place: Path, company: Company, listen: str, sql_listen: str) -> None:
-    config.touch(mode=0o600)
-    config.write_text(
-        f"""\
-listen = "{listen}"
-sql_listen = "{sql_listen}"
-log_url = "sqlite://{place}/events.db"
-warehouse_url = "chdb://{place}/warehouse"
-
-[sites.acme]
-url = "{company.address}"
-email = "{company.email}"
-api_token = "{company.token}"
-webhook_secrets_file = "{company.secret_file}"
-timezone = "Europe/Berlin"
-""",
-        encoding="utf-8",
-    )
 
 
 async def _fill(
     company: Company, settings: Settings, port: "asyncio.Future[int]", config: Path, people: int, days: int
 ) -> None:
     host = settings.listen.rpartition(":")[0]
-    page = f"http://{host}:{await port}"
+    # Shielded, for it is still set when a stop comes before the start is over.
+    page = f"http://{host}:{await asyncio.shield(port)}"
     webhook_url = f"{page}/webhooks/acme"
-    print(f"rollcall: a simulated company of {people} people at {company.address}", file=sys.stderr)
-    print(f"rollcall: the page is {page}/", file=sys.stderr)
+    say(f"a simulated company of {people} people at {company.address}")
+    say(f"the page is {page}/")
     await company.register_webhook(webhook_url)
     async with history_progress():
         await company.send_history(webhook_url)
-    print(f"rollcall: {days} days of history are in, live webhooks go on; Ctrl-C ends the demo", file=sys.stderr)
-    print(f"rollcall: try    rollcall report users --config {config}", file=sys.stderr)
+    say(f"{days} days of history are in, live webhooks go on; Ctrl-C ends the demo")
+    say(f"try    rollcall report users --config {config}")
     await asyncio.Event().wait()

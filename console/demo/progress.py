@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from rich.console import Console
 
+from console.demo.saying import say
 from rollcall.metrics import WEBHOOKS
 
 _LINE_SECONDS = 5.0
@@ -21,7 +22,7 @@ async def history_progress() -> AsyncIterator[None]:
     finally:
         shown.cancel()
         await asyncio.gather(shown, return_exceptions=True)
-        print(f"rollcall: {webhooks_taken()} webhooks taken", file=sys.stderr)
+        say(f"{webhooks_taken()} webhooks taken")
 
 
 def webhooks_taken() -> int:
@@ -43,4 +44,4 @@ async def _on_terminal() -> None:
 async def _in_lines() -> None:
     while True:
         await asyncio.sleep(_LINE_SECONDS)
-        print(f"rollcall: filling the history, {webhooks_taken()} webhooks so far", file=sys.stderr)
+        say(f"filling the history, {webhooks_taken()} webhooks so far")
