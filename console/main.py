@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from console.checks.command import check
+from console.dashboard import dashboard
 from console.demo.command import demo
 from console.letters.commands import app as deadletter
 from console.maintenance import migrate_command, rebuild
@@ -26,6 +27,7 @@ app.command()(demo)
 app.command()(up)
 app.command()(ingest)
 app.command()(consume)
+app.command()(dashboard)
 app.command("migrate")(migrate_command)
 app.command()(rebuild)
 app.command()(reconcile)

@@ -32,7 +32,7 @@ async def local_findings(settings: Settings) -> AsyncIterator[Finding]:
             await event_log.check()
             yield await _log(settings, event_log)
     except RollcallError as error:
-        yield Finding("event log", False, str(error), "check log_url, the disk's free space and who may write there")
+        yield Finding("event log", False, str(error), _log_remedy(settings))
     try:
         rows = await _ask(settings, "SELECT count() AS days, max(day) AS last FROM user_days")
         schema, inserts = await schema_finding(settings), await insert_finding(settings)
@@ -78,6 +78,12 @@ def _settings(settings: Settings) -> list[Finding]:
     if not settings.sites:
         findings.append(Finding("sites", False, "there is none in the settings", "add [sites.NAME] to rollcall.toml"))
     return findings
+
+
+def _log_remedy(settings: Settings) -> str:
+    if settings.log_url.startswith("kafka:"):
+        return "check log_url, [kafka] in the settings and the brokers; see Kafka in docs/operations.md"
+    return "check log_url, the disk's free space and who may write there"
 
 
 async def _log(settings: Settings, event_log: EventLog) -> Finding:

@@ -25,6 +25,7 @@ class Home:
 
     def __init__(self, page: Page, look: Look) -> None:
         self._settings = page.settings
+        self._webhooks_elsewhere = f"http://{page.settings.listen}" if page.listen else ""
         self._look = look
         self._signed_in = bool(page.settings.page.secret())
 
@@ -66,7 +67,8 @@ class Home:
 
     def _values(self, request: Request, overview: Overview) -> dict[str, object]:
         public = self._settings.page.public_url
-        address = public or f"{request.url.scheme}://{host_of(request) or self._settings.listen}"
+        here = f"{request.url.scheme}://{host_of(request) or self._settings.listen}"
+        address = public or self._webhooks_elsewhere or here
         return {
             "overview": overview,
             "site": overview.site,

@@ -18,7 +18,7 @@ from console.reference.markdown import GENERATED, code, page, table
 
 _INTRODUCTION = """
 `rollcall --help` and `rollcall COMMAND --help` say the same on the terminal; `rollcall --install-completion` makes the
-shell complete commands and options.
+shell complete commands and options. `rollcall --version` prints the version.
 
 With `--format json` a command prints one JSON array of flat objects to stdout and nothing else; logs and complaints
 go to stderr. Times are ISO 8601 in UTC. In CSV a text that a spreadsheet would take for a formula begins with an

@@ -31,8 +31,8 @@ timezone = "Europe/Berlin"
 
 Rules:
 
-* A name in the file that is no setting is an error, and the error names it. So is an unknown name inside a group in the
-  environment. A misspelt environment variable of the first level (`ROLLCALL_LISTNE`) is not noticed.
+* A name that is no setting is an error, and the error names it: in the file, and in the environment, where every
+  variable that begins with `ROLLCALL_` must be a setting (`ROLLCALL_LISTNE` is none).
 * An environment variable is `ROLLCALL_` and the setting's name in capitals, groups joined by two underscores. Lists are
   JSON: `ROLLCALL_SITES__ACME__WEBHOOK_SECRETS='["current", "previous"]'`.
 * Setting one value of a group in the environment leaves the group's other values as the file has them.

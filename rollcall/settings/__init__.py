@@ -1,5 +1,6 @@
 """Settings: one object, loaded once and passed down."""
 
+from rollcall.settings.addresses import split_address
 from rollcall.settings.kafka import KafkaSettings
 from rollcall.settings.loading import CONFIG_VARIABLE, load_settings
 from rollcall.settings.model import (
@@ -7,7 +8,6 @@ from rollcall.settings.model import (
     IngestSettings,
     RetentionSettings,
     Settings,
-    split_address,
 )
 from rollcall.settings.page import PageSettings
 from rollcall.settings.reconcile import ReconcileSettings

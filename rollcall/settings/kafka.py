@@ -17,7 +17,10 @@ class KafkaSettings(BaseModel):
 
     create_topics: Annotated[
         bool,
-        Field(description="Create the topics that are missing; false where only an administrator may, see the docs."),
+        Field(
+            description="Create the topics that are missing; false where only an administrator may, see Kafka in "
+            "docs/operations.md."
+        ),
     ] = True
     partitions: Annotated[
         int,

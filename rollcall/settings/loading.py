@@ -13,8 +13,8 @@ from rollcall.settings.model import Settings
 DEFAULT_FILE = Path("rollcall.toml")
 PREFIX = "ROLLCALL_"
 CONFIG_VARIABLE = f"{PREFIX}CONFIG"
-_FOR_TESTS = ("TEST_", "REQUIRE_")
-"""Variables of the test suite, which share the prefix."""
+_FOR_TESTS = ("TEST_", "REQUIRE_", "SCREENSHOTS")
+"""How variables of the test suite begin, which share the prefix."""
 
 
 def load_settings(config: Path | None = None) -> Settings:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from rollcall.settings.addresses import checked_address, optional_address
 from rollcall.settings.kafka import KafkaSettings
 from rollcall.settings.page import PageSettings
 from rollcall.settings.reconcile import ReconcileSettings
@@ -61,10 +62,9 @@ class ConsumerSettings(Group):
         str,
         Field(
             description="Address and port where `rollcall consume` answers /healthz, /readyz and /metrics; empty "
-            "switches it off. `up` answers them at `listen`."
+            "switches it off. Several `consume` on one machine need an address each. `up` answers them at `listen`."
         ),
     ] = "127.0.0.1:8081"
-
     batch_records: Annotated[int, Field(ge=1, le=1_000_000, description="Most records inserted at once.")] = 20_000
     batch_seconds: Annotated[
         float, Field(gt=0, description="Longest time in seconds that a record waits for its batch to fill.")
@@ -78,23 +78,48 @@ class ConsumerSettings(Group):
     ] = 1000
     backoff_max: Annotated[
         float,
-        Field(gt=0, description="Longest pause in seconds between two tries while the warehouse is away."),
+        Field(gt=0, description="Longest pause in seconds between two tries while log or warehouse are away."),
     ] = 30.0
+
+    @field_validator("listen")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        return optional_address(value)
 
 
 class RetentionSettings(Group):
-    """How long the event log keeps records. Nothing that a consumer has yet to write is ever removed."""
+    """How long the event log keeps records.
 
-    activity_days: Annotated[float, Field(gt=0, description="Days that activity and directory records are kept.")] = 7.0
-    deadletter_days: Annotated[float, Field(gt=0, description="Days that dead letters are kept.")] = 30.0
+    A SQLite log removes nothing that a consumer has yet to write. Kafka removes by age, read or not.
+    """
+
+    activity_days: Annotated[
+        float,
+        Field(
+            gt=0,
+            description="Days that activity and directory records are kept. On Kafka it is written into the "
+            "topics when they are created, and records go whether or not a consumer has read them: consumers may stand "
+            "still no longer.",
+        ),
+    ] = 7.0
+    deadletter_days: Annotated[
+        float,
+        Field(
+            gt=0,
+            description="Days that dead letters are kept. On Kafka it is written into their topic when it is created.",
+        ),
+    ] = 30.0
     max_bytes: Annotated[
         int,
         Field(
             ge=0,
-            description="Size of a topic in bytes above which its oldest consumed records go; 0 for no limit.",
+            description="Size of a topic in bytes above which its oldest consumed records go; 0 for no limit. On Kafka "
+            "it bounds the dead letters only, when their topic is created.",
         ),
     ] = 4 * 1024**3
-    every_seconds: Annotated[float, Field(gt=0, description="Seconds between two clean-ups.")] = 300.0
+    every_seconds: Annotated[float, Field(gt=0, description="Seconds between two clean-ups. Not used with Kafka.")] = (
+        300.0
+    )
 
 
 class Settings(BaseSettings):
@@ -159,12 +184,15 @@ class Settings(BaseSettings):
         Field(description="The Jira sites by name; the name is part of the webhook URL."),
     ] = {}
 
-    @field_validator("listen", "sql_listen")
+    @field_validator("listen")
     @classmethod
     def _address(cls, value: str) -> str:
-        if value:
-            split_address(value)
-        return value
+        return checked_address(value)
+
+    @field_validator("sql_listen")
+    @classmethod
+    def _address_or_none(cls, value: str) -> str:
+        return optional_address(value)
 
     @field_validator("sites")
     @classmethod
@@ -184,15 +212,3 @@ class Settings(BaseSettings):
         if self.sql_token_file:
             return read_secret_file("sql_token_file", self.sql_token_file).strip()
         return self.sql_token.get_secret_value().strip()
-
-
-def split_address(address: str) -> tuple[str, int]:
-    """Split ``host:port`` (IPv6 in brackets) into host and port.
-
-    Raises:
-        ValueError: It is no such address.
-    """
-    host, colon, port = address.rpartition(":")
-    if not colon or not host or not port.isdecimal() or int(port) > 65535:
-        raise ValueError(f"{address!r} is no address: write host:port, such as 127.0.0.1:8080")
-    return host.removeprefix("[").removesuffix("]"), int(port)

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
+from rollcall.settings.addresses import checked_address
 from rollcall.settings.secrets import read_secret_file
 
 SHORTEST_PASSWORD = 12
@@ -17,11 +18,15 @@ class PageSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    listen: Annotated[
+        str,
+        Field(description="Address and port of `rollcall dashboard`. `up` shows the page at its own `listen`."),
+    ] = "127.0.0.1:8082"
     password: Annotated[
         SecretStr,
         Field(
             description="Password of the page, at least 12 characters. Without one the page is shown only to this "
-            "machine: as soon as `listen` is not a loopback address, or a proxy passes requests on, a password is "
+            "machine: as soon as its address is not a loopback one, or a proxy passes requests on, a password is "
             "demanded. Better: `password_file`."
         ),
     ] = SecretStr("")
@@ -37,6 +42,11 @@ class PageSettings(BaseModel):
     session_hours: Annotated[
         float, Field(gt=0, le=24 * 30, description="Hours after which somebody who signed in has to do so again.")
     ] = 12.0
+
+    @field_validator("listen")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        return checked_address(value)
 
     @field_validator("public_url")
     @classmethod

@@ -1,5 +1,6 @@
 """migrate, rebuild, check and the edges of the command line."""
 
+import json
 from datetime import date
 
 import pytest
@@ -78,6 +79,19 @@ def test_check_names_what_is_wrong_and_the_remedy(shell: Shell) -> None:
     assert result.exit_code == 1
     assert "openssl rand" in result.stdout
     assert "rollcall migrate" in result.stdout
+
+
+def test_check_names_the_brokers_where_the_log_is_kafka(shell: Shell) -> None:
+    assert shell.run("migrate").exit_code == 0
+    shell.config.write_text(
+        'log_url = "kafka://127.0.0.1:1"\n' + shell.config.read_text().partition("\n")[2].partition("\n")[2]
+    )
+    result = shell.run("check", "--local", "--format", "json")
+    [log] = [row for row in json.loads(result.stdout) if row["subject"] == "event log"]
+    assert result.exit_code == 1
+    assert "Kafka at 127.0.0.1:1 cannot be reached" in log["found"]
+    assert "brokers" in log["remedy"]
+    assert "disk" not in log["remedy"]
 
 
 def test_check_of_a_site_without_a_token_says_what_is_missing(shell: Shell) -> None:

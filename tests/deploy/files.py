@@ -8,7 +8,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = ROOT / "docker-compose.yml"
-OURS = ("migrate", "ingest", "consumer", "reconciler")
+OURS = ("migrate", "ingest", "consumer", "reconciler", "dashboard")
 """Services of our own image."""
 
 

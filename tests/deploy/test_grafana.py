@@ -67,7 +67,7 @@ def test_the_source_is_the_read_only_user() -> None:
     assert provider["allowUiUpdates"] is False
     mounted = [volume.split(":")[1] for volume in services()["grafana"]["volumes"]]
     assert provider["options"]["path"] in mounted
-    assert re.fullmatch(rf"{PLUGIN} \d+\.\d+\.\d+", services()["grafana"]["environment"]["GF_INSTALL_PLUGINS"])
+    assert re.fullmatch(rf"{PLUGIN}@\d+\.\d+\.\d+", services()["grafana"]["environment"]["GF_PLUGINS_PREINSTALL_SYNC"])
 
 
 async def test_the_read_only_user_may_read_all_that_views_read(warehouse: Warehouse) -> None:

@@ -154,3 +154,11 @@ def test_a_warehouse_that_is_not_prepared_says_so(tmp_path: Path) -> None:
         assert "the warehouse is being prepared" in words(page, status=503)
         prepared.append(True)
         assert "does not know this site yet" in words(page, status=503)
+
+
+def test_a_page_of_its_own_names_where_ingest_takes_webhooks(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path, company.SITES)
+    with served(settings, listen="127.0.0.1:8082") as page:
+        shown = words(page)
+    assert f"http://{settings.listen}/webhooks/cumulus" in shown
+    assert f":{page.port}/webhooks" not in shown

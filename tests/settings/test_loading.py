@@ -97,6 +97,7 @@ def test_a_site_without_a_secret_is_refused_unless_it_says_so(config: Path) -> N
     [
         ('listen = "here"', "listen", "write host:port"),
         ('listn = "127.0.0.1:1"', "listn", "there is no such setting"),
+        ('[consumer]\nlisten = "here"', "consumer.listen", "write host:port"),
         ("[consumer]\nbatch_records = 0", "consumer.batch_records", "greater than or equal to 1"),
         (site('webhook_secrets = ["s"]\ntimezone = "Mars/Base"'), "sites.acme.timezone", "no time zone"),
         (site('webhook_secrets = ["s"]\ntimezone = "../../etc/passwd"'), "sites.acme.timezone", "no time zone"),
@@ -126,6 +127,27 @@ def test_no_toml(config: Path) -> None:
 def test_plain_http_is_for_loopback_only(config: Path) -> None:
     config.write_text('[sites.acme]\nurl = "http://127.0.0.1:8090"\nunsigned = true')
     assert load_settings(config).sites["acme"].url == "http://127.0.0.1:8090"
+
+
+def test_the_consumers_address_is_looked_at_before_it_is_used(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROLLCALL_CONSUMER__LISTEN", "")
+    assert load_settings(config).consumer.listen == ""
+    monkeypatch.setenv("ROLLCALL_CONSUMER__LISTEN", "foo")
+    with pytest.raises(SettingsError, match=r"consumer\.listen: 'foo' is no address"):
+        load_settings(config)
+
+
+@pytest.mark.parametrize("variable", ["ROLLCALL_LISTNE", "ROLLCALL_INGEST__BODY_LIMTI", "ROLLCALL_SERVICE_HOST"])
+def test_a_misspelt_variable_is_noticed(config: Path, monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    monkeypatch.setenv(variable, "1")
+    with pytest.raises(SettingsError, match="there is no such setting"):
+        load_settings(config)
+
+
+def test_variables_of_the_test_suite_are_let_be(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("ROLLCALL_TEST_KAFKA", "ROLLCALL_REQUIRE_BROWSER", "ROLLCALL_SCREENSHOTS"):
+        monkeypatch.setenv(variable, "1")
+    assert load_settings(config).listen == "127.0.0.1:9000"
 
 
 def test_addresses() -> None:
