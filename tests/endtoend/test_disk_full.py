@@ -2,14 +2,14 @@
 
 import asyncio
 import resource
-import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 
+from ..disk import SmallDisk
 from .installation import Installation
 from .test_kill import assert_stored
 from .webhooks import Crowd
@@ -17,32 +17,26 @@ from .webhooks import Crowd
 pytestmark = pytest.mark.anyio
 
 _LIMIT = 2 * 1024 * 1024
-_DISK = "6m"
-_BALLAST = 3 * 1024 * 1024
+_DISK_MEGABYTES = 6
 
 
 @contextmanager
-def disk(folder: Path) -> Iterator[bool]:
-    """A small file system of its own where the machine allows to mount one; says whether it does."""
-    folder.mkdir(parents=True)
-    mounting = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={_DISK}", "tmpfs", str(folder)], capture_output=True
-    )
-    mounted = mounting.returncode == 0
-    print("full disk: a tmpfs" if mounted else "full disk: a limit on file sizes (no right to mount here)")
-    try:
+def disk(folder: Path) -> Iterator[SmallDisk | None]:
+    """A small disk where the machine allows to mount one."""
+    with ExitStack() as stack:
+        try:
+            mounted = stack.enter_context(SmallDisk.mounted(folder, _DISK_MEGABYTES))
+        except PermissionError:
+            mounted = None
+        print("full disk: a tmpfs" if mounted else "full disk: a limit on file sizes (no right to mount here)")
         yield mounted
-    finally:
-        if mounted:
-            subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
-def fill(up: Installation, folder: Path, mounted: bool) -> Callable[[], None]:
-    """Leave the log little room; return what gives it back."""
+def fill(up: Installation, mounted: SmallDisk | None) -> Callable[[], None]:
+    """Leave the log no room; return what gives it back."""
     if mounted:
-        ballast = folder / "ballast"
-        ballast.write_bytes(bytes(_BALLAST))
-        return ballast.unlink
+        mounted.fill()
+        return mounted.make_room
     assert up.process
     pid = up.process.pid
     soft, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
@@ -62,14 +56,15 @@ async def test_a_full_disk_is_survived(tmp_path: Path) -> None:
         up = Installation(tmp_path / "up", log_folder=folder)
         up.start()
         crowd = Crowd(up, senders=8)
-        make_room = fill(up, folder, mounted)
         async with crowd.posting():
+            await until(lambda: len(crowd.accepted) > 300)
+            make_room = fill(up, mounted)
             await until(lambda: crowd.statuses.get(503, 0) > 50)
             refused = crowd.statuses[503]
             ready = await asyncio.to_thread(httpx.get, f"{up.url}/readyz", timeout=30)
             make_room()
             accepted = len(crowd.accepted)
-            await until(lambda: len(crowd.accepted) > accepted + 200)
+            await until(lambda: len(crowd.accepted) > accepted + 300)
         assert set(crowd.statuses) == {204, 503}
         assert crowd.retry_after_missing == 0
         assert refused > 50
