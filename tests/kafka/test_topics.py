@@ -1,5 +1,6 @@
 """Topics are made as the settings say, or refused in words that say what to do."""
 
+import asyncio
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -11,6 +12,8 @@ from confluent_kafka.admin._resource import ResourceType
 from confluent_kafka.cimpl import NewTopic
 
 from rollcall.errors import SettingsError
+from rollcall.eventlog import Record, Topic
+from tests.eventlog.contract import scanned
 from tests.kafka.broker.choosing import Chosen
 from tests.kafka.place import KafkaPlace, small
 
@@ -80,3 +83,21 @@ async def test_an_existing_topic_that_will_not_do(
     told = await refusal(place)
     assert place.letters.name in told
     assert f"--add-config {text}" in told
+
+
+async def test_dead_letters_age_out(place: KafkaPlace, kafka: Chosen) -> None:
+    if not kafka.broker:
+        pytest.skip("needs a broker of ours, which looks every half second; others look every five minutes")
+    place.letters = Topic(place.letters.name, kept_for_ms=2000, consumed=False)
+    log = await place.open()
+    try:
+        await log.append(place.letters.name, [Record(b"old")])
+        await log.append(place.consumed.name, [Record(b"kept")])
+        assert await scanned(log, place.letters.name) == ["old"]
+        async with asyncio.timeout(60):
+            while await scanned(log, place.letters.name):
+                await asyncio.sleep(0.2)
+        assert (await log.state(place.letters.name)).records == 0
+        assert await scanned(log, place.consumed.name) == ["kept"]
+    finally:
+        await log.close()

@@ -12,6 +12,8 @@ _QUICK: Mapping[str, object] = {
     "num.network.threads": 2,
     "num.io.threads": 4,
     "background.threads": 2,
+    "log.retention.check.interval.ms": 500,
+    "log.initial.task.delay.ms": 500,
     "log.cleaner.enable": "true",
     "log.cleaner.dedupe.buffer.size": 2 * 1024 * 1024,
     "socket.request.max.bytes": 100 * 1024 * 1024,
