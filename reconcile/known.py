@@ -44,6 +44,10 @@ class KnownFacts(Protocol):
         """Return deletions of comments of these issues without an actor. Raises WarehouseUnavailableError."""
         ...
 
+    async def has_licenses(self, site: str) -> bool:
+        """Tell whether the newest snapshot of the directory holds licenses. Raises WarehouseUnavailableError."""
+        ...
+
 
 class NothingKnown:
     """A warehouse that is empty, or not there yet."""
@@ -57,6 +61,11 @@ class NothingKnown:
         """Return nothing."""
         del site, issue_ids
         return []
+
+    async def has_licenses(self, site: str) -> bool:
+        """Return that there are none."""
+        del site
+        return False
 
 
 class WarehouseFacts:
@@ -107,6 +116,14 @@ class WarehouseFacts:
             {"site": site},
         )
         return [Deletion(row["event_key"], row["issue"], row["at"]) for row in rows]
+
+    async def has_licenses(self, site: str) -> bool:
+        """See `KnownFacts.has_licenses`."""
+        rows = await self._warehouse.query(
+            "SELECT argMax(licenses + seats, snapshot_id) AS held FROM directory_snapshots WHERE site = {site:String}",
+            {"site": site},
+        )
+        return bool(rows and rows[0]["held"])
 
 
 def _quoted(keys: Sequence[str]) -> str:

@@ -112,12 +112,19 @@ async def _present(site: Site) -> int:
 
 def _begin(site: Site, plan: Plan, now: int) -> Checkpoint:
     settings = site.settings
+    zone = settings.sites[site.name].zone()
     try:
-        span = window(plan.wanted, settings.reconcile, settings.sites[site.name].zone(), now)
+        span = window(plan.wanted, settings.reconcile, zone, now)
+        daily = window(Wanted(), settings.reconcile, zone, now)
     except ValueError as error:
         raise SettingsError(str(error)) from None
     return Checkpoint(
-        site=site.name, run_id=secrets.token_hex(8), started_at=now_ms(), window=span, parts=list(plan.parts)
+        site=site.name,
+        run_id=secrets.token_hex(8),
+        started_at=now_ms(),
+        window=span,
+        parts=list(plan.parts),
+        whole=set(plan.parts) == set(Plan().parts) and span.since <= daily.since and span.until >= daily.until,
     )
 
 
@@ -126,7 +133,7 @@ async def _directory(site: Site, run: Checkpoint) -> None:
     outbox = DirectoryOutbox(site.event_log, topics_of(site.settings).directory.name, run.found)
     run.missing = [what for what in run.missing if not what.startswith(_DIRECTORY)]
     try:
-        await Snapshot(site.jira, outbox, run, site.settings.reconcile, site.progress).take()
+        await Snapshot(site.jira, outbox, run, site.settings.reconcile, site.progress, site.known).take()
         run.directory_done = True
     except JiraError as error:
         refused = isinstance(error, JiraRefusedError)

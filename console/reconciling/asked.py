@@ -9,7 +9,11 @@ import typer
 from reconcile.resume.checkpoint import Part
 from reconcile.window import Wanted
 
-MOMENTS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%d %H:%M"]
+MOMENTS = [
+    "%Y-%m-%d",
+    *(f"%Y-%m-%d{between}{clock}{zone}" for between in "T " for clock in ("%H:%M", "%H:%M:%S") for zone in ("", "%z")),
+]
+"""Forms of a moment: a date, or with a time of day, and that with an offset from UTC (``+01:00``, ``Z``) or without."""
 
 
 class Only(StrEnum):

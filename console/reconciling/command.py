@@ -6,14 +6,14 @@ from typing import Annotated
 
 import typer
 
-from console.command import DONE, FAILED, INCOMPLETE, Config, complain, run, site_names
+from console.command import DONE, FAILED, INCOMPLETE, WRONG_USAGE, Config, complain, run, site_names
 from console.formats import Format, print_rows
 from console.opening import opened_log
 from console.reconciling.asked import MOMENTS, Asked, Only, asked
 from console.reconciling.landing import knowledge, landing
 from console.reconciling.one_site import Outcome, reconcile_one
 from console.reconciling.summary import COLUMNS, summary
-from rollcall.errors import RollcallError
+from rollcall.errors import RollcallError, SettingsError
 from rollcall.settings import Settings
 
 Moment = Annotated[
@@ -54,9 +54,9 @@ def reconcile(
 
 
 async def _all(names: list[str], one: Callable[[str], Awaitable[Outcome]], options: Asked, form: Format) -> int:
-    """Run site by site; one that fails does not stop the next."""
+    """Run site by site; one that fails does not stop the next. Settings are to blame only where nothing else failed."""
     outcomes: list[Outcome] = []
-    failed = False
+    failed: set[int] = set()
     for name in names:
         try:
             outcomes.append(await one(name))
@@ -64,7 +64,7 @@ async def _all(names: list[str], one: Callable[[str], Awaitable[Outcome]], optio
             if len(names) == 1:
                 raise
             complain(f"{name}: {error}")
-            failed = True
+            failed.add(WRONG_USAGE if isinstance(error, SettingsError) else FAILED)
     by_day = options.dry_run or form is not Format.TABLE
     rows = []
     for outcome in outcomes:
@@ -74,5 +74,5 @@ async def _all(names: list[str], one: Callable[[str], Awaitable[Outcome]], optio
         for what in outcome.run.missing:
             complain(f"{outcome.run.site}: missing: {what}")
     if failed:
-        return FAILED
+        return min(failed)
     return DONE if all(outcome.complete for outcome in outcomes) else INCOMPLETE

@@ -10,10 +10,11 @@ from console.page.page import Notice
 from console.reconciling.asked import Asked
 from console.reconciling.due import is_due
 from console.reconciling.landing import Landing, by_others
-from console.reconciling.one_site import reconcile_one
+from console.reconciling.one_site import Outcome, reconcile_one
 from reconcile.client.jira import Limits
 from reconcile.known import WarehouseFacts
 from reconcile.progress import LoggedProgress
+from reconcile.resume.last_run import LastRun, last_run_of, read_last_run
 from reconcile.resume.memory import state_folder
 from reconcile.window import Wanted
 from rollcall.errors import RollcallError
@@ -60,41 +61,45 @@ class DailyRuns:
         self._limits = limits
         self._running: _Noted | None = None
         self._failed: dict[str, tuple[datetime, str]] = {}
+        self._last: dict[str, LastRun] = {}
 
     def notices(self) -> Sequence[Notice]:
         """Return what is under way and what went wrong, for the page."""
         told = [self._running.notice] if self._running else []
         return told + [
-            Notice(f"{site} could not be read from Jira, the next try is within the hour: {why}")
+            Notice(f"{site} could not be read whole from Jira, the next try is within the hour: {why}")
             for site, (_, why) in self._failed.items()
         ]
 
     async def run(self) -> None:
-        """Do the runs as they fall due, for ever; a failure is told and tried again an hour later."""
+        """Do the runs as they fall due, for ever; a failure is told and tried again an hour later.
+
+        What Jira refuses the account is no failure: another try would be refused too, so it waits for the next day's.
+        """
         sites = {name: site for name, site in self._settings.sites.items() if site.email and site.token()}
         for name in self._settings.sites.keys() - sites.keys():
             log.info("not read from Jira: it has no email and API token in the settings", site=name)
         while self._settings.reconcile.daily_at:
             for name, site in sites.items():
-                if await self._is_due(name, site):
+                if self._is_due(name, site):
                     await self._reconcile(name)
             await asyncio.sleep(_LOOK_SECONDS)
 
-    async def _is_due(self, name: str, site: SiteSettings) -> bool:
+    def _is_due(self, name: str, site: SiteSettings) -> bool:
         now = datetime.now(UTC)
-        if name in self._failed and now < self._failed[name][0] + _AFTER_A_FAILURE:
-            return False
-        try:
-            rows = await self._warehouse.query(
-                "SELECT max(snapshot_id) AS last, count() AS runs FROM directory_snapshots WHERE site = {site:String}",
-                {"site": name},
-            )
-        except RollcallError as error:
-            log.warning("cannot see when the last reconcile run was", site=name, cause=str(error))
-            return False
-        last = rows[0]["last"] if rows[0]["runs"] else None
+        last = self._last_run(name)
+        whole = None if last is None or last.unfinished else datetime.fromtimestamp(last.began / 1000, UTC)
         zone = ZoneInfo(self._settings.reconcile.daily_timezone or site.timezone)
-        return is_due(now, last, self._settings.reconcile.daily_at, zone)
+        if not is_due(now, whole, self._settings.reconcile.daily_at, zone):
+            # `rollcall reconcile` may have done meanwhile what failed here.
+            self._failed.pop(name, None)
+            return False
+        return name not in self._failed or now >= self._failed[name][0] + _AFTER_A_FAILURE
+
+    def _last_run(self, name: str) -> LastRun | None:
+        """Return the site's last whole run; without a folder to remember in, the last one of this process."""
+        folder = state_folder(self._settings)
+        return read_last_run(folder, name) if folder else self._last.get(name)
 
     async def _reconcile(self, name: str) -> None:
         folder = state_folder(self._settings)
@@ -110,10 +115,17 @@ class DailyRuns:
             log.error("reconcile run failed", site=name, cause=str(error))
             self._failed[name] = (datetime.now(UTC), str(error))
         else:
-            self._failed.pop(name, None)
+            self._remember(name, outcome)
             log.info("reconcile run done", site=name, complete=outcome.complete, missing=outcome.run.missing)
         finally:
             self._running = None
+
+    def _remember(self, name: str, outcome: Outcome) -> None:
+        self._failed.pop(name, None)
+        if last := last_run_of(outcome.run):
+            self._last[name] = last
+        if outcome.run.unfinished:
+            self._failed[name] = (datetime.now(UTC), "; ".join(outcome.run.missing))
 
     def _landing(self) -> Landing:
         async def rebuild(site: str, days: Sequence[date]) -> object:

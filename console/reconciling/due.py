@@ -27,6 +27,6 @@ def last_turn(now: datetime, at: str, zone: ZoneInfo) -> datetime:
     return datetime(before.year, before.month, before.day, hour, minute, tzinfo=zone)
 
 
-def is_due(now: datetime, last_complete: datetime | None, at: str, zone: ZoneInfo) -> bool:
-    """Return whether a run should begin now: never was one, or the last began before the latest turn."""
-    return last_complete is None or last_complete.timestamp() < last_turn(now, at, zone).timestamp()
+def is_due(now: datetime, last_whole: datetime | None, at: str, zone: ZoneInfo) -> bool:
+    """Return whether a run should begin now: never was a whole one, or the last began before the latest turn."""
+    return last_whole is None or last_whole.timestamp() < last_turn(now, at, zone).timestamp()

@@ -13,6 +13,7 @@ from reconcile.client.connecting import connected
 from reconcile.client.jira import Limits
 from reconcile.progress import Progress
 from reconcile.resume.checkpoint import Checkpoint
+from reconcile.resume.last_run import keep_last_run, last_run_of
 from reconcile.resume.memory import (
     Memory,
     forget_run,
@@ -78,8 +79,12 @@ async def reconcile_one(
         coverage = await read_coverage(found.reader, settings, name, run.window) if found.reader else None
         _warn(name, coverage)
         folder = state_folder(settings)
-        if event_log and folder and not run.unfinished:
-            forget_run(folder, name)
+        if event_log and folder:
+            # Before the checkpoint goes: a crash in between costs a look, the other way round it would cost a run.
+            if last := last_run_of(run):
+                keep_last_run(folder, name, last)
+            if not run.unfinished:
+                forget_run(folder, name)
     return Outcome(run, coverage)
 
 

@@ -1,5 +1,6 @@
 """One snapshot of the directory, its last row only when all others are durable on the log."""
 
+from reconcile.client.errors import JiraRefusedError
 from reconcile.client.jira import JiraClient
 from reconcile.directory.groups import Groups
 from reconcile.directory.licenses import Product, products
@@ -7,11 +8,15 @@ from reconcile.directory.outbox import DirectoryOutbox
 from reconcile.directory.project_roles import NOT_ALLOWED, ProjectRoles
 from reconcile.directory.roles import Held, global_roles
 from reconcile.directory.users import all_users
+from reconcile.known import KnownFacts
 from reconcile.progress import Progress
 from reconcile.resume.checkpoint import Checkpoint
 from rollcall.clock import now_ms
+from rollcall.errors import WarehouseUnavailableError
 from rollcall.records import License, Role, Seats, SnapshotComplete, User
 from rollcall.settings import ReconcileSettings
+
+_FORBIDDEN = (401, 403)
 
 
 class Snapshot:
@@ -23,6 +28,7 @@ class Snapshot:
         checkpoint: The run; its counts are added to.
         settings: What to learn.
         progress: Is told.
+        known: What the warehouse knows; None when it cannot be asked.
     """
 
     def __init__(
@@ -32,17 +38,22 @@ class Snapshot:
         checkpoint: Checkpoint,
         settings: ReconcileSettings,
         progress: Progress,
+        known: KnownFacts | None,
     ) -> None:
         self._jira = jira
         self._outbox = outbox
         self._run = checkpoint
         self._settings = settings
         self._progress = progress
+        self._known = known
         self._site = checkpoint.site
         self._id = now_ms()
 
     async def take(self) -> None:
         """Take the snapshot; if this fails half-way, readers go on seeing the one before.
+
+        An account that may not see licenses still brings names, and what is missing is named, unless that would hide
+        licenses that an earlier snapshot had.
 
         Raises:
             JiraError: Jira could not be asked, or the account lacks a permission.
@@ -51,15 +62,30 @@ class Snapshot:
         self._run.found.rows.clear()
         await self._users()
         groups = Groups(self._jira, lambda: self._skip("groups gone since they were listed"))
+        refused = ""
         try:
-            found = await products(self._jira, groups)
-            await self._licenses(found)
-            await self._roles(await global_roles(groups, found))
+            try:
+                found = await products(self._jira, groups)
+            except JiraRefusedError as error:
+                if error.status not in _FORBIDDEN or await self._licenses_would_go():
+                    raise
+                refused = f"licenses, seats and the roles that come with them: {error}"
+            else:
+                await self._licenses(found)
+                await self._roles(await global_roles(groups, found))
             if self._settings.project_roles:
                 await self._project_roles(groups)
         finally:
             groups.close()
         await self._complete()
+        if refused:
+            self._run.missing.append(refused)
+
+    async def _licenses_would_go(self) -> bool:
+        try:
+            return self._known is None or await self._known.has_licenses(self._site)
+        except WarehouseUnavailableError:
+            return True  # not known: rather an old snapshot than one that takes licenses away
 
     async def _users(self) -> None:
         rows = self._run.found.rows

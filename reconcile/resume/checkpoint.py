@@ -1,6 +1,5 @@
 """How far a run is: everything needed to go on, as one small JSON file."""
 
-import os
 from collections import Counter
 from pathlib import Path
 from typing import Any, Literal, get_origin
@@ -8,6 +7,7 @@ from typing import Any, Literal, get_origin
 import msgspec
 
 from reconcile.client.tally import Tally
+from reconcile.resume.replacing import replace_file
 from reconcile.window import Window
 from rollcall.errors import RollcallError
 
@@ -86,6 +86,8 @@ class Checkpoint(msgspec.Struct, kw_only=True):
     started_at: int
     window: Window
     parts: list[Part]
+    whole: bool = False
+    """Whether it does all that a day's run does: both parts, and at least the default window."""
     directory_done: bool = False
     issues: IssuesPlace = msgspec.field(default_factory=IssuesPlace)
     worklogs: FeedPlace = msgspec.field(default_factory=FeedPlace)
@@ -131,17 +133,7 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     Raises:
         CheckpointError: It cannot be written.
     """
-    fresh = path.with_name(path.name + ".new")
     try:
-        with fresh.open("wb") as file:
-            file.write(msgspec.json.encode(checkpoint))
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        replace_file(path, msgspec.json.encode(checkpoint))
     except OSError as error:
         raise CheckpointError(f"cannot write the checkpoint {path} ({error.strerror}); free the disk") from error

@@ -4,7 +4,6 @@ import asyncio
 import hashlib
 import hmac
 import json
-import socket
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,9 @@ from reconcile.window import Window
 from simulator.config import SiteConfig
 from simulator.hooks.delivery import Announcer, Delivery
 from simulator.life.stream import acts
+from simulator.rest.state import TOKEN
 
-from .commandline import command, process, start, write_config
+from .commandline import command, free_port, process, start, write_config
 from .installed import seven_of_ten
 from .oracle import known_to_rest, told
 from .site import SECRET, config, jira_site
@@ -28,12 +28,6 @@ from .site import SECRET, config, jira_site
 pytestmark = pytest.mark.anyio
 
 SITE = config(people=6, acts_per_day=3.0, days=32, hard_cases=False)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 async def test_a_dry_run_tells_what_a_run_then_finds(tmp_path: Path) -> None:
@@ -63,6 +57,47 @@ async def test_exit_codes(tmp_path: Path) -> None:
         assert "check email and api_token" in refused.err
         assert "wrong-token-0123" not in refused.err + refused.out
         assert wrong.code == 2
+
+
+async def test_sites_without_a_token_are_wrong_settings_unless_another_failed(tmp_path: Path) -> None:
+    def sites(**tokens: str) -> Path:
+        path = write_config(jira.url, tmp_path)
+        general, _, site = path.read_text().partition("[sites.acme]")
+        blocks = [
+            f"[sites.{name}]" + site.replace(f'api_token = "{TOKEN}"', f'api_token = "{token}"' if token else "")
+            for name, token in tokens.items()
+        ]
+        path.write_text(general + "".join(blocks))
+        return path
+
+    async with jira_site(SITE) as jira:
+        codes = [
+            (await command(sites(**tokens), "reconcile", "--days", "1")).code
+            for tokens in ({"a": "", "b": ""}, {"a": "", "b": TOKEN}, {"a": "", "b": "wrong-token-0123"})
+        ]
+        assert codes == [2, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("text", "until"),
+    [
+        ("2026-11-17T10:00+01:00", "2026-11-17T09:00:00"),
+        ("2026-11-17T10:00:00+01:00", "2026-11-17T09:00:00"),
+        ("2026-11-17T10:00Z", "2026-11-17T10:00:00"),
+        ("2026-11-17T10:00", "2026-11-17T09:00:00"),
+        ("2026-11-17 10:00-0500", "2026-11-17T15:00:00"),
+        ("2026-11-17", "2026-11-16T23:00:00"),
+    ],
+)
+async def test_moments_with_and_without_an_offset(tmp_path: Path, text: str, until: str) -> None:
+    async with jira_site(SITE) as jira:
+        path = write_config(jira.url, tmp_path)
+        found = await command(
+            path, "reconcile", "--dry-run", "--only", "directory", "--since", "2026-11-16", "--until", text,
+            "--format", "json",
+        )  # fmt: skip
+        assert found.code == 0, found.err
+        assert moment(found.value("run", "until")) == moment(f"{until}+00:00")
 
 
 MISFITS: list[dict[str, Any]] = [

@@ -7,8 +7,11 @@ import pytest
 
 from console.reconciling.asked import Asked, Only
 from reconcile.client.errors import JiraUnavailableError
+from reconcile.directory.project_roles import NOT_ALLOWED
+from reconcile.known import NothingKnown
 from reconcile.run import Plan
 from reconcile.window import Wanted
+from rollcall.errors import WarehouseUnavailableError
 from rollcall.records import License, Role, Seats, SnapshotComplete, User
 from simulator.truth.directory import directory_truth
 
@@ -111,10 +114,62 @@ async def test_without_a_permission_the_activity_is_still_read_and_what_is_missi
     async with jira_site(config(people=5, acts_per_day=1.0), permissions=["USER_PICKER", "BROWSE_PROJECTS"]) as jira:
         settings = settings_for(jira.url, tmp_path)
         run = await reconcile(settings)
+        assert [what.partition(":")[0] for what in run.missing] == [
+            f"the roles in {run.found.skipped[NOT_ALLOWED]} projects, which the account may not see",
+            "licenses, seats and the roles that come with them",
+        ]
+        assert not run.unfinished
+        found = await appended(settings)
+        assert found.facts
+        assert {row.account_id for row in rows(found, User)} == {row["account_id"] for row in truth(jira, "user")}
+        assert not rows(found, License) + rows(found, Seats) + rows(found, Role)
+        assert isinstance(found.rows[-1], SnapshotComplete)
+
+
+async def test_without_browsing_users_there_is_no_snapshot(tmp_path: Path) -> None:
+    async with jira_site(config(people=5, acts_per_day=1.0), permissions=["BROWSE_PROJECTS"]) as jira:
+        settings = settings_for(jira.url, tmp_path)
+        run = await reconcile(settings)
         assert [what.partition(":")[0] for what in run.missing] == ["users, licenses and roles"]
         found = await appended(settings)
         assert found.facts
         assert rows(found, SnapshotComplete) == []
+
+
+async def test_licenses_that_may_not_be_read_any_more_are_not_reported_as_gone(tmp_path: Path) -> None:
+    async with jira_site(SITE) as jira, installed(settings_for(jira.url, tmp_path)) as rollcall:
+        jira.faults(permissions=["BROWSE_PROJECTS", "USER_PICKER", "ADMINISTER_PROJECTS"])
+        outcome = await rollcall.reconcile(ONLY)
+        assert [what.partition(":")[0] for what in outcome.run.missing] == [
+            "licenses, seats and the roles that come with them"
+        ]
+        named = await views(rollcall)
+        assert not named["assigned"]
+
+        jira.faults()
+        assert (await rollcall.reconcile(ONLY)).complete
+        whole = await views(rollcall)
+        assert whole["assigned"]
+        assert whole["users"].keys() == named["users"].keys()
+
+        jira.faults(permissions=["BROWSE_PROJECTS", "USER_PICKER", "ADMINISTER_PROJECTS"])
+        outcome = await rollcall.reconcile(ONLY)
+        assert [what.partition(":")[0] for what in outcome.run.missing] == ["users, licenses and roles"]
+        assert await views(rollcall) == whole
+
+
+class Unreachable(NothingKnown):
+    """A warehouse that went away."""
+
+    async def has_licenses(self, site: str) -> bool:
+        raise WarehouseUnavailableError(site)
+
+
+async def test_nothing_is_taken_away_where_the_warehouse_cannot_say_what_there_was(tmp_path: Path) -> None:
+    async with jira_site(SITE, permissions=["BROWSE_PROJECTS", "USER_PICKER"]) as jira:
+        settings = settings_for(jira.url, tmp_path)
+        assert (await reconcile(settings, PEOPLE, known=Unreachable())).missing
+        assert rows(await appended(settings), SnapshotComplete) == []
 
 
 async def test_a_directory_out_of_reach_does_not_keep_the_activity_back_and_is_resumed(tmp_path: Path) -> None:

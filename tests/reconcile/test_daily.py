@@ -1,0 +1,186 @@
+"""The runs that `up` does by itself: each day's activity is read, whatever becomes of the directory, and only once."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from console.reconciling import daily, one_site
+from console.reconciling.asked import Asked, Only
+from console.up import run_everything
+from reconcile.window import Wanted
+from rollcall.settings import Settings
+from simulator.rest.state import TOKEN
+
+from .commandline import free_port, process, write_config
+from .installed import installed
+from .site import JiraSite, config, jira_site, settings_for
+
+pytestmark = pytest.mark.anyio
+
+SITE = config(people=4, acts_per_day=1.0, days=32, hard_cases=False)
+SEARCH = "POST /rest/api/3/search/jql"
+LICENSES = "GET /rest/api/3/applicationrole"
+MYSELF = "GET /rest/api/3/myself"
+DOWN = [500] * 500
+
+
+class Watched(daily.DailyRuns):
+    """The runs of the `up` that started last."""
+
+    current: "Watched"
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.looking = asyncio.Event()
+        Watched.current = self
+
+    async def run(self) -> None:
+        self.looking.set()
+        await super().run()
+
+    @property
+    def texts(self) -> list[str]:
+        return [notice.text for notice in self.notices()]
+
+
+@pytest.fixture(autouse=True)
+def _look_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(daily, "_LOOK_SECONDS", 0.05)
+    monkeypatch.setattr("console.up.DailyRuns", Watched)
+
+
+def settings(jira: JiraSite, folder: Path) -> Settings:
+    more: dict[str, Any] = {"attempts": 2, "backoff_first": 0.01, "backoff_max": 0.02}
+    addresses = {name: f"127.0.0.1:{free_port()}" for name in ("listen", "sql_listen")}
+    return settings_for(jira.url, folder, reconcile=more, **addresses)
+
+
+@asynccontextmanager
+async def up(given: Settings) -> AsyncIterator[Watched]:
+    stop = asyncio.Event()
+    ready = asyncio.Event()
+    running = asyncio.create_task(run_everything(given, stop, lambda port: ready.set()))
+    try:
+        await ready.wait()
+        yield Watched.current
+    finally:
+        stop.set()
+        await running
+
+
+async def comes(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not true():
+            await asyncio.sleep(0.02)
+
+
+async def quiet(runs: Watched) -> None:
+    """Wait until no run was under way for twenty looks."""
+    still = 0
+    async with asyncio.timeout(60):
+        while still < 20:
+            still = 0 if any(text.startswith("Reading") for text in runs.texts) else still + 1
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("permissions", [["BROWSE_PROJECTS"], ["BROWSE_PROJECTS", "USER_PICKER"]])
+async def test_what_jira_refuses_is_not_asked_for_again_and_again(tmp_path: Path, permissions: list[str]) -> None:
+    async with jira_site(SITE, permissions=permissions) as jira:
+        given = settings(jira, tmp_path)
+        for _ in range(2):
+            async with up(given) as runs:
+                await comes(lambda: jira.site.requests[SEARCH] > 0)
+                await quiet(runs)
+        assert jira.site.requests[MYSELF] == 1
+
+
+async def test_a_directory_alone_is_no_run(tmp_path: Path) -> None:
+    async with jira_site(SITE) as jira:
+        given = settings(jira, tmp_path)
+        async with installed(given) as rollcall:
+            await rollcall.reconcile(Asked(Wanted(), only=Only.DIRECTORY))
+            await rollcall.reconcile(Asked(Wanted(days=3)))
+        jira.site.requests.clear()
+        async with up(given) as runs:
+            await comes(lambda: jira.site.requests[SEARCH] > 0)
+            await quiet(runs)
+        assert jira.site.requests[MYSELF] == 1
+
+
+async def test_a_run_by_hand_is_a_run(tmp_path: Path) -> None:
+    async with jira_site(SITE) as jira:
+        given = settings(jira, tmp_path)
+        async with installed(given) as rollcall:
+            await rollcall.reconcile()
+        before = jira.requests
+        async with up(given) as runs:
+            await runs.looking.wait()
+            await quiet(runs)
+        assert jira.requests == before
+
+
+async def test_activity_that_failed_is_gone_on_with_after_a_restart(tmp_path: Path) -> None:
+    async with jira_site(SITE, forced={SEARCH: DOWN}) as jira:
+        given = settings(jira, tmp_path)
+        async with up(given) as runs:
+            await comes(lambda: jira.site.requests[SEARCH] > 1)
+            await quiet(runs)
+        assert (tmp_path / "reconcile" / "acme.json").exists()
+        asked = jira.site.requests[LICENSES]
+        jira.faults()
+        async with up(given) as runs:
+            await comes(lambda: jira.site.requests[SEARCH] > 2)
+            await quiet(runs)
+        assert jira.site.requests[MYSELF] == 2
+        assert jira.site.requests[LICENSES] == asked == 1
+        assert not (tmp_path / "reconcile" / "acme.json").exists()
+
+
+@pytest.mark.parametrize("down", [SEARCH, LICENSES])
+async def test_what_failed_is_tried_again_after_a_pause(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, down: str
+) -> None:
+    async with jira_site(SITE, forced={down: DOWN}) as jira:
+        async with up(settings(jira, tmp_path)) as runs:
+            await comes(lambda: jira.site.requests[down] > 1)
+            await quiet(runs)
+            assert jira.site.requests[MYSELF] == 1
+            jira.faults()
+            monkeypatch.setattr(daily, "_AFTER_A_FAILURE", timedelta(0))
+            await comes(lambda: jira.site.requests[down] > 2)
+            await quiet(runs)
+        assert jira.site.requests[MYSELF] == 2
+
+
+async def test_what_failed_here_and_was_done_by_hand_is_done(tmp_path: Path) -> None:
+    async with jira_site(SITE, forced={SEARCH: DOWN}) as jira:
+        given = settings(jira, tmp_path)
+        async with up(given) as runs:
+            await comes(lambda: any("within the hour" in text for text in runs.texts))
+            jira.faults()
+            assert await commanded(given, tmp_path) == 0
+            await comes(lambda: not runs.texts)
+        assert jira.site.requests[MYSELF] == 2
+
+
+async def commanded(given: Settings, folder: Path) -> int:
+    """Run the command beside `up`, in a process of its own."""
+    ports = (int(address.rpartition(":")[2]) for address in (given.listen, given.sql_listen))
+    path = write_config(given.sites["acme"].url, folder, TOKEN, *ports)
+    return (await process(path, "reconcile")).code
+
+
+async def test_without_a_folder_this_process_remembers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (daily, one_site):
+        monkeypatch.setattr(module, "state_folder", lambda _: None)
+    async with jira_site(SITE, permissions=["BROWSE_PROJECTS"]) as jira:
+        async with up(settings(jira, tmp_path)) as runs:
+            await comes(lambda: jira.site.requests[SEARCH] > 0)
+            await quiet(runs)
+        assert jira.site.requests[MYSELF] == 1
+        assert not (tmp_path / "reconcile").exists()

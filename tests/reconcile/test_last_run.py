@@ -1,0 +1,49 @@
+"""Which runs count as a day's, and that what is remembered of them is no danger."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from reconcile.resume.last_run import LastRun, keep_last_run, last_run_of, read_last_run
+from reconcile.run import Plan
+from reconcile.window import Wanted
+
+from .backfilling import reconcile
+from .site import config, jira_site, settings_for
+
+pytestmark = pytest.mark.anyio
+
+LONG_AGO, LATELY = datetime(2026, 10, 1, tzinfo=UTC), datetime(2026, 11, 18, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("plan", "counts"),
+    [
+        (Plan(), True),
+        (Plan(Wanted(days=30)), True),
+        (Plan(Wanted(days=31)), True),
+        (Plan(Wanted(since=LONG_AGO)), True),
+        (Plan(Wanted(days=29)), False),
+        (Plan(Wanted(since=LATELY)), False),
+        (Plan(Wanted(since=LONG_AGO, until=LATELY)), False),
+        (Plan(parts=("activity",)), False),
+        (Plan(parts=("directory",)), False),
+    ],
+)
+async def test_what_counts_as_a_days_run(tmp_path: Path, plan: Plan, counts: bool) -> None:
+    async with jira_site(config(people=3, acts_per_day=0.5, days=5, hard_cases=False)) as jira:
+        run = await reconcile(settings_for(jira.url, tmp_path), plan)
+    last = last_run_of(run)
+    assert (last is not None) == counts
+    assert last is None or last == LastRun(run.started_at, unfinished=False)
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b'{"began": "then"}', b"\xff"])
+def test_what_cannot_be_read_is_read_from_jira_once_more(tmp_path: Path, content: bytes) -> None:
+    keep_last_run(tmp_path, "acme", LastRun(5, unfinished=True))
+    assert read_last_run(tmp_path, "acme") == LastRun(5, unfinished=True)
+    assert read_last_run(tmp_path, "other") is None
+    (file,) = tmp_path.iterdir()
+    file.write_bytes(content)
+    assert read_last_run(tmp_path, "acme") is None
