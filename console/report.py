@@ -12,10 +12,13 @@ from console.reports import catalog
 from console.reports.report import Report, read_report
 from rollcall.settings import Settings
 
+MOST_DAYS = 10_000
+"""Reaches back beyond the first fact that is taken (2002), and not below 1970, where a Date would wrap around."""
+
 app = typer.Typer(no_args_is_help=True, help="Print who was active, and which seats nobody uses.")
 
 Site = Annotated[str | None, typer.Option(help="Only this site of the settings.")]
-Days = Annotated[int, typer.Option(min=1, max=36500, help="Today and the days before it, in the site's time zone.")]
+Days = Annotated[int, typer.Option(min=1, max=MOST_DAYS, help="Today and the days before it, in the site's time zone.")]
 Form = Annotated[Format, typer.Option("--format", help="How to print.")]
 AllAccounts = Annotated[bool, typer.Option("--all-accounts", help="Show apps and portal customers beside people.")]
 

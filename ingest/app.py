@@ -14,8 +14,13 @@ from rollcall.topics import Topics
 
 
 def webhook_routes(settings: Settings, log: EventLog, topics: Topics) -> list[Route]:
-    """Return the route that takes webhooks: ``POST /webhooks/{site}``."""
-    return [Route("/webhooks/{site}", WebhookEndpoint(settings, log, topics), methods=["POST"])]
+    """Return the routes that take webhooks: ``POST /webhooks/{site}``, and refuse all else under ``/webhooks``.
+
+    All paths and methods, or Starlette would answer them: in plain text, and ``/webhooks/{site}/`` with a redirect to
+    the name and scheme that the proxy uses, which Jira need not follow.
+    """
+    endpoint = WebhookEndpoint(settings, log, topics)
+    return [Route("/webhooks", endpoint), Route("/webhooks/{site:path}", endpoint)]
 
 
 def create_app(

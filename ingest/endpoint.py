@@ -32,7 +32,10 @@ _UNKNOWN_SITE = ""
 
 
 class WebhookEndpoint:
-    """ASGI application of ``POST /webhooks/{site}``; it answers 204 only after all is durable on the log."""
+    """ASGI application of ``POST /webhooks/{site}``; it answers 204 only after all is durable on the log.
+
+    A slash after the name makes no difference: people write one, and an event that is refused is lost.
+    """
 
     def __init__(self, settings: Settings, log: EventLog, topics: Topics) -> None:
         self._settings = settings.ingest
@@ -44,11 +47,13 @@ class WebhookEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         started = time.perf_counter()
-        name: str = scope["path_params"]["site"]
+        name: str = scope["path_params"].get("site", "").removesuffix("/")
         site = name if name in self._secrets else _UNKNOWN_SITE
         headers: Headers = dict(scope["headers"])
         body = Body(self._settings.body_limit, self._settings.body_timeout, self._budget)
         try:
+            if scope["method"] != "POST":
+                raise RefusalError(405, "not_post")
             taken = await self._take(site, headers, body, receive)
             _last_of(site).set_to_current_time()
             await _answer(send, _NO_CONTENT, _END)
@@ -95,6 +100,8 @@ class WebhookEndpoint:
         )
         text = json.dumps({"error": refusal.reason}).encode()
         fields = [(b"content-type", b"application/json"), (b"content-length", str(len(text)).encode())]
+        if refusal.status == 405:
+            fields.append((b"allow", b"POST"))
         if refusal.status == 503:
             fields.append((b"retry-after", str(self._settings.retry_after).encode()))
         if refusal.close:

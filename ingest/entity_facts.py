@@ -4,7 +4,7 @@ Jira Cloud sends no top-level ``user`` with these (captures of 2019 to 2026): wh
 ``updateAuthor``, and who deleted is not in the payload, whose author and updateAuthor are the last writers.
 """
 
-from ingest.actor import actor
+from ingest.actor import NOBODY, actor
 from ingest.delivery import Delivery, needed_id
 from ingest.issue_part import Issue, number_or_zero, read_issue
 from ingest.moment import first_moment, moment
@@ -34,12 +34,12 @@ def updated(delivery: Delivery, kind: identity.Entity) -> Activity | None:
 def deleted(delivery: Delivery, kind: identity.Entity) -> Activity:
     """Return the fact of a deletion, at the envelope's ``timestamp``, the only record of the moment.
 
-    Nobody's, unless the envelope has a ``user`` (no capture from Jira Cloud has): never the author's.
+    Nobody's: Jira Cloud does not say who deleted, so neither the author nor a ``user`` that something added counts.
     """
     _, entity_id, issue = _entity(delivery, kind)
     at = first_moment("timestamp", delivery.envelope.timestamp)
     key = identity.deleted(kind, entity_id)
-    return delivery.fact(key, kind, "deleted", actor(delivery.envelope.user), at, issue)
+    return delivery.fact(key, kind, "deleted", NOBODY, at, issue)
 
 
 def _entity(delivery: Delivery, kind: identity.Entity) -> tuple[Entity, int, Issue]:

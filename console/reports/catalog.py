@@ -4,7 +4,7 @@ from console.reports.report import Report
 
 _PEOPLE = "(account_type = 'atlassian' OR {all_accounts:UInt8} = 1)"
 _NO_DIRECTORY = "no reconcile run has read the site's licenses yet: `rollcall reconcile` does"
-_WINDOW = "site = {site:String} AND day > {today:Date} - {days:UInt32} AND day <= {today:Date}"
+_WINDOW = "site = {site:String} AND {today:Date} - day < {days:UInt32} AND day <= {today:Date}"
 
 DAYS = Report(
     columns=("site", "day", "account_id", "comment", "history", "worklog", "first_at", "last_at"),

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, TomlConfigSettingsSource
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, TomlConfigSettingsSource
+from pydantic_settings import SettingsError as SourceError
 
 from rollcall.errors import SettingsError
 from rollcall.settings.model import Settings
@@ -15,6 +16,7 @@ PREFIX = "ROLLCALL_"
 CONFIG_VARIABLE = f"{PREFIX}CONFIG"
 _FOR_TESTS = ("TEST_", "REQUIRE_", "SCREENSHOTS")
 """How variables of the test suite begin, which share the prefix."""
+_JSON = 'in the environment a list is JSON, such as ["one", "two"], and so is a group, such as {"name": "value"}'
 
 
 def load_settings(config: Path | None = None) -> Settings:
@@ -51,6 +53,8 @@ def load_settings(config: Path | None = None) -> Settings:
         return FromFile()
     except ValidationError as error:
         raise SettingsError(_explain(error, path)) from None
+    except SourceError as error:
+        raise SettingsError(_unreadable_variable() or f"environment: {error}") from None
     except ValueError as error:
         raise SettingsError(f"{path or 'environment'}: {error}") from None
 
@@ -74,6 +78,24 @@ def _refuse_unknown_variables() -> None:
                 raise SettingsError(f"environment variable {variable}: there is no such setting; see docs/settings.md")
 
 
+def _unreadable_variable() -> str:
+    """Find the variable that pydantic-settings could not read: it names only the group, such as ``sites``.
+
+    Returns:
+        What to tell, without the value, which may be a secret; empty when each alone can be read.
+    """
+    source = EnvSettingsSource(Settings)
+    for variable, value in source.env_vars.items():
+        alone = EnvSettingsSource(Settings)
+        alone.env_vars = {variable: value}
+        try:
+            alone()
+        except SourceError:
+            setting = variable.lower().removeprefix(PREFIX.lower()).replace("__", ".")
+            return f"environment variable {variable.upper()} cannot be read as {setting}: {_JSON}"
+    return ""
+
+
 def _explain(error: ValidationError, path: Path | None) -> str:
     lines = [f"settings cannot be used ({path or 'no rollcall.toml found; environment only'}):"]
     problems = error.errors(include_url=False, include_input=False, include_context=False)
@@ -89,4 +111,6 @@ def _name(location: Sequence[int | str]) -> str:
 def _reason(kind: str, message: str) -> str:
     if kind == "extra_forbidden":
         return "there is no such setting"
+    if kind == "list_type":
+        return f"is no list; {_JSON}"
     return message.removeprefix("Value error, ")

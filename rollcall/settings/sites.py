@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
@@ -12,6 +12,7 @@ from rollcall.settings.secrets import read_secret_file
 
 SITE_NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?", re.ASCII)
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+_NO_URL = re.compile(r"[\s\x00-\x1f\x7f]")
 
 
 class SiteSettings(BaseModel):
@@ -54,12 +55,18 @@ class SiteSettings(BaseModel):
     @field_validator("url")
     @classmethod
     def _safe_url(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme == "http" and parts.hostname in _LOOPBACK:
-            return value.rstrip("/")
-        if parts.scheme != "https" or not parts.hostname:
+        if _NO_URL.search(value):
+            raise ValueError("must not hold blanks or control characters")
+        try:
+            parts = urlsplit(value)
+            port = parts.port
+        except ValueError:
+            raise ValueError("is no URL: a port is from 1 to 65535, and brackets hold an IPv6 address") from None
+        if not parts.hostname or not (parts.scheme == "https" or _plain_to_loopback(parts)):
             raise ValueError("must be https://… (plain http only to a loopback address)")
-        if parts.username or parts.password or parts.query or parts.fragment:
+        if port == 0 or parts.netloc.endswith(":"):
+            raise ValueError("is no URL: a port is from 1 to 65535")
+        if "@" in parts.netloc or "?" in value or "#" in value:
             raise ValueError("must not hold a user, a query or a fragment")
         return value.rstrip("/")
 
@@ -100,3 +107,7 @@ class SiteSettings(BaseModel):
     def zone(self) -> ZoneInfo:
         """Return the reporting time zone."""
         return ZoneInfo(self.timezone)
+
+
+def _plain_to_loopback(parts: SplitResult) -> bool:
+    return parts.scheme == "http" and parts.hostname in _LOOPBACK

@@ -78,6 +78,26 @@ def test_replay_puts_facts_on_the_log_and_settles_the_letter(shell: Shell) -> No
     }
 
 
+def test_what_a_clock_that_was_behind_refused_can_be_replayed(shell: Shell) -> None:
+    """The receipt's time is the wrong clock's, so that the fact must be judged by today's."""
+    key, body = comment_created(42)
+    behind = ms("2020-01-01T00:00:00")
+    shell.append_letter(msgspec.structs.replace(letter(1, body), reason="implausible_time", received_at=behind))
+    result = shell.run("deadletter", "replay", "--all")
+    assert result.exit_code == 0, result.output
+    (kept,) = (decode_activity(value) for value in shell.on_log(lambda topics: topics.activity.name))
+    assert (kept.event_key, kept.received_at) == (key, behind)
+
+
+def test_a_time_that_is_still_ahead_is_not_replayed(shell: Shell) -> None:
+    _, body = comment_created(42)
+    ahead = json.loads(body)
+    ahead["comment"]["created"] = "2099-01-01T00:00:00.000+0000"
+    shell.append_letter(letter(1, json.dumps(ahead).encode()))
+    assert shell.run("deadletter", "replay", "--all").exit_code == 3
+    assert activity(shell) == set()
+
+
 def test_a_settled_letter_keeps_its_payload_for_looking_at(shell: Shell) -> None:
     _, body = comment_created(42)
     shell.append_letter(letter(1, body))

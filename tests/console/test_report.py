@@ -8,9 +8,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from console.report import MOST_DAYS
+from console.reports import catalog
+from console.reports.report import read_report
 from rollcall.records import Activity
+from rollcall.warehouse import Warehouse
 
-from ..facts import fact
+from ..facts import fact, ms, write
 from .conftest import Shell
 
 TODAY = datetime.now(ZoneInfo("Europe/Berlin")).date()
@@ -62,6 +66,32 @@ def test_one_day_is_today_and_31_reach_further(shell: Shell) -> None:
         "bert",
         "anna",
     ]
+
+
+def test_the_longest_window_reaches_every_fact(shell: Shell) -> None:
+    shell.store([fact("history:1", ms("2002-01-01T12:00:00")), fact("history:2", at(0, 0), account_id="bert")])
+    rows = shell.rows("report", "days", "--days", str(MOST_DAYS))
+    assert [row["account_id"] for row in rows] == ["anna", "bert"]
+    users = {row["account_id"]: row["active_days"] for row in shell.rows("report", "users", "--days", str(MOST_DAYS))}
+    assert users == {"anna": 1, "bert": 1}
+
+
+@pytest.mark.parametrize("name", ["days", "users", "licenses", "idle", "coverage"])
+def test_a_window_before_1970_is_wrong_usage(shell: Shell, name: str) -> None:
+    """A Date cannot tell it: it wraps around, and everybody would be idle."""
+    result = shell.run("report", name, "--days", str(MOST_DAYS + 1))
+    assert result.exit_code == 2
+    assert str(MOST_DAYS) in result.stderr
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("days", [20_780, 20_790, 36_500, 4_294_967_295])
+async def test_a_window_never_wraps_around(warehouse: Warehouse, days: int) -> None:
+    """The SQL door takes any number of days."""
+    await write(warehouse, fact("history:1", at(1)), fact("history:2", ms("2002-01-01T12:00:00")))
+    [row] = await warehouse.query("SELECT active_days, changes FROM user_usage(days = {days:UInt32})", {"days": days})
+    assert row == {"active_days": 2, "changes": 2}
+    assert len(await read_report(warehouse, catalog.DAYS, ["acme"], days, all_accounts=True)) == 2
 
 
 def test_all_accounts_adds_apps_customers_and_unknown_ones(shell: Shell) -> None:

@@ -82,7 +82,7 @@ def test_make_env_makes_passwords_once(tmp_path: Path) -> None:
     made = tmp_path / ".env"
     assert stat.S_IMODE(made.stat().st_mode) == 0o600
     values = re.findall(r"^\w+=(.+)$", made.read_text(), re.MULTILINE)
-    assert len(values) == len(set(values)) == 5
+    assert len(values) == len(set(values)) == 6
     assert min(map(len, values)) >= 22
     before = made.read_text()
     again = subprocess.run(command, capture_output=True, text=True, check=False)

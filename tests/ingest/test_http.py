@@ -68,16 +68,28 @@ def test_no_signature_is_answered_401_without_reading_the_body(server: Served, m
 
 
 def test_an_unknown_site_is_answered_404(server: Served, memory: MemoryLog) -> None:
-    for path in ("/webhooks/nobody", "/webhooks/", "/webhooks", "/webhooks/acme/x", "/webhooks/ACME", "/webhooks/%00"):
+    paths = ("nobody", "nobody/", "", "acme/x", "acme/x/", "ACME", "%00")
+    for path in ("/webhooks", *(f"/webhooks/{name}" for name in paths)):
         answer = server.client.post(path, content=BODY, headers={"x-hub-signature": signature(BODY)})
-        assert answer.status_code == 404, path
+        assert (answer.status_code, answer.json()) == (404, {"error": "unknown_site"}), path
     assert nothing_kept(memory)
+
+
+def test_a_slash_at_the_end_makes_no_difference(server: Served, memory: MemoryLog) -> None:
+    """A redirect, to the scheme that the proxy uses, would be answered by Jira with nothing, and the event be lost."""
+    answer = server.client.post("/webhooks/acme/", content=BODY, headers={"x-hub-signature": signature(BODY)})
+    assert answer.status_code == 204
+    assert [(fact.site, fact.event_key) for fact in memory.facts] == [("acme", "comment:77:created")]
+    assert server.client.post("/webhooks/acme/", content=BODY).json() == {"error": "no_signature"}
+    assert server.client.post("/webhooks/acme//", content=BODY).status_code == 404
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "PATCH"])
 def test_other_methods_are_answered_405(server: Served, memory: MemoryLog, method: str) -> None:
     answer = server.client.request(method, "/webhooks/acme", headers={"x-hub-signature": signature(b"")})
     assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.content == (b"" if method == "HEAD" else b'{"error": "not_post"}')
     assert nothing_kept(memory)
 
 

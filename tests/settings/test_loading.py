@@ -104,6 +104,18 @@ def test_a_site_without_a_secret_is_refused_unless_it_says_so(config: Path) -> N
         (site('webhook_secrets_file = "/nowhere/secret"'), "sites.acme", "webhook_secrets_file: cannot read"),
         ('[sites.acme]\nurl = "http://acme.atlassian.net"\nunsigned = true', "sites.acme.url", "must be https"),
         ('[sites.acme]\nurl = "https://a:b@acme.example"\nunsigned = true', "sites.acme.url", "must not hold a user"),
+        ('[sites.acme]\nurl = "https://acme.example?"\nunsigned = true', "sites.acme.url", "must not hold a user"),
+        ('[sites.acme]\nurl = "https://@acme.example"\nunsigned = true', "sites.acme.url", "must not hold a user"),
+        ('[sites.acme]\nurl = "http://a:b@127.0.0.1"\nunsigned = true', "sites.acme.url", "must not hold a user"),
+        ('[sites.acme]\nurl = "http://127.0.0.1/?q=1"\nunsigned = true', "sites.acme.url", "must not hold a user"),
+        ('[sites.acme]\nurl = "http://[::1]/#x"\nunsigned = true', "sites.acme.url", "must not hold a user"),
+        ('[sites.acme]\nurl = "https://a b"\nunsigned = true', "sites.acme.url", "must not hold blanks"),
+        ('[sites.acme]\nurl = "https://acme.example\\n"\nunsigned = true', "sites.acme.url", "must not hold blanks"),
+        ('[sites.acme]\nurl = "https://acme.example:99999"\nunsigned = true', "sites.acme.url", "from 1 to 65535"),
+        ('[sites.acme]\nurl = "https://acme.example:x"\nunsigned = true', "sites.acme.url", "from 1 to 65535"),
+        ('[sites.acme]\nurl = "https://acme.example:0"\nunsigned = true', "sites.acme.url", "from 1 to 65535"),
+        ('[sites.acme]\nurl = "http://127.0.0.1:99999"\nunsigned = true', "sites.acme.url", "from 1 to 65535"),
+        ('[sites.acme]\nurl = "https://[acme.example"\nunsigned = true', "sites.acme.url", "is no URL"),
         ('[sites."Big Site"]\nurl = "https://acme.example"\nunsigned = true', "sites", "cannot name a site"),
     ],
 )
@@ -134,6 +146,26 @@ def test_the_consumers_address_is_looked_at_before_it_is_used(config: Path, monk
     assert load_settings(config).consumer.listen == ""
     monkeypatch.setenv("ROLLCALL_CONSUMER__LISTEN", "foo")
     with pytest.raises(SettingsError, match=r"consumer\.listen: 'foo' is no address"):
+        load_settings(config)
+
+
+@pytest.mark.parametrize("value", ["hush-hush", "123456", '"hush-hush"', "['hush-hush']"])
+def test_a_list_that_is_no_json_is_named_and_not_repeated(
+    config: Path, monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("ROLLCALL_SITES__ACME__URL", "https://acme.example")
+    monkeypatch.setenv("ROLLCALL_SITES__ACME__WEBHOOK_SECRETS", value)
+    with pytest.raises(SettingsError) as caught:
+        load_settings(config)
+    assert "sites.acme.webhook_secrets" in str(caught.value)
+    assert 'a list is JSON, such as ["one", "two"]' in str(caught.value)
+    assert "hush" not in str(caught.value)
+    assert "123456" not in str(caught.value)
+
+
+def test_a_group_that_is_no_json_is_named(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROLLCALL_SITES", "acme")
+    with pytest.raises(SettingsError, match="ROLLCALL_SITES cannot be read as sites: "):
         load_settings(config)
 
 
