@@ -25,7 +25,7 @@ async def open_for_reading(settings: Settings, command: str) -> Warehouse:
     """
     address = parse_warehouse_url(settings.warehouse_url)
     if isinstance(address, Embedded):
-        if holding := read_holding(address.lock_path):
+        if (holding := read_holding(address.lock_path)) and not holding.brief:
             return _through_the_door(holding)
         if not address.path.is_dir():
             raise WarehouseUnavailableError(

@@ -14,6 +14,12 @@ import msgspec
 from rollcall.errors import WarehouseHeldError
 from rollcall.warehouse.address import Embedded
 
+_BRIEF = frozenset({"rollcall check", "rollcall report"})
+"""Commands that hold the files for no longer than some queries take, so that others wait for them."""
+
+_BRIEF_SECONDS = 10.0
+_LOOK_SECONDS = 0.05
+
 
 class Holding(msgspec.Struct, frozen=True, kw_only=True):
     """What the holder says of itself.
@@ -30,12 +36,17 @@ class Holding(msgspec.Struct, frozen=True, kw_only=True):
     sql_url: str = ""
     control_token: str = ""
 
+    @property
+    def brief(self) -> bool:
+        """Whether the holder is one of those that give up the files in a moment."""
+        return self.command in _BRIEF
+
 
 class Holder:
     """The exclusive hold on an embedded warehouse; release it by `close`."""
 
     def __init__(self, address: Embedded, command: str) -> None:
-        """Take the hold.
+        """Take the hold, waiting some seconds for a command that only looks at something.
 
         Raises:
             WarehouseHeldError: Another process has it; the text names it.
@@ -64,15 +75,18 @@ class Holder:
         self._write(self.holding)
 
     def _locked(self) -> bool:
-        # Twice, because `read_holding` takes a shared lock for an instant.
-        for pause in (0.1, 0.0):
+        deadline = time.monotonic() + _BRIEF_SECONDS
+        while True:
             try:
                 fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                time.sleep(pause)
+                # Nobody: it has just gone, has not said who it is yet, or is a `read_holding` for an instant.
+                other = read_holding(self._path)
+                if (other and not other.brief) or time.monotonic() >= deadline:
+                    return False
+                time.sleep(_LOOK_SECONDS)
             else:
                 return True
-        return False
 
     def _write(self, holding: Holding) -> None:
         data = msgspec.json.encode(holding)

@@ -1,0 +1,39 @@
+"""Who holds the embedded files: named at once, unless it is a command that is done in a moment."""
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from rollcall.errors import WarehouseHeldError
+from rollcall.warehouse.address import Embedded
+from rollcall.warehouse.holder import Holder
+
+
+@pytest.mark.parametrize("command", ["rollcall report", "rollcall check"])
+def test_a_command_that_only_looks_is_waited_for(tmp_path: Path, command: str) -> None:
+    address = Embedded(tmp_path / "warehouse")
+    looking = Holder(address, command)
+    threading.Timer(0.5, looking.close).start()
+    up = Holder(address, "rollcall up")
+    assert up.holding.command == "rollcall up"
+    up.close()
+
+
+def test_a_command_that_stays_is_named_at_once(tmp_path: Path) -> None:
+    address = Embedded(tmp_path / "warehouse")
+    up = Holder(address, "rollcall up")
+    with pytest.raises(WarehouseHeldError, match=r"\(rollcall up\) holds the embedded warehouse"):
+        Holder(address, "rollcall consume")
+    up.close()
+
+
+def test_a_command_that_only_looks_is_not_waited_for_without_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rollcall.warehouse.holder._BRIEF_SECONDS", 0.2)
+    address = Embedded(tmp_path / "warehouse")
+    looking = Holder(address, "rollcall report")
+    with pytest.raises(WarehouseHeldError, match=r"\(rollcall report\) holds"):
+        Holder(address, "rollcall up")
+    looking.close()
