@@ -32,7 +32,7 @@ up: $(READY) ## Run everything in one process with ./rollcall.toml
 
 test: $(READY) ## Run the tests, with coverage
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -n 2 --dist loadgroup
+	$(BIN)/coverage run -m pytest -n 2 --dist loadgroup --durations 25
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 

@@ -9,12 +9,15 @@ from clickhouse_connect.driver import Client
 from rollcall.errors import SettingsError
 from rollcall.settings.warehouse import WarehouseSettings
 from rollcall.warehouse.address import Embedded, Server
+from rollcall.warehouse.crashing import die_of_crashes
 
 
 def embedded_client(address: Embedded, settings: Mapping[str, Any]) -> Client:
     """Open a connection to the engine in this process."""
     address.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return clickhouse_connect.get_client(interface="chdb", path=str(address.path), settings=dict(settings))
+    client = clickhouse_connect.get_client(interface="chdb", path=str(address.path), settings=dict(settings))
+    die_of_crashes()
+    return client
 
 
 def server_client(address: Server, options: WarehouseSettings, settings: Mapping[str, Any]) -> Client:
