@@ -19,7 +19,7 @@ _NEVER_MS = 24 * 3600 * 1000
 
 _HEARTBEAT_SECONDS = 1.0
 _LEAVE_SECONDS = 5.0
-_SILENT_READS = 5
+_SILENT_TRIES = 5
 
 
 def group_id(topic: str, group: str) -> str:
@@ -95,14 +95,26 @@ class KafkaReader:
                 break
             wait = min(self._patience, deadline - loop.time())
             if wait <= 0:
+                membership.lost = True  # the client has stopped fetching; a new one does not
                 raise LogUnavailableError(f"Kafka has records of {self._topic} but gave none in {longest:g} s")
         return entries
 
     async def commit(self, entries: Sequence[Entry]) -> None:
-        """See `rollcall.eventlog.Reader.commit`. Entries of partitions that were handed over are left out."""
+        """See `rollcall.eventlog.Reader.commit`. Entries of partitions that were handed over are left out.
+
+        A client whose commits fail again and again is replaced as one that cannot read is: its group may have lost it
+        in a way that it does not notice. The new one commits the same.
+        """
         self._refuse_when_closed()
-        if entries and self._membership:
-            await self._membership.commit(following_of(self._topic, entries))
+        if not entries:
+            return
+        membership = await self.join()
+        try:
+            await membership.commit(following_of(self._topic, entries))
+        except LogUnavailableError:
+            self._note_silence(membership)
+            raise
+        self._silent = 0
 
     async def rewind(self) -> None:
         """See `rollcall.eventlog.Reader.rewind`."""
@@ -154,7 +166,7 @@ class KafkaReader:
     def _note_silence(self, membership: Membership) -> None:
         """The client mends most troubles by itself; when it has not for a long time, start over."""
         self._silent += 1
-        if self._silent >= _SILENT_READS:
+        if self._silent >= _SILENT_TRIES:
             self._silent = 0
             membership.lost = True
 
