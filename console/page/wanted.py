@@ -86,7 +86,7 @@ class Wanted:
         """Return the address of this view, or of one changed from it; any change but of the page begins at page 1."""
         if changes and "page" not in changes:
             changes["page"] = 1
-        view = replace(self, **changes)  # type: ignore[arg-type]
+        view = replace(self, **changes)  # type: ignore[arg-type]  # names and types are those of the fields
         query = {"site": view.site, "q": view.search, "show": view.show, "sort": view.sorting, "page": str(view.page)}
         plain = {"q": "", "show": "all", "sort": "-last_activity", "page": "1"}
         return "/?" + urlencode({name: value for name, value in query.items() if plain.get(name) != value}) + "#people"

@@ -64,7 +64,7 @@ async def _first_webhook(reader: Warehouse, settings: Settings, site: str) -> da
     # An empty table answers with the epoch where the column cannot be NULL in the aggregate.
     if first is None or first.year < 2002:
         return None
-    return first.astimezone(settings.sites[site].zone()).date()  # type: ignore[no-any-return]
+    return first.astimezone(settings.sites[site].zone()).date()  # type: ignore[no-any-return]  # rows are untyped
 
 
 def _is_low(row: Row, limit: float, begun: date | None) -> bool:

@@ -86,5 +86,5 @@ def unshrink(driver: Chrome) -> None:
 
 
 def _log(driver: Chrome, kind: str) -> list[dict[str, Any]]:
-    entries: list[dict[str, Any]] = driver.get_log(kind)  # type: ignore[no-untyped-call]
+    entries: list[dict[str, Any]] = driver.get_log(kind)  # type: ignore[no-untyped-call]  # selenium is half typed
     return entries

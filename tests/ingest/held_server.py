@@ -35,7 +35,7 @@ async def main(folder: Path) -> None:
             await asyncio.sleep(0.005)
         await append(topic, records)
 
-    log.append = held  # type: ignore[method-assign]
+    log.append = held  # type: ignore[method-assign]  # held on purpose
     app = create_app(settings, log, topics, checks={})
     await serve(app, "127.0.0.1:0", drain_timeout=20, ready=lambda port: say(f"port {port}"))
     await log.close()

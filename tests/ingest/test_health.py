@@ -31,7 +31,7 @@ async def foreign() -> None:
 
 
 def ask(path: str, **checks: object) -> httpx.Response:
-    app = Starlette(routes=health_routes(checks))  # type: ignore[arg-type]
+    app = Starlette(routes=health_routes(checks))  # type: ignore[arg-type]  # checks of any kind
 
     async def get() -> httpx.Response:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x") as client:

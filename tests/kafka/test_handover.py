@@ -104,3 +104,28 @@ async def test_what_is_not_committed_goes_to_the_next_owner(place: KafkaPlace) -
         assert set(texts(rest)).isdisjoint(texts([*theirs, *more]))
     finally:
         await log.close()
+
+
+async def test_a_member_whose_commits_are_never_answered_is_replaced(
+    place: KafkaPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = await place.open()
+    try:
+        await filled(log, place.consumed.name)
+        reader = await log.reader(place.consumed.name, "group")
+        entries = await read_all(reader, COUNT)
+        stuck = reader._membership
+        assert stuck
+
+        async def never_answered(_: object) -> None:
+            raise LogUnavailableError("Kafka took longer than 5 s for committing")
+
+        monkeypatch.setattr(stuck, "_write_down", never_answered)
+        for _ in range(5):
+            with pytest.raises(LogUnavailableError):
+                await reader.commit(entries)
+        await reader.commit(entries)
+        assert reader._membership is not stuck
+        assert (await log.state(place.consumed.name)).lag == {"group": 0}
+    finally:
+        await log.close()

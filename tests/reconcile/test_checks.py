@@ -31,7 +31,7 @@ async def findings(settings: Settings) -> dict[str, Finding]:
 
 def registered(jira: JiraSite, **changed: object) -> None:
     wanted = {"name": "Rollcall", "url": HERE, "events": list(EVENTS), "secret": SECRET}
-    jira.site.registry.add(**{**wanted, **changed})  # type: ignore[arg-type]
+    jira.site.registry.add(**{**wanted, **changed})  # type: ignore[arg-type]  # values of many types
 
 
 async def test_all_is_well(tmp_path: Path) -> None:

@@ -234,7 +234,7 @@ async def test_lists_of_ids_hold_1_to_1000(client: httpx.AsyncClient, path: str)
 async def test_strangers_and_wrong_tokens(site: Site, client: httpx.AsyncClient) -> None:
     for auth in (None, ("svc@acme.example", "wrong")):
         async with client_of(site) as stranger:
-            stranger.auth = auth  # type: ignore[assignment]
+            stranger.auth = auth  # type: ignore[assignment]  # httpx takes it
             assert (await stranger.get(f"{V3}/myself")).status_code == 401
             assert (await stranger.get(f"{V3}/applicationrole")).status_code == 401
             assert (await stranger.get(f"{V3}/serverInfo")).status_code == 200

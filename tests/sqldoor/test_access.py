@@ -154,7 +154,7 @@ def test_other_paths_are_not_there(door: Door) -> None:
 
 def test_requests_that_cannot_be_read_are_refused(door: Door) -> None:
     def code(**request: object) -> str:
-        answer = httpx.post(door.url, **request)  # type: ignore[arg-type]
+        answer = httpx.post(door.url, **request)  # type: ignore[arg-type]  # values of many types
         return answer.headers["X-ClickHouse-Exception-Code"]
 
     assert code(content=b"x", headers={"Content-Encoding": "gzip"}) == "48"

@@ -42,11 +42,11 @@ FORMAT = re.compile(r"\bFORMAT\s+(\w+)\s*;?\s*$", re.IGNORECASE)
 
 def application(folder: Path, forced: dict[str, str]) -> Starlette:
     """The server; `forced` settings are such that its profile does not let anyone change."""
-    kept = chdb.connect(str(folder))  # type: ignore[no-untyped-call]
+    kept = chdb.connect(str(folder))  # type: ignore[no-untyped-call]  # chdb is not typed
 
     def run(url: dict[str, str], body: bytes) -> Any:
         parameters = {name.removeprefix("param_"): value for name, value in url.items() if name.startswith("param_")}
-        connection = chdb.connect(str(folder))  # type: ignore[no-untyped-call]
+        connection = chdb.connect(str(folder))  # type: ignore[no-untyped-call]  # chdb is not typed
         try:
             for name, value in url.items():
                 if name not in OF_HTTP and not name.startswith("param_"):

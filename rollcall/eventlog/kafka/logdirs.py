@@ -45,7 +45,7 @@ class DescribeLogDirsRequest_v1(RequestStruct):  # type: ignore[misc]  # noqa: N
 _Struct: TypeAlias = DescribeLogDirsRequest_v1
 
 
-class DescribeLogDirsRequest(Request[_Struct]):  # type: ignore[misc]
+class DescribeLogDirsRequest(Request[_Struct]):  # type: ignore[misc]  # aiokafka is not typed
     """Asks one broker for the size of its copies of a topic's partitions."""
 
     API_KEY = 35

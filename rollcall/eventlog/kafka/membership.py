@@ -187,7 +187,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
         entries = entries_of(found)
         for entry_tp, records in found.items():
             if entry_tp in self._positions:
-                self._positions[entry_tp].read = records[-1].offset + 1  # type: ignore[attr-defined]
+                self._positions[entry_tp].read = records[-1].offset + 1  # type: ignore[attr-defined]  # untyped
         return entries
 
     def _look_if_settled(self) -> None:
