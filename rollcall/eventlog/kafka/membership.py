@@ -137,14 +137,13 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
         """Called by the client before the group shares its partitions out anew."""
         self._handing_over = True
         self._look_if_settled()
-        if self._taking and not self._settled.is_set():
-            # The client gives no records from here on: who has some in hand should not wait for more.
-            with suppress(RuntimeError):  # its time is just over anyway
-                self._taking.reschedule(asyncio.get_running_loop().time())
+        if not self._settled.is_set():
+            self._cut_short()  # the client gives no records from here on: who has some in hand should commit them
         with suppress(TimeoutError):
             async with asyncio.timeout(self._hand_over):
                 await self._settled.wait()
         self._ready.clear()
+        self._cut_short()  # it would get records of the next partitions before it is known where those start
         self._handing_over = False
         async with self._committing:
             dropped = sum(position.read - position.committed for position in self._positions.values())
@@ -189,6 +188,11 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
             if entry_tp in self._positions:
                 self._positions[entry_tp].read = records[-1].offset + 1  # type: ignore[attr-defined]  # untyped
         return entries
+
+    def _cut_short(self) -> None:
+        if self._taking:
+            with suppress(RuntimeError):  # its time is just over anyway
+                self._taking.reschedule(asyncio.get_running_loop().time())
 
     def _look_if_settled(self) -> None:
         if all(position.read <= position.committed for position in self._positions.values()):
