@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import chdb
-
 from console.sqldoor import tables, vocabulary
 from console.sqldoor.limits import DoorLimits, Value
 from console.sqldoor.refusal import DoorError, engine_error
@@ -118,6 +116,8 @@ class Engine:
         return DoorError(error.code, error.body.replace(self._path, "…"))
 
     def _connect(self) -> Any:
+        import chdb  # only here: it takes 200 MB, and most commands do without
+
         return chdb.connect(self._path)  # type: ignore[no-untyped-call]  # chdb has no types
 
     def _rows(self, sql: str) -> list[dict[str, Any]]:
