@@ -41,15 +41,8 @@ def rounds(request: pytest.FixtureRequest) -> Rounds:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Side by side (pytest -n 2 --dist loadgroup), a file stays in one process, and so does everything with Kafka.
-
-    A process can open one chDB folder at a time, and one broker is enough.
-    """
-    for item in items:
-        folder = item.path.parent
-        group = "kafka" if folder.name == "kafka" else f"{folder.name}/{item.path.name}"
-        item.add_marker(pytest.mark.xdist_group(group))
-        if soak_seconds():
+    if soak_seconds():
+        for item in items:
             item.add_marker(pytest.mark.timeout(0), append=False)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from ..disk import SmallDisk
 from .installation import Installation
-from .test_kill import assert_stored
+from .oracle import assert_stored
 from .webhooks import Crowd
 
 pytestmark = pytest.mark.anyio
@@ -72,4 +72,4 @@ async def test_a_full_disk_is_survived(tmp_path: Path) -> None:
         assert ready.json()["log"] != "ok"
         await asyncio.to_thread(up.wait_until_written)
         assert up.stop() == 0, up.output
-        await assert_stored(tmp_path / "up", crowd)
+        await assert_stored(f"chdb://{tmp_path}/up/warehouse", crowd.accepted, crowd.sent)

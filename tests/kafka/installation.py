@@ -75,6 +75,17 @@ class OnKafka(Installation):
     def consumer_url(self) -> str:
         return f"http://127.0.0.1:{self.consumer_port}"
 
+    async def metric(self, url: str, name: str) -> float:
+        """What the process at an address says of a metric, named with its labels; 0 when it says nothing."""
+        async with httpx.AsyncClient(timeout=30) as client:
+            told = (await client.get(f"{url}/metrics")).text.splitlines()
+        return sum(float(line.split()[-1]) for line in told if line.startswith(name))
+
+    async def facts_waiting(self, url: str) -> float:
+        """How many facts wait to be written, as the process at an address says."""
+        labels = f'group="{WAREHOUSE_GROUP}",topic="{self.topic_prefix}.activity"'
+        return await self.metric(url, f"rollcall_log_lag_records{{{labels}}}")
+
     def begin(self) -> None:
         """Start ingest and a consumer."""
         self.start_consumer()
@@ -114,6 +125,13 @@ class OnKafka(Installation):
                 return (await client.get(f"{self.consumer_url}/healthz")).status_code == httpx.codes.OK
         except httpx.ConnectError:
             return False
+
+    async def consumer_at_work(self) -> None:
+        """Wait until the first consumer has written something."""
+        written = f'rollcall_consumed_records_total{{outcome="written",topic="{self.topic_prefix}.activity"}}'
+        async with asyncio.timeout(PATIENCE):
+            while not (await self.consumer_answers() and await self.metric(self.consumer_url, written)):
+                await asyncio.sleep(0.05)
 
     async def caught_up(self) -> None:
         """Wait until the consumers have written all that is on the log."""

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import httpx
 
 from tests.endtoend.installation import signature
-from tests.endtoend.webhooks import comment_created
+from tests.endtoend.webhooks import webhook
 from tests.kafka.report import Report
 
 _CLIENT_SECONDS = 30.0
@@ -84,7 +84,7 @@ class Load:
         async with httpx.AsyncClient(timeout=_CLIENT_SECONDS) as client:
             while not stop.is_set():
                 number = next(self._numbers)
-                _, body = comment_created(number)
+                body = webhook(number).body
                 self.sent.add(number)
                 begin = time.monotonic()
                 try:

@@ -31,7 +31,7 @@ async def test_one_broker_of_three_is_killed_in_turn(
     await asyncio.to_thread(on_cluster.begin)
     load = Load(on_cluster.webhook_url, report)
     async with load.posting():
-        for number in rounds(at_least=9):
+        for number in rounds(short=3, at_least=9):
             node = number % len(cluster.brokers)
             await load.until_accepted(100)
             await asyncio.to_thread(cluster.wait_until_whole, on_cluster.topic_prefix)

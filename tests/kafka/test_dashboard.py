@@ -64,6 +64,15 @@ async def test_it_counts_and_says_what_is_away(
     await asyncio.to_thread(server.start)
     await until(page, "/live", lambda answer: 'id="waiting" data-value="0"' in answer.text)
 
+    on_server.kill_consumer()
+    await asyncio.to_thread(post, range(21, 31))
+    await until(page, "/live", lambda answer: 'id="waiting" data-value="10"' in answer.text)
+    async with asyncio.timeout(60):
+        while await on_server.facts_waiting(on_server.url) != 10:
+            await asyncio.sleep(0.2)
+    on_server.start_consumer()
+    await until(page, "/live", lambda answer: 'id="waiting" data-value="0"' in answer.text)
+
     killable.kill()
     await until(
         page, "/live", lambda answer: re.search(r'class="bad"><dt>Event log</dt><dd id="log">.*Kafka', answer.text)
@@ -71,4 +80,4 @@ async def test_it_counts_and_says_what_is_away(
     await until(page, "/readyz", lambda answer: answer.json()["log"] != "ok")
     await asyncio.to_thread(killable.start)
     await until(page, "/readyz", lambda answer: answer.status_code == httpx.codes.OK)
-    await until(page, "/", lambda answer: answer.text.count("<tr data-account=") == 20)
+    await until(page, "/", lambda answer: answer.text.count("<tr data-account=") == 30)

@@ -11,9 +11,9 @@ from rollcall.eventlog import Record
 from rollcall.records import DeadLetter, encode
 from rollcall.settings import load_settings
 from rollcall.topics import topics_of
+from tests.endtoend.oracle import assert_stored
 from tests.endtoend.webhooks import comment_created
 from tests.kafka.installation import OnKafka
-from tests.kafka.oracle import assert_stored
 
 pytestmark = pytest.mark.anyio
 

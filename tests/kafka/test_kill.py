@@ -5,9 +5,9 @@ import random
 
 import pytest
 
+from tests.endtoend.oracle import assert_stored
 from tests.kafka.installation import OnKafka
 from tests.kafka.load import Load
-from tests.kafka.oracle import assert_stored
 from tests.kafka.report import Report
 from tests.rounds import Rounds
 
@@ -45,8 +45,9 @@ async def test_sigkill_of_the_consumer_between_insert_and_commit(
     load = Load(on_kafka.webhook_url, report)
     async with load.posting():
         for number in rounds():
-            on_kafka.start_consumer_that_dies(inserts=number % 4 + 1)
-            await asyncio.to_thread(on_kafka.wait_for_consumers_end)
+            with load.outage(f"consumer killed between insert and commit ({number})"):
+                on_kafka.start_consumer_that_dies(inserts=number % 4 + 1)
+                await asyncio.to_thread(on_kafka.wait_for_consumers_end)
         on_kafka.start_consumer()
         await load.until_accepted(100)
     await finished(on_kafka, load)
@@ -60,7 +61,7 @@ async def test_sigkill_of_the_consumer_at_random_moments(on_kafka: OnKafka, repo
     async with load.posting():
         for number in rounds(short=RANDOM_KILLS // 10, at_least=RANDOM_KILLS):
             with load.outage(f"consumer killed ({number})"):
-                await load.until_accepted(chance.randrange(50, 400))
+                await on_kafka.consumer_at_work()
                 await asyncio.sleep(chance.uniform(0.0, 3.0))
                 on_kafka.kill_consumer()
                 on_kafka.start_consumer()

@@ -27,11 +27,14 @@ async def test_8_consumers_on_12_partitions_joining_and_leaving(
     on_server: OnKafka, report: Report, rounds: Rounds
 ) -> None:
     chance = random.Random(42)
-    kills = changes = 0
+    kills = leaves = 0
     warehouse = await open_warehouse(on_server.warehouse_url, "a test")
     try:
-        # A merge would fold away what was written twice before it could be counted.
+        # A merge would fold away what was written twice before it could be counted; without any, parts pile up.
         await warehouse.command("SYSTEM STOP MERGES activity")
+        await warehouse.command(
+            "ALTER TABLE activity MODIFY SETTING parts_to_delay_insert = 1000000, parts_to_throw_insert = 1000000"
+        )
         for _ in range(MEMBERS):
             on_server.start_consumer()
         await asyncio.to_thread(on_server.start, "ingest")
@@ -43,7 +46,7 @@ async def test_8_consumers_on_12_partitions_joining_and_leaving(
                     leave = on_server.kill_consumer if number % 2 else on_server.stop_consumer
                     await asyncio.to_thread(leave, chance.randrange(MEMBERS))
                     on_server.start_consumer()
-                    kills, changes = kills + number % 2, changes + 2
+                    kills, leaves = kills + number % 2, leaves + 1
                     await asyncio.sleep(chance.uniform(0.0, 5.0 if rounds.long else 1.0))
         await on_server.caught_up()
         rows, facts = await rows_written(warehouse)
@@ -51,9 +54,9 @@ async def test_8_consumers_on_12_partitions_joining_and_leaving(
         await warehouse.close()
     await finished(on_server, load)
     report.say(
-        f"{MEMBERS} consumers on 12 partitions: {facts} facts, {kills} killed, {changes} joined or left, "
+        f"{MEMBERS} consumers on 12 partitions: {facts} facts, {leaves} left ({kills} killed) and as many joined, "
         f"{rows - facts} rows written twice"
     )
     assert load.refused == 0
-    # A member that dies leaves one batch uncommitted. One that is told to hand over commits first, unless it is slow.
-    assert rows - facts <= 2 * kills * on_server.batch_records
+    # Whoever goes leaves at most one batch uncommitted.
+    assert rows - facts <= leaves * on_server.batch_records

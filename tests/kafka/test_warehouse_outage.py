@@ -54,13 +54,6 @@ async def dead(server: StandIn) -> AsyncIterator[None]:
     await asyncio.to_thread(server.start)
 
 
-async def lag(client: httpx.AsyncClient, on_server: OnKafka) -> float:
-    """The lag that the consumer's metrics tell; 0 when they do not yet."""
-    told = (await client.get(f"{on_server.consumer_url}/metrics")).text.splitlines()
-    name = f'rollcall_log_lag_records{{group="warehouse",topic="{on_server.topic_prefix}.activity"}}'
-    return sum(float(line.split()[-1]) for line in told if line.startswith(name))
-
-
 async def troubles(client: httpx.AsyncClient, on_server: OnKafka) -> dict[str, str]:
     """What the consumer's /readyz says is wrong."""
     answer = await client.get(f"{on_server.consumer_url}/readyz")
@@ -80,7 +73,9 @@ async def outage(on_server: OnKafka, server: StandIn, report: Report, rounds: Ro
                     await asyncio.sleep(0.1)
             with load.outage(f"the warehouse {name} ({number})"):
                 async with fault(server), asyncio.timeout(60 + SECONDS):
-                    while await lag(client, on_server) < LAGGING or not await troubles(client, on_server):
+                    while await on_server.facts_waiting(on_server.consumer_url) < LAGGING or not await troubles(
+                        client, on_server
+                    ):
                         await asyncio.sleep(0.1)
                     await asyncio.sleep(SECONDS if rounds.long else 0)
                     told = await troubles(client, on_server)
