@@ -1,6 +1,8 @@
 """What every command shares: the settings option, the event loop, and errors turned into exit codes."""
 
+import os
 import sys
+import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated
@@ -34,7 +36,13 @@ def run(config: Path | None, body: Callable[[Settings], Awaitable[int]]) -> None
         config: The settings file, or None for the default one.
         body: The command; returns an exit code.
     """
-    raise typer.Exit(exit_code(config, body))
+    code = exit_code(config, body)
+    if any(not thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread()):
+        # It waits for a server that does not answer, and Python would wait for it.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    raise typer.Exit(code)
 
 
 def exit_code(config: Path | None, body: Callable[[Settings], Awaitable[int]]) -> int:

@@ -12,7 +12,9 @@ from console.opening import opened_log
 from console.page.page import Page
 from console.page.routes import page_routes
 from console.reading import open_for_reading
+from console.running import in_background
 from console.stopping import stop_on_signals
+from console.upkeep import measure
 from ingest.health import health_routes
 from ingest.server import serve
 from rollcall.settings import Settings, split_address
@@ -28,7 +30,11 @@ def dashboard(config: Config = None) -> None:
     async def body(settings: Settings) -> int:
         require_sites(settings)
         listen = settings.page.listen
-        async with opened_log(settings) as event_log, _reading(settings) as warehouse:
+        async with (
+            opened_log(settings) as event_log,
+            _reading(settings) as warehouse,
+            in_background(measure(settings, event_log)),
+        ):
             page = page_routes(Page(settings, warehouse, event_log, listen=listen))
             health = health_routes({"log": event_log.check, "warehouse": warehouse.ping})
             await serve(

@@ -99,7 +99,10 @@ class Consumer:
         total = 0
         try:
             while entries := await reader.read(self._settings.batch_records, 0.0):
-                await self._settle(reader, entries, await self._write(entries))
+                poison = await self._write(entries)
+                await self._set_aside(poison)
+                await self._commit(reader, entries)
+                self._count(entries, poison)
                 total += len(entries)
         finally:
             await reader.close()
@@ -112,7 +115,9 @@ class Consumer:
         entries = await self._patiently(lambda: self._fill(reader), stop)
         if entries:
             poison = await self._patiently(lambda: self._write(entries), stop)
-            await self._patiently(lambda: self._settle(reader, entries, poison), stop)
+            await self._patiently(lambda: self._set_aside(poison), stop)
+            await self._patiently(lambda: self._commit(reader, entries), stop)
+            self._count(entries, poison)
 
     async def _fill(self, reader: Reader) -> list[Entry]:
         """Read until the batch is full or its first record has waited long enough."""
@@ -121,9 +126,12 @@ class Consumer:
         until = time.monotonic() + self._settings.batch_seconds
         while entries and len(entries) < most and (left := until - time.monotonic()) > 0:
             try:
-                entries += await reader.read(most - len(entries), left)
+                more = await reader.read(most - len(entries), left)
             except LogUnavailableError:
                 break  # write what is here; the next read meets the trouble again
+            if not more:
+                break  # none came, or the log wants to know first what becomes of those
+            entries += more
         return entries
 
     async def _write(self, entries: Sequence[Entry]) -> list[Poison]:
@@ -134,15 +142,18 @@ class Consumer:
         self._gauge.weigh(len(entries), len(poison), first)
         return poison
 
-    async def _settle(self, reader: Reader, entries: Sequence[Entry], poison: Sequence[Poison]) -> None:
-        topic = self._source.topic
+    async def _set_aside(self, poison: Sequence[Poison]) -> None:
         if poison:
-            await set_aside(self._source.log, self._source.deadletter_topic, topic, poison)
-            log.warning("records set aside", topic=topic, records=len(poison), reason=poison[0].reason)
+            await set_aside(self._source.log, self._source.deadletter_topic, self._source.topic, poison)
+            log.warning("records set aside", topic=self._source.topic, records=len(poison), reason=poison[0].reason)
+
+    async def _commit(self, reader: Reader, entries: Sequence[Entry]) -> None:
         await reader.commit(entries)
         self._fault("committed")
-        CONSUMED.labels(topic, "written").inc(len(entries) - len(poison))
-        CONSUMED.labels(topic, "dead_letter").inc(len(poison))
+
+    def _count(self, entries: Sequence[Entry], poison: Sequence[Poison]) -> None:
+        CONSUMED.labels(self._source.topic, "written").inc(len(entries) - len(poison))
+        CONSUMED.labels(self._source.topic, "dead_letter").inc(len(poison))
 
     async def _patiently(self, call: Callable[[], Awaitable[_T]], stop: asyncio.Event) -> _T:
         """Call until it works; once told to stop, let the next failure through."""

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,6 +11,7 @@ from clickhouse_connect.driver import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, DataError
 
 from rollcall.errors import SettingsError, WarehouseUnavailableError
+from rollcall.logs import logger
 from rollcall.settings.warehouse import WarehouseSettings
 from rollcall.warehouse.address import Server, parse_warehouse_url
 from rollcall.warehouse.cluster import Cluster
@@ -31,6 +32,12 @@ WRITE_SETTINGS: Mapping[str, Any] = {
 
 _BAD_DATA = frozenset({6, 26, 27, 38, 41, 53, 69, 70, 72, 117, 131, 349, 407, 691})
 """ClickHouse error codes that blame the rows themselves: parsing, types, ranges, sizes."""
+
+
+_LAST_CALLS_SECONDS = 5.0
+"""How long a server may take to answer what is under way when everything else has stopped."""
+
+_log = logger(__name__)
 
 
 class RefusedRowsError(Exception):
@@ -61,6 +68,7 @@ class Warehouse:
         self._own = threading.local()
         self._clients: list[Client] = []
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="warehouse")
+        self._under_way: set[Future[Any]] = set()
 
     async def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[Row]:
         """Run a SELECT and return its rows as dicts; moments are aware datetimes in UTC.
@@ -120,8 +128,17 @@ class Warehouse:
         await self.query("SELECT 1")
 
     async def close(self) -> None:
-        """Wait for calls in flight, close every connection and give up the hold."""
-        await asyncio.to_thread(self._executor.shutdown)
+        """Wait for calls in flight, close every connection and give up the hold.
+
+        A server that does not answer is waited for only so long: what it was sent is sent again after the next start.
+        """
+        self._executor.shutdown(wait=False, cancel_futures=True)
+        seconds = None if self.holder else _LAST_CALLS_SECONDS
+        _, left = await asyncio.to_thread(wait, set(self._under_way), seconds)
+        if left:
+            _log.warning("calls to the warehouse left unanswered", calls=len(left), seconds=seconds)
+        else:
+            await asyncio.to_thread(self._executor.shutdown)
         for client in self._clients:
             client.close()
         self._clients.clear()
@@ -129,7 +146,10 @@ class Warehouse:
             self.holder.close()
 
     async def _run(self, call: Callable[[Client], _T], *, inserting: bool = False) -> _T:
-        return await asyncio.get_running_loop().run_in_executor(self._executor, self._call, call, inserting)
+        future = self._executor.submit(self._call, call, inserting)
+        self._under_way.add(future)
+        future.add_done_callback(self._under_way.discard)
+        return await asyncio.wrap_future(future)
 
     def _call(self, call: Callable[[Client], _T], inserting: bool) -> _T:
         try:

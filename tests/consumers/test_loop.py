@@ -9,8 +9,9 @@ import pytest
 from consumers.activity import ActivityWriter
 from consumers.loop import Consumer, Source
 from consumers.writer import Poison
-from rollcall.errors import TooMuchPoisonError, WarehouseUnavailableError
+from rollcall.errors import LogUnavailableError, TooMuchPoisonError, WarehouseUnavailableError
 from rollcall.eventlog import Entry, EventLog, Record, Topic, open_log
+from rollcall.eventlog.sqlite.reader import SqliteReader
 from rollcall.records import decode_dead_letter, encode
 from rollcall.settings import ConsumerSettings
 from rollcall.warehouse import Warehouse
@@ -88,6 +89,23 @@ async def test_too_much_poison_stops_the_consumer_and_drains_nothing(event_log: 
         await consumer(event_log, warehouse).run(asyncio.Event())
     assert await lag(event_log) == 65
     assert [entry async for entry in event_log.scan(LETTERS.name)] == []
+
+
+async def test_letters_are_written_once_however_often_the_commit_fails(
+    event_log: EventLog, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    committed, failures = SqliteReader.commit, iter(range(4))
+
+    async def refused_at_first(reader: SqliteReader, entries: Sequence[Entry]) -> None:
+        if next(failures, None) is not None:
+            raise LogUnavailableError("away")
+        await committed(reader, entries)
+
+    monkeypatch.setattr(SqliteReader, "commit", refused_at_first)
+    await append(event_log, b"no record", *facts(5))
+    await run_until_empty(event_log, consumer(event_log, warehouse))
+    assert next(failures, None) is None
+    assert len([entry async for entry in event_log.scan(LETTERS.name)]) == 1
 
 
 class Moody(ActivityWriter):
