@@ -2,7 +2,6 @@
 
 import os
 import sys
-import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +12,7 @@ import uvloop
 from rollcall.errors import RollcallError, SettingsError
 from rollcall.logs import configure_logging
 from rollcall.settings import CONFIG_VARIABLE, Settings, load_settings
+from rollcall.warehouse import calls_left
 
 DONE, FAILED, WRONG_USAGE, INCOMPLETE = 0, 1, 2, 3
 """Exit codes: done; failed; wrong usage or settings; done but something is missing (it was printed)."""
@@ -37,8 +37,7 @@ def run(config: Path | None, body: Callable[[Settings], Awaitable[int]]) -> None
         body: The command; returns an exit code.
     """
     code = exit_code(config, body)
-    if any(not thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread()):
-        # It waits for a server that does not answer, and Python would wait for it.
+    if calls_left():
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

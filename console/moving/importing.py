@@ -47,9 +47,10 @@ async def require_fitting(warehouse: Warehouse, manifest: Manifest) -> None:
             f"the export is of Rollcall {manifest.made_by} (migration {newest}), which has other tables than this one "
             f"(migration {newest_here}); export again with the version that imports, after rollcall migrate there"
         )
+    # First, as a server that forbids a setting answers nothing else either.
+    await verify_insert_settings(warehouse)
     await require_current(warehouse)
     await require_shape(warehouse)
-    await verify_insert_settings(warehouse)
 
 
 async def import_from(folder: Path, manifest: Manifest, warehouse: Warehouse, showing: Showing) -> Imported:

@@ -1,6 +1,6 @@
 """The warehouse: ClickHouse on a server, or the same engine embedded as chDB."""
 
-from rollcall.warehouse.client import RefusedRowsError, Row, Warehouse, open_warehouse
+from rollcall.warehouse.client import RefusedRowsError, Row, Warehouse, calls_left, open_warehouse
 from rollcall.warehouse.migrations import migrate, require_current
 from rollcall.warehouse.rebuild import days_with_facts, rebuild_days
 from rollcall.warehouse.sites import record_sites
@@ -9,6 +9,7 @@ __all__ = [
     "RefusedRowsError",
     "Row",
     "Warehouse",
+    "calls_left",
     "days_with_facts",
     "migrate",
     "open_warehouse",

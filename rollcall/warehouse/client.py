@@ -40,6 +40,14 @@ _LAST_CALLS_SECONDS = 5.0
 _log = logger(__name__)
 
 
+_left: set[Future[Any]] = set()
+
+
+def calls_left() -> bool:
+    """Whether calls are under way that nobody waits for: Python would, at the end of the process."""
+    return any(not future.done() for future in _left)
+
+
 class RefusedRowsError(Exception):
     """The engine refuses these rows whatever the time: at least one of them is bad."""
 
@@ -137,6 +145,7 @@ class Warehouse:
         _, left = await asyncio.to_thread(wait, set(self._under_way), seconds)
         if left:
             _log.warning("calls to the warehouse left unanswered", calls=len(left), seconds=seconds)
+            _left.update(left)
         else:
             await asyncio.to_thread(self._executor.shutdown)
         for client in self._clients:

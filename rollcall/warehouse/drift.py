@@ -7,6 +7,7 @@ from rollcall.errors import SchemaError
 from rollcall.logs import logger
 from rollcall.warehouse.client import Warehouse
 from rollcall.warehouse.expected import Column, Shape, actual_shapes, expected_shapes
+from rollcall.warehouse.rewriting import rewritten
 
 log = logger(__name__)
 
@@ -39,12 +40,15 @@ async def drift(warehouse: Warehouse, *, unseen: Collection[str] = ()) -> list[D
     Raises:
         WarehouseUnavailableError: The engine cannot be asked.
     """
+    expected = {name: shape for name, shape in expected_shapes().items() if name not in unseen}
     actual = await actual_shapes(warehouse)
+    pairs = [(name, wanted, actual.get(name)) for name, wanted in expected.items()]
+    differing = {text for _, wanted, found in pairs if found for text in wanted.texts ^ found.texts}
+    written = await rewritten(warehouse, sorted(differing))
     return [
         difference
-        for name, wanted in expected_shapes().items()
-        if name not in unseen
-        for difference in _compared(name, wanted, actual.get(name))
+        for name, wanted, found in pairs
+        for difference in _compared(name, wanted.with_texts(written), found and found.with_texts(written))
     ]
 
 
@@ -70,10 +74,14 @@ def _compared(name: str, wanted: Shape, found: Shape | None) -> Iterator[Differe
     if found is None:
         yield Difference(name, "is missing", harmful)
         return
-    for what in ("engine", "key", "partition"):
+    for what in ("engine", "key", "partition", "target"):
         was, now = getattr(wanted, what), getattr(found, what)
         if was != now:
             yield Difference(name, f"has the {what} {now or 'none'} instead of {was or 'none'}", harmful)
+    if found.ttl and not wanted.ttl:
+        yield Difference(name, "has a TTL, which deletes what it holds", harmful)
+    if found.select != wanted.select:
+        yield Difference(name, "has another SELECT", harmful)
     columns = {column.name: column for column in found.columns}
     for column in wanted.columns:
         where, there = f"{name}.{column.name}", columns.pop(column.name, None)
@@ -81,6 +89,8 @@ def _compared(name: str, wanted: Shape, found: Shape | None) -> Iterator[Differe
             yield Difference(where, "is missing", harmful)
         elif wanted.types_are_ours and there != column:
             yield Difference(where, f"is {_said(there)} instead of {_said(column)}", harmful)
+        elif wanted.values.get(column.name) != found.values.get(column.name):
+            yield Difference(where, "is computed from something else", harmful)
     for extra in columns:
         yield Difference(f"{name}.{extra}", "is not of Rollcall", False)
 

@@ -15,13 +15,15 @@ wrote: then a load balancer may send every statement to another replica. All rep
 
 import asyncio
 import secrets
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 
 from rollcall.warehouse.client import Warehouse
 
 _STAGING = "user_day_states_staging_"
+_LEFT_BEHIND_SECONDS = 3600
 
 # The fact's row is chosen before the days are cut: two rows of one fact may lie on both sides of midnight. The
 # window by time is a day wider on each side and only spares reading.
@@ -107,7 +109,7 @@ async def days_with_facts(warehouse: Warehouse, site: str) -> set[date]:
 
 
 async def _rebuild_month(warehouse: Warehouse, site: str, timezone: str, month: Month) -> None:
-    staging = f"{_STAGING}{secrets.token_hex(6)}"
+    staging = f"{_STAGING}{int(time.time())}_{secrets.token_hex(6)}"
     parameters = {"site": site, "timezone": timezone, "start": month.start, "end": month.end}
     partition = f"('{site}', {month.number})"
     on_cluster = warehouse.cluster.on_cluster
@@ -149,13 +151,15 @@ async def _running_inserts(warehouse: Warehouse) -> set[str]:
 
 
 async def _drop_leftovers(warehouse: Warehouse) -> None:
-    """Drop staging tables of rebuilds that were killed; an hour tells them from one that runs."""
+    """Drop staging tables of rebuilds that were killed; an hour tells them from one that runs.
+
+    The hour is in their names: the embedded engine has every table made in 1970.
+    """
     rows = await warehouse.query(
-        "SELECT name, metadata_modification_time AS made FROM system.tables "
-        "WHERE database = currentDatabase() AND startsWith(name, {prefix:String})",
+        "SELECT name FROM system.tables WHERE database = currentDatabase() AND startsWith(name, {prefix:String})",
         {"prefix": _STAGING},
     )
-    for row in rows:
-        made: datetime = row["made"]
-        if datetime.now(tz=made.tzinfo) - made > timedelta(hours=1):
-            await warehouse.command(f"DROP TABLE IF EXISTS {row['name']} {warehouse.cluster.on_cluster}")
+    for name in (str(row["name"]) for row in rows):
+        made = name.removeprefix(_STAGING).split("_")[0]
+        if not made.isdecimal() or time.time() - int(made) > _LEFT_BEHIND_SECONDS:
+            await warehouse.command(f"DROP TABLE IF EXISTS {name} {warehouse.cluster.on_cluster}")

@@ -96,6 +96,14 @@ async def test_a_fact_that_lands_just_before_the_swap_is_kept(
     assert [who for who, _ in await user_days(warehouse)] == ["anna", "late"]
 
 
+async def test_rebuilds_side_by_side_leave_each_other_alone_and_old_remains_go(warehouse: Warehouse) -> None:
+    await write(warehouse, fact("history:1", "2026-11-02T10:00:00"))
+    await warehouse.command("CREATE TABLE user_day_states_staging_1700000000_ab AS user_day_states")
+    await asyncio.gather(*(rebuild_days(warehouse, "acme", BERLIN, [date(2026, 11, 2)]) for _ in range(12)))
+    assert len(await user_days(warehouse)) == 1
+    assert await warehouse.query("SELECT name FROM system.tables WHERE name LIKE '%staging%'") == []
+
+
 async def test_a_changed_time_zone_rebuilds_the_sites_days(tmp_path: Path) -> None:
     async with fresh_warehouse(tmp_path) as warehouse:
         await write(warehouse, fact("history:1", "2026-11-02T16:30:00"))
