@@ -34,10 +34,19 @@ CONSUMER_RETRIES = Counter(
 CONSUMER_RUNNING = Gauge(
     "rollcall_consumer_running", "1 while the consumer of a topic runs, 0 once it stopped.", ["topic"]
 )
-LOG_RECORDS = Gauge("rollcall_log_records", "Records kept on a topic of the log.", ["topic"])
-LOG_BYTES = Gauge("rollcall_log_bytes", "Bytes kept on a topic of the log.", ["topic"])
+LOG_LOST = Counter(
+    "rollcall_log_lost_records_total",
+    "Records that Kafka's retention removed before the consumers had read them, by topic.",
+    ["topic"],
+)
+LOG_RECORDS = Gauge(
+    "rollcall_log_records", "Records kept on a topic of the log; absent while it cannot be measured.", ["topic"]
+)
+LOG_BYTES = Gauge(
+    "rollcall_log_bytes", "Bytes kept on a topic of the log; absent while it cannot be measured.", ["topic"]
+)
 LOG_LAG = Gauge(
     "rollcall_log_lag_records",
-    "Records of a topic that a consumer group has yet to commit.",
+    "Records of a topic that a consumer group has yet to commit; absent while the log cannot be measured.",
     ["topic", "group"],
 )

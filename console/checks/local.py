@@ -31,6 +31,8 @@ async def local_findings(settings: Settings) -> AsyncIterator[Finding]:
         async with opened_log(settings) as event_log:
             await event_log.check()
             yield await _log(settings, event_log)
+            for remark in event_log.remarks:
+                yield Finding(f"topic {remark.topic}", not remark.remedy, remark.found, remark.remedy)
     except RollcallError as error:
         yield Finding("event log", False, str(error), _log_remedy(settings))
     try:

@@ -55,6 +55,21 @@ class TopicState:
     lag: dict[str, int]
 
 
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """Something about a topic that is not as the settings say, but can be lived with.
+
+    Attributes:
+        topic: Its full name.
+        found: What was found, in a sentence.
+        remedy: What to do about it; empty where it could only not be looked at.
+    """
+
+    topic: str
+    found: str
+    remedy: str = ""
+
+
 class Reader(Protocol):
     """One member of a consumer group, reading one topic.
 
@@ -98,6 +113,11 @@ class Reader(Protocol):
 
 class EventLog(Protocol):
     """A durable log of records, shared by several processes."""
+
+    @property
+    def remarks(self) -> Sequence[Remark]:
+        """What was found when the log was opened that somebody should look at."""
+        ...
 
     async def append(self, topic: str, records: Sequence[Record]) -> None:
         """Append all records or none, durably: when this returns they survive a crash of process and machine.

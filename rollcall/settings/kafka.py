@@ -33,7 +33,12 @@ class KafkaSettings(BaseModel):
     ] = 3
     min_insync_replicas: Annotated[
         int,
-        Field(ge=1, le=100, description="Copies that must have a record before a webhook is answered 204."),
+        Field(
+            ge=1,
+            le=100,
+            description="Copies that must have a record before a webhook is answered 204. A topic with a lower "
+            "`min.insync.replicas` is refused at start.",
+        ),
     ] = 2
     security_protocol: Annotated[
         Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"],
@@ -65,7 +70,7 @@ class KafkaSettings(BaseModel):
         int,
         Field(
             ge=_MIB,
-            description="Largest record. A dead letter needs 4/3 of `ingest.body_limit` and some more.",
+            description="Largest record. A dead letter needs 4/3 of `ingest.body_limit` and 8 KiB; less is refused.",
         ),
     ] = 48 * _MIB
     pending_bytes: Annotated[

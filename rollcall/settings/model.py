@@ -8,6 +8,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from rollcall.settings.addresses import checked_address, optional_address
 from rollcall.settings.kafka import KafkaSettings
+from rollcall.settings.letters import largest_body, letter_bytes
 from rollcall.settings.page import PageSettings
 from rollcall.settings.reconcile import ReconcileSettings
 from rollcall.settings.secrets import read_secret_file
@@ -28,7 +29,8 @@ class IngestSettings(Group):
         int,
         Field(
             ge=1024,
-            description="Largest webhook body, in bytes; a larger one is answered 413. Jira sends up to 25 MB.",
+            description="Largest webhook body, in bytes; a larger one is answered 413. Jira sends up to 25 MB. On "
+            "Kafka its dead letter has to fit into `kafka.message_bytes`.",
         ),
     ] = 32 * 1024 * 1024
     body_timeout: Annotated[
@@ -205,6 +207,19 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _readable_secrets(self) -> "Settings":
         self.sql_secret()
+        return self
+
+    @model_validator(mode="after")
+    def _room_for_letters(self) -> "Settings":
+        """A body that cannot be understood, and whose letter the log cannot take, would be refused for ever."""
+        needed = letter_bytes(self.ingest.body_limit)
+        if self.log_url.startswith("kafka:") and self.kafka.message_bytes < needed:
+            raise ValueError(
+                f"ingest.body_limit is {self.ingest.body_limit}, and the dead letter of a body of so many bytes does "
+                f"not fit into kafka.message_bytes, {self.kafka.message_bytes}: set kafka.message_bytes to at least "
+                f"{needed} (and kafka.pending_bytes to no less), or ingest.body_limit to at most "
+                f"{largest_body(self.kafka.message_bytes)}"
+            )
         return self
 
     def sql_secret(self) -> str:

@@ -17,6 +17,7 @@ from rollcall.warehouse.address import Server, parse_warehouse_url
 from rollcall.warehouse.cluster import Cluster
 from rollcall.warehouse.connecting import embedded_client, fitting, server_client
 from rollcall.warehouse.holder import Holder
+from rollcall.warehouse.trouble import explained
 
 Row = dict[str, Any]
 _T = TypeVar("_T")
@@ -171,9 +172,9 @@ class Warehouse:
             code = getattr(error, "code", None)
             if inserting and (code in _BAD_DATA or isinstance(error, DataError)):
                 raise RefusedRowsError(f"ClickHouse error {code}") from error
-            raise WarehouseUnavailableError(_brief(error)) from error
+            raise WarehouseUnavailableError(explained(error)) from error
         except (OSError, RuntimeError) as error:
-            raise WarehouseUnavailableError(_brief(error)) from error
+            raise WarehouseUnavailableError(explained(error)) from error
 
 
 async def open_warehouse(
@@ -205,9 +206,3 @@ async def open_warehouse(
             "user or name another one"
         ) from None
     return Warehouse(lambda: embedded_client(address, settings), holder=holder)
-
-
-def _brief(error: Exception) -> str:
-    """Return the first line of an engine's error, short enough for a log line."""
-    lines = str(error).strip().splitlines()
-    return (lines[0] if lines else type(error).__name__)[:300]

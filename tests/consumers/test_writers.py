@@ -12,8 +12,9 @@ from rollcall.records import License, Role, Seats, SnapshotComplete, User, encod
 from rollcall.warehouse import Warehouse
 
 from ..facts import entries, fact, ms
+from ..warehouse.engines import on_both_engines
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, on_both_engines]
 
 WHEN = ms("2026-11-02T02:00:00.123")
 

@@ -4,7 +4,10 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
+
+from rollcall.settings import Settings, load_settings
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = ROOT / "docker-compose.yml"
@@ -25,6 +28,17 @@ def services() -> dict[str, dict[str, Any]]:
 def filled(value: str) -> str:
     """A value as compose fills it, every variable with the same harmless text."""
     return re.sub(r"\$\{(\w+)[^}]*\}", "0123456789abcdef", value)
+
+
+def settings_of(name: str, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """What a service of ours takes from its environment and its file."""
+    service = services()[name]
+    mounted = dict(volume.split(":")[1::-1] for volume in service["volumes"])
+    with monkeypatch.context() as patch:
+        for variable, value in service["environment"].items():
+            patch.setenv(variable, filled(value))
+        patch.setenv("ROLLCALL_CONFIG", str(ROOT / mounted[service["environment"]["ROLLCALL_CONFIG"]]))
+        return load_settings()
 
 
 def variables(text: str) -> set[str]:

@@ -4,7 +4,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Sequence
 
-from rollcall.eventlog import Entry, Reader, Record, TopicState
+from rollcall.eventlog import Entry, Reader, Record, Remark, TopicState
 from rollcall.records import Activity, DeadLetter, decode_activity, decode_dead_letter
 
 
@@ -16,6 +16,8 @@ class MemoryLog:
         held: Appends wait while it is set.
         waiting: How many appends wait now.
     """
+
+    remarks: Sequence[Remark] = ()
 
     def __init__(self) -> None:
         self.records: dict[str, list[Record]] = {}

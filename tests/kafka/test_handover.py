@@ -6,6 +6,7 @@ import pytest
 
 from rollcall.errors import LogUnavailableError
 from rollcall.eventlog import Entry, EventLog, Reader, Record
+from rollcall.eventlog.kafka.reader import KafkaReader
 from tests.eventlog.contract import read_all, texts
 from tests.kafka.place import KafkaPlace, small
 
@@ -129,6 +130,26 @@ async def test_a_read_that_spans_a_hand_over_knows_what_it_read(place: KafkaPlac
         await log.close()
 
 
+async def test_what_is_committed_late_by_who_owns_it_again_is_not_read_again(place: KafkaPlace) -> None:
+    place.settings = small(request_timeout=2.5)  # the group waits 0.4 of that for a commit
+    log = await place.open()
+    topic = place.consumed.name
+    try:
+        await filled(log, topic)
+        first = await log.reader(topic, "group")
+        assert isinstance(first, KafkaReader)
+        entries = await read_all(first, COUNT)
+        second = await log.reader(topic, "group")
+        await second.close()
+        async with asyncio.timeout(30):
+            while len((await first.join())._positions) < 3:
+                await asyncio.sleep(0.05)
+        await first.commit(entries)  # of partitions that are its own again and begin where they did
+        assert await read_for(first, 1.0) == []
+    finally:
+        await log.close()
+
+
 async def test_a_member_whose_commits_are_never_answered_is_replaced(
     place: KafkaPlace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -136,6 +157,7 @@ async def test_a_member_whose_commits_are_never_answered_is_replaced(
     try:
         await filled(log, place.consumed.name)
         reader = await log.reader(place.consumed.name, "group")
+        assert isinstance(reader, KafkaReader)
         entries = await read_all(reader, COUNT)
         stuck = reader._membership
         assert stuck

@@ -5,9 +5,15 @@ import random
 
 import pytest
 
+from ingest.deadletters import FLOW, IDENTIFIER, RETRY
+from ingest.intake import Intake
 from rollcall.errors import LogUnavailableError
 from rollcall.eventlog import Record
+from rollcall.eventlog.kafka.sending import OVERHEAD
+from rollcall.records import decode_dead_letter
 from rollcall.settings import IngestSettings
+from rollcall.settings.letters import largest_body
+from rollcall.topics import Topics
 from tests.eventlog.contract import read_all, scanned
 from tests.kafka.place import KafkaPlace, small
 
@@ -27,6 +33,34 @@ async def test_the_dead_letter_of_the_largest_body(place: KafkaPlace) -> None:
             assert found[0] == value
         reader = await log.reader(place.consumed.name, "group")
         assert (await read_all(reader, 1))[0].value == value
+    finally:
+        await log.close()
+
+
+@pytest.mark.parametrize("message_bytes", [1024 * 1024, 48 * 1024 * 1024])
+async def test_the_largest_body_that_the_settings_allow_becomes_a_letter(place: KafkaPlace, message_bytes: int) -> None:
+    place.settings = small(message_bytes=message_bytes, compression="none", append_timeout=60, request_timeout=30)
+    body = random.Random(1).randbytes(largest_body(message_bytes))
+    headers = {name.encode(): b"\x01" * 300 for name in (FLOW, IDENTIFIER, RETRY)}
+    log = await place.open()
+    try:
+        intake = Intake(log, Topics(place.consumed, place.consumed, place.letters), append_timeout=60)
+        assert (await intake.take("s" * 63, body, headers)).outcome == "dead_letter"
+        [letter] = [decode_dead_letter(entry.value) async for entry in log.scan(place.letters.name)]
+        assert letter.payload == body
+    finally:
+        await log.close()
+
+
+async def test_the_largest_record_that_is_sent_is_taken(place: KafkaPlace) -> None:
+    place.settings = small(message_bytes=1024 * 1024, compression="none")
+    value = random.Random(1).randbytes(1024 * 1024 - OVERHEAD - len(b"key"))
+    log = await place.open()
+    try:
+        await log.append(place.consumed.name, [Record(value, b"key")])
+        assert [entry.value async for entry in log.scan(place.consumed.name)] == [value]
+        with pytest.raises(LogUnavailableError, match=r"kafka\.message_bytes"):
+            await log.append(place.consumed.name, [Record(value + b"x", b"key")])
     finally:
         await log.close()
 

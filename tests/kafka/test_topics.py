@@ -1,19 +1,17 @@
 """Topics are made as the settings say, or refused in words that say what to do."""
 
 import asyncio
-import time
-from collections.abc import Mapping
-from typing import Any
 
 import pytest
 from confluent_kafka.admin import AdminClient
-from confluent_kafka.admin._config import ConfigResource
-from confluent_kafka.admin._resource import ResourceType
-from confluent_kafka.cimpl import NewTopic
 
 from rollcall.errors import SettingsError
 from rollcall.eventlog import Record, Topic
+from rollcall.eventlog.kafka import open_kafka_log
+from rollcall.settings import RetentionSettings, Settings
+from rollcall.topics import topics_of
 from tests.eventlog.contract import scanned
+from tests.kafka.administrator import config_of, make
 from tests.kafka.broker.choosing import Chosen
 from tests.kafka.place import KafkaPlace, small
 
@@ -25,22 +23,9 @@ def admin(kafka: Chosen) -> AdminClient:
     return AdminClient({"bootstrap.servers": kafka.address})
 
 
-def config_of(admin: AdminClient, topic: str) -> Mapping[str, Any]:
-    resource = ConfigResource(ResourceType.TOPIC, topic)
-    return {name: entry.value for name, entry in admin.describe_configs([resource])[resource].result().items()}
-
-
-def make(admin: AdminClient, topic: str, config: dict[str, str]) -> None:
-    admin.create_topics([NewTopic(topic, 1, 1, config=config)])[topic].result()
-    deadline = time.monotonic() + 30
-    while topic not in admin.list_topics().topics:  # created, but not told to every broker yet
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 async def refusal(place: KafkaPlace) -> str:
     with pytest.raises(SettingsError) as refused:
-        await place.open()
+        await (await place.open()).close()
     return str(refused.value)
 
 
@@ -55,6 +40,15 @@ async def test_a_topic_is_made_with_partitions_copies_and_retention(place: Kafka
     assert config["min.insync.replicas"] == "1"
     assert config["max.message.bytes"] == str(place.settings.message_bytes)
     assert config["flush.messages"] == "1"  # a single copy has to be on the disk before it is acknowledged
+
+
+async def test_the_days_of_the_settings_reach_the_topics(place: KafkaPlace, admin: AdminClient) -> None:
+    retention = RetentionSettings(activity_days=2.5, deadletter_days=40)
+    topics = topics_of(Settings(topic_prefix=place.consumed.name.partition(".")[0], retention=retention))
+    log = await open_kafka_log([place.address], topics.all(), place.settings)
+    await log.close()
+    kept = {topic.name: int(config_of(admin, topic.name)["retention.ms"]) / 86_400_000 for topic in topics.all()}
+    assert kept == {topics.activity.name: 2.5, topics.directory.name: 2.5, topics.deadletter.name: 40}
 
 
 async def test_a_missing_topic_that_may_not_be_made(place: KafkaPlace, admin: AdminClient) -> None:

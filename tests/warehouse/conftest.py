@@ -1,13 +1,5 @@
-"""The server of the tests that speak to one."""
+"""The server of the tests that speak to one, and a warehouse on it or on the embedded engine."""
 
-from collections.abc import Iterator
+from .engines import clickhouse, warehouse, warehouse_url
 
-import pytest
-
-from .servers import Chosen, server
-
-
-@pytest.fixture(scope="session")
-def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chosen]:
-    with server(tmp_path_factory.mktemp("clickhouse") / "data") as chosen:
-        yield chosen
+__all__ = ["clickhouse", "warehouse", "warehouse_url"]

@@ -4,59 +4,77 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from secrets import token_hex
 
 from tests.docker import docker_answers
 
+from .container import image, in_docker
+from .guard import Guard, guard_of
+
 ADDRESS_VARIABLE = "ROLLCALL_TEST_CLICKHOUSE"
-COMPOSE = Path(__file__).parents[2] / "docker-compose.yml"
+ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """A server: its warehouse_url with a database of its own, and whether it is a real one."""
+    """A server that is ours to fill.
+
+    Attributes:
+        url: Its warehouse_url, with a database of its own.
+        real: Whether it is a real server.
+        by_user: The same for each user of deploy/clickhouse/users.xml, if the server has them all at once.
+    """
 
     url: str
     real: bool
+    by_user: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
-def image() -> str:
-    """The image of docker-compose.yml, so that what is tested is what is started."""
-    [line] = [line for line in COMPOSE.read_text().splitlines() if "clickhouse/clickhouse-server:" in line]
-    return line.split("image:")[1].strip()
+OF_THE_FILE = "tests/warehouse/test_users.py"
+"""Needs the users of deploy/clickhouse/users.xml."""
+
+SPEAKING = (
+    "tests/consumers/test_writers.py",
+    "tests/moving/test_round_trip.py",
+    "tests/warehouse/test_identity.py",
+    "tests/warehouse/test_rebuild.py",
+    "tests/warehouse/test_server.py",
+    OF_THE_FILE,
+)
+"""The tests that speak to it, most of them to the embedded engine too. All others are on the embedded engine alone, but
+for those that need a stand-in to harm, to put behind TLS or to hold settings."""
 
 
 def what() -> str:
     """For the header of the test run."""
+    left_out = {OF_THE_FILE} if os.environ.get(ADDRESS_VARIABLE) else set()
+    return f"{_which()}; {', '.join(name for name in SPEAKING if name not in left_out)} speak to it"
+
+
+def _which() -> str:
     if os.environ.get(ADDRESS_VARIABLE):
         return f"the server given by {ADDRESS_VARIABLE}"
     if docker_answers():
-        return f"{image()} in Docker, by testcontainers"
-    return "NO REAL SERVER (no Docker): clickhouse-connect's HTTP client on chDB behind a stand-in and the SQL door"
+        return f"{image()} in Docker, with deploy/clickhouse/users.xml"
+    return "NO REAL SERVER (no Docker), a stand-in: chDB with deploy/clickhouse/users.xml, behind HTTP"
 
 
 @contextmanager
 def server(folder: Path) -> Iterator[Chosen]:
-    """A server with a database that nothing is in."""
-    database = f"rollcall_test_{token_hex(4)}"
+    """A server to fill; Docker's and the stand-in are come to as `rollcall` of deploy/clickhouse/users.xml."""
     with ExitStack() as stack:
         if address := os.environ.get(ADDRESS_VARIABLE):
-            yield Chosen(f"{address.rstrip('/')}/{database}", True)
+            yield Chosen(f"{address.rstrip('/')}/rollcall_test_{token_hex(4)}", True)
         elif docker_answers():
-            from testcontainers.core.container import DockerContainer
-            from testcontainers.core.wait_strategies import HttpWaitStrategy
-
-            container = DockerContainer(image()).with_exposed_ports(8123).with_env("CLICKHOUSE_SKIP_USER_SETUP", "1")
-            container.waiting_for(HttpWaitStrategy(8123, "/ping").for_status_code(200))
-            stack.enter_context(container)
-            where = f"{container.get_container_host_ip()}:{container.get_exposed_port(8123)}"
-            yield Chosen(f"clickhouse://{where}/{database}", True)
+            by_user = stack.enter_context(in_docker())
+            yield Chosen(by_user["rollcall"], True, by_user)
         else:
-            yield Chosen(stack.enter_context(stand_in(folder)).url, False)
+            made = stack.enter_context(guarded(folder, guard_of("rollcall")))
+            yield Chosen(made.address("rollcall"), False)
 
 
 class StandIn:
@@ -64,23 +82,32 @@ class StandIn:
 
     Args:
         folder: The files of the embedded engine that it answers from.
+        guard: Whom it lets in; without one everybody, who may do everything.
         forced: Settings that its profile does not let anyone change.
     """
 
-    def __init__(self, folder: Path, **forced: str) -> None:
+    def __init__(self, folder: Path, guard: Guard | None = None, forced: Mapping[str, str] | None = None) -> None:
         self._folder = folder
-        self._forced = [f"{name}={value}" for name, value in forced.items()]
+        self.guard = guard or Guard()
+        self._forced = [f"{name}={value}" for name, value in (forced or {}).items()]
         self._process: subprocess.Popen[str] | None = None
         self.port = 0
 
     @property
     def url(self) -> str:
-        return f"clickhouse://127.0.0.1:{self.port}/default"
+        return self.address("default")
+
+    def address(self, database: str) -> str:
+        """Where its guard lets one in."""
+        scheme = "clickhouses" if self.guard.certificate else "clickhouse"
+        user = f"{self.guard.user}:{self.guard.password}@" if self.guard.user else ""
+        return f"{scheme}://{user}127.0.0.1:{self.port}/{database}"
 
     def start(self) -> None:
         """Start it, at the port it had before."""
-        command = [sys.executable, "-m", "tests.warehouse.standin", str(self._folder), str(self.port), *self._forced]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=COMPOSE.parent)
+        command = [sys.executable, "-m", "tests.warehouse.standin", str(self._folder), str(self.port)]
+        command += [*self._forced, *self.guard.arguments]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
         assert self._process.stdout
         self.port = int(self._process.stdout.readline())
 
@@ -107,8 +134,20 @@ class StandIn:
 
 @contextmanager
 def stand_in(folder: Path, **forced: str) -> Iterator[StandIn]:
-    """A stand-in that runs."""
-    made = StandIn(folder, **forced)
+    """A stand-in that runs and lets everybody in."""
+    with _running(StandIn(folder, forced=forced)) as made:
+        yield made
+
+
+@contextmanager
+def guarded(folder: Path, guard: Guard) -> Iterator[StandIn]:
+    """A stand-in that runs behind a guard."""
+    with _running(StandIn(folder, guard)) as made:
+        yield made
+
+
+@contextmanager
+def _running(made: StandIn) -> Iterator[StandIn]:
     made.start()
     try:
         yield made

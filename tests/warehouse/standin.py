@@ -1,12 +1,13 @@
 """A process that answers as a ClickHouse server does, from chDB: what comes over HTTP is run as sent.
 
-Not a real server: it has one user who may do everything, and no replication. `python -m tests.warehouse.standin FOLDER
-PORT [SETTING=VALUE ...]` prints its port, any free one for 0.
+Not a real server: it has one user at a time and no replication. Without a guard everybody is that user, and may do
+everything. `python -m tests.warehouse.standin FOLDER PORT [SETTING=VALUE ...]` prints its port, any free one for 0.
 """
 
+import argparse
 import re
 import socket
-import sys
+import ssl
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
+
+from ..deploy.users import lend
+from .letting_in import Naming, refusal
 
 OF_HTTP = {
     "query",
@@ -40,14 +44,25 @@ INSERT = re.compile(r"\s*(INSERT INTO .*?)\s+FORMAT\s+(\w+)\s*", re.DOTALL | re.
 FORMAT = re.compile(r"\bFORMAT\s+(\w+)\s*;?\s*$", re.IGNORECASE)
 
 
-def application(folder: Path, forced: dict[str, str]) -> Starlette:
-    """The server; `forced` settings are such that its profile does not let anyone change."""
-    kept = chdb.connect(str(folder))  # type: ignore[no-untyped-call]  # chdb is not typed
+def application(folder: Path, forced: dict[str, str], user: str, password: str, config: Path | None) -> Starlette:
+    """The server.
+
+    Args:
+        folder: The files of the embedded engine.
+        forced: Settings that its profile does not let anyone change.
+        user: The only one who comes in; empty lets everybody in.
+        password: Of the user; empty if only a certificate will do.
+        config: A configuration of users, whose `default` the engine runs all as.
+    """
+    place = f"{folder}?config-file={config}" if config else str(folder)
+    kept = chdb.connect(place)  # type: ignore[no-untyped-call]  # chdb is not typed
 
     def run(url: dict[str, str], body: bytes) -> Any:
         parameters = {name.removeprefix("param_"): value for name, value in url.items() if name.startswith("param_")}
-        connection = chdb.connect(str(folder))  # type: ignore[no-untyped-call]  # chdb is not typed
+        connection = chdb.connect(place)  # type: ignore[no-untyped-call]  # chdb is not typed
         try:
+            if database := url.get("database"):
+                connection.query(f"USE `{database}`")
             for name, value in url.items():
                 if name not in OF_HTTP and not name.startswith("param_"):
                     if name in forced:
@@ -70,6 +85,8 @@ def application(folder: Path, forced: dict[str, str]) -> Starlette:
             connection.close()
 
     async def ask(request: Request) -> Response:
+        if user and (refused := refusal(request, user, password)):
+            return PlainTextResponse(refused, 403, {"X-ClickHouse-Exception-Code": "516"})
         url = dict(parse_qsl(request.url.query, keep_blank_values=True))
         try:
             return Response(await run_in_threadpool(run, url, await request.body()))
@@ -86,8 +103,34 @@ def application(folder: Path, forced: dict[str, str]) -> Starlette:
     return Starlette(routes=[Route("/ping", ping), Route("/", ask, methods=["GET", "POST"])])
 
 
-if __name__ == "__main__":
-    listener = socket.create_server(("127.0.0.1", int(sys.argv[2])))
-    app = application(Path(sys.argv[1]), dict(pair.split("=", 1) for pair in sys.argv[3:]))
+def main() -> None:
+    """Serve until killed."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("port", type=int)
+    parser.add_argument("forced", nargs="*")
+    parser.add_argument("--user", default="")
+    parser.add_argument("--password", default="")
+    parser.add_argument("--of-the-file", action="store_true", help="the user is one of deploy/clickhouse/users.xml")
+    parser.add_argument("--certificate", help="speak TLS with this certificate and key")
+    parser.add_argument("--authority", help="ask for certificates that this one signed")
+    given = parser.parse_args()
+    listener = socket.create_server(("127.0.0.1", given.port))
+    config = lend(given.folder.with_name(f"{given.folder.name}-config"), given.user) if given.of_the_file else None
+    forced = dict(pair.split("=", 1) for pair in given.forced)
+    app = application(given.folder, forced, given.user, given.password, config)
     print(listener.getsockname()[1], flush=True)
-    uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False)).run([listener])
+    serving = uvicorn.Config(
+        app,
+        http=Naming,
+        log_config=None,
+        access_log=False,
+        ssl_certfile=given.certificate,
+        ssl_ca_certs=given.authority,
+        ssl_cert_reqs=ssl.CERT_REQUIRED if given.authority else ssl.CERT_NONE,
+    )
+    uvicorn.Server(serving).run([listener])
+
+
+if __name__ == "__main__":
+    main()

@@ -10,8 +10,9 @@ import pytest
 from rollcall.warehouse import Warehouse
 
 from ..facts import fact, ms, write
+from .engines import on_both_engines
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, on_both_engines]
 
 
 async def rows(warehouse: Warehouse, columns: str) -> list[tuple[Any, ...]]:

@@ -2,16 +2,16 @@
 
 import asyncio
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from rollcall.warehouse import Warehouse, days_with_facts, migrate, open_warehouse, rebuild_days, record_sites
 
-from ..facts import ACME, TOKYO, fact, fresh_warehouse, ms, write
+from ..facts import ACME, TOKYO, fact, ms, write
+from .engines import migrated, on_both_engines
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, on_both_engines]
 
 BERLIN = "Europe/Berlin"
 
@@ -104,19 +104,18 @@ async def test_rebuilds_side_by_side_leave_each_other_alone_and_old_remains_go(w
     assert await warehouse.query("SELECT name FROM system.tables WHERE name LIKE '%staging%'") == []
 
 
-async def test_a_changed_time_zone_rebuilds_the_sites_days(tmp_path: Path) -> None:
-    async with fresh_warehouse(tmp_path) as warehouse:
-        await write(warehouse, fact("history:1", "2026-11-02T16:30:00"))
-        assert await record_sites(warehouse, {"acme": ACME}) == []
-        assert await user_days(warehouse) == [("anna", "2026-11-02")]
-        assert await record_sites(warehouse, {"acme": TOKYO}) == ["acme"]
-        assert await user_days(warehouse) == [("anna", "2026-11-03")]
+async def test_a_changed_time_zone_rebuilds_the_sites_days(warehouse: Warehouse) -> None:
+    await write(warehouse, fact("history:1", "2026-11-02T16:30:00"))
+    assert await record_sites(warehouse, {"acme": ACME}) == []
+    assert await user_days(warehouse) == [("anna", "2026-11-02")]
+    assert await record_sites(warehouse, {"acme": TOKYO}) == ["acme"]
+    assert await user_days(warehouse) == [("anna", "2026-11-03")]
 
 
-async def test_migrations_apply_once_and_survive_reopening(tmp_path: Path) -> None:
-    async with fresh_warehouse(tmp_path) as warehouse:
+async def test_migrations_apply_once_and_survive_reopening(warehouse_url: str) -> None:
+    async with migrated(warehouse_url) as warehouse:
         await write(warehouse, fact("history:1", "2026-11-02T16:30:00"))
-    warehouse = await open_warehouse(f"chdb://{tmp_path}/warehouse", "a test")
+    warehouse = await open_warehouse(warehouse_url, "a test")
     try:
         assert await migrate(warehouse) == []
         assert await user_days(warehouse) == [("anna", "2026-11-02")]

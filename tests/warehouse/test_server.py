@@ -1,62 +1,52 @@
 """The same warehouse over HTTP: migrations, inserts, rebuilds and queries, on the server that the header names."""
 
-from collections.abc import AsyncIterator
 from datetime import date
 from pathlib import Path
 
 import pytest
 
 from rollcall.errors import SettingsError
-from rollcall.settings import WarehouseSettings
-from rollcall.warehouse import RefusedRowsError, Warehouse, migrate, open_warehouse, rebuild_days, record_sites
-from rollcall.warehouse.database import create_database
+from rollcall.warehouse import RefusedRowsError, Warehouse, migrate, open_warehouse, rebuild_days
 from rollcall.warehouse.drift import drift
 from rollcall.warehouse.insert_settings import verify_insert_settings
 
-from ..facts import SITES, fact, ms, write
+from ..facts import fact, ms, write
 from ..sqldoor.house import open_house
-from .servers import Chosen, stand_in
+from .engines import on_the_server
+from .servers import stand_in
 
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-async def served(clickhouse: Chosen) -> AsyncIterator[Warehouse]:
-    await create_database(clickhouse.url, WarehouseSettings())
-    warehouse = await open_warehouse(clickhouse.url, "a test")
-    try:
-        await migrate(warehouse)
-        await record_sites(warehouse, SITES)
-        yield warehouse
-    finally:
-        await warehouse.close()
+@on_the_server
+async def test_migrated_once_and_as_expected(warehouse: Warehouse) -> None:
+    assert await migrate(warehouse) == []
+    assert await drift(warehouse) == []
 
 
-async def test_migrated_once_and_as_expected(served: Warehouse) -> None:
-    assert await migrate(served) == []
-    assert await drift(served) == []
-
-
-async def test_facts_become_user_days_and_a_rebuild_mends_them(served: Warehouse) -> None:
-    await verify_insert_settings(served)
+@on_the_server
+async def test_facts_become_user_days_and_a_rebuild_mends_them(warehouse: Warehouse) -> None:
+    await verify_insert_settings(warehouse)
     midnight = ms("2026-11-01T23:00:00")
-    await write(served, fact("history:1", midnight - 3), fact("history:1", midnight + 2, source="reconcile"))
-    assert len(await served.query("SELECT * FROM user_days WHERE account_id = 'anna'")) == 2
-    await rebuild_days(served, "acme", "Europe/Berlin", [date(2026, 11, 1)])
-    [row] = await served.query("SELECT day, first_at FROM user_days WHERE account_id = 'anna'")
+    await write(warehouse, fact("history:1", midnight - 3), fact("history:1", midnight + 2, source="reconcile"))
+    assert len(await warehouse.query("SELECT * FROM user_days WHERE account_id = 'anna'")) == 2
+    await rebuild_days(warehouse, "acme", "Europe/Berlin", [date(2026, 11, 1)])
+    [row] = await warehouse.query("SELECT day, first_at FROM user_days WHERE account_id = 'anna'")
     assert (row["day"].isoformat(), row["first_at"].microsecond) == ("2026-11-02", 2000)
 
 
-async def test_text_travels_whole(served: Warehouse) -> None:
+@on_the_server
+async def test_text_travels_whole(warehouse: Warehouse) -> None:
     odd = "comment:\t'\\\n\"{x:String}ü☃:created"
-    await write(served, fact(odd, "2026-11-02T10:00:00", site="odd"))
-    [row] = await served.query("SELECT event_key FROM activity WHERE event_key = {key:String}", {"key": odd})
+    await write(warehouse, fact(odd, "2026-11-02T10:00:00", site="odd"))
+    [row] = await warehouse.query("SELECT event_key FROM activity WHERE event_key = {key:String}", {"key": odd})
     assert row["event_key"] == odd
 
 
-async def test_a_bad_row_is_told_from_a_server_that_is_away(served: Warehouse) -> None:
+@on_the_server
+async def test_a_bad_row_is_told_from_a_server_that_is_away(warehouse: Warehouse) -> None:
     with pytest.raises(RefusedRowsError):
-        await served.insert_lines("activity_in", [b'{"site": "acme", "occurred_at": "never"}'])
+        await warehouse.insert_lines("activity_in", [b'{"site": "acme", "occurred_at": "never"}'])
 
 
 @pytest.mark.parametrize("name", ["async_insert", "insert_deduplicate", "max_partitions_per_insert_block"])

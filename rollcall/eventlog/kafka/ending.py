@@ -28,18 +28,25 @@ async def end_producer(producer: Any, patience: float) -> None:
         if sender.sender_task:
             # It would fail once more, on a transaction that there never was.
             sender.sender_task.remove_done_callback(sender._fail_all)
-        producer._message_accumulator.fail_all(_GIVEN_UP)
+        accumulator = producer._message_accumulator
+        for batches in accumulator._batches.values():
+            accumulator._pending_batches.update(batches)  # where one that was tried before looks for itself
+        accumulator.fail_all(_GIVEN_UP)
     await _force(client, tasks)
 
 
 async def end_consumer(consumer: Any, patience: float) -> None:
     """Leave the group for at most `patience` seconds, then hang up; the brokers notice by the session's end."""
-    client, coordinator, fetcher = consumer._client, consumer._coordinator, consumer._fetcher
-    tasks = [client._sync_task, *(getattr(coordinator, name, None) for name in _COORDINATORS_TASKS)]
-    if fetcher:
-        tasks += [fetcher._fetch_task, *fetcher._pending_tasks]
+    before = _tasks_of(consumer)
     await _stopped(consumer.stop, patience)
-    await _force(client, tasks)
+    # A rejoin under way may have begun new ones meanwhile.
+    await _force(consumer._client, {*before, *_tasks_of(consumer)})
+
+
+def _tasks_of(consumer: Any) -> set["asyncio.Task[Any] | None"]:
+    coordinator, fetcher = consumer._coordinator, consumer._fetcher
+    tasks = {consumer._client._sync_task, *(getattr(coordinator, name, None) for name in _COORDINATORS_TASKS)}
+    return tasks | {fetcher._fetch_task, *fetcher._pending_tasks} if fetcher else tasks
 
 
 async def end_admin(admin: Any, patience: float) -> None:

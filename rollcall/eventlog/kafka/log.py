@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from aiokafka.admin import AIOKafkaAdminClient
 
 from rollcall.errors import LogUnavailableError
-from rollcall.eventlog.interface import Entry, Record, Topic, TopicState
+from rollcall.eventlog.interface import Entry, Record, Remark, Topic, TopicState
 from rollcall.eventlog.kafka.connection import Connection, connection_of
+from rollcall.eventlog.kafka.coordinating import hear_group_errors
 from rollcall.eventlog.kafka.ending import end_admin
 from rollcall.eventlog.kafka.measuring import Measuring
 from rollcall.eventlog.kafka.quiet import quieten
@@ -15,7 +16,7 @@ from rollcall.eventlog.kafka.reader import KafkaReader
 from rollcall.eventlog.kafka.scan import scan
 from rollcall.eventlog.kafka.sending import Sending
 from rollcall.eventlog.kafka.stragglers import cut_when_closed, stragglers_gone
-from rollcall.eventlog.kafka.topic_config import check_config
+from rollcall.eventlog.kafka.topic_check import Checked, check_topics
 from rollcall.eventlog.kafka.topics import make_topics
 from rollcall.eventlog.kafka.trouble import within
 from rollcall.settings.kafka import KafkaSettings
@@ -35,8 +36,9 @@ class KafkaLog:
       longest outage of the consumers that loses nothing.
     """
 
-    def __init__(self, connection: Connection, insync: Mapping[str, int]) -> None:
-        """Take a connection, and the in-sync copies that each topic needs."""
+    def __init__(self, connection: Connection, insync: Mapping[str, int], remarks: Sequence[Remark] = ()) -> None:
+        """Take a connection, the in-sync copies that each topic needs, and what was found about the topics."""
+        self.remarks = remarks
         self._connection = connection
         self._insync = insync
         self._sending = Sending(connection, insync)
@@ -123,13 +125,14 @@ async def open_kafka_log(brokers: list[str], topics: Sequence[Topic], settings: 
     """
     quieten()
     cut_when_closed()
+    hear_group_errors()
     connection = connection_of(brokers, settings)
     try:
-        insync = await _prepared(connection, topics)
+        checked = await _prepared(connection, topics)
     except BaseException:
         await stragglers_gone()
         raise
-    log = KafkaLog(connection, insync)
+    log = KafkaLog(connection, checked.insync, checked.remarks)
     try:
         await log.start()
     except BaseException:
@@ -138,8 +141,8 @@ async def open_kafka_log(brokers: list[str], topics: Sequence[Topic], settings: 
     return log
 
 
-async def _prepared(connection: Connection, topics: Sequence[Topic]) -> dict[str, int]:
-    """See that brokers take us and topics are there; return how many in-sync copies each topic needs."""
+async def _prepared(connection: Connection, topics: Sequence[Topic]) -> Checked:
+    """See that brokers take us, and that topics are there and will do."""
     settings = connection.settings
     await reach(connection)
     admin = AIOKafkaAdminClient(**connection.arguments())
@@ -147,7 +150,8 @@ async def _prepared(connection: Connection, topics: Sequence[Topic]) -> dict[str
         async with within(3 * settings.request_timeout, "preparing the topics"):
             await admin.start()
             there = await make_topics(admin, topics, settings)
-            wanted = {topic.name: settings.min_insync_replicas for topic in topics}
-            return wanted | await check_config(admin, there, settings)
+            checked = await check_topics(admin, there, settings)
     finally:
         await end_admin(admin, _END_SECONDS)
+    made = {topic.name: settings.min_insync_replicas for topic in topics}
+    return Checked({**made, **checked.insync}, checked.remarks)

@@ -93,7 +93,9 @@ class Measuring:
         lag = {}
         for group in sorted(await self._groups_of(clients, topic, brokers)):
             done = await clients.admin.list_consumer_group_offsets(group_id(topic, group), partitions=tps)
-            lag[group] = sum(last[tp] - max(first[tp], done[tp].offset if tp in done else 0) for tp in tps)
+            if not done.keys() >= set(tps):  # a group that committed nothing is told as such
+                raise LogUnavailableError(f"Kafka does not say how far {group} is with {topic}")
+            lag[group] = sum(last[tp] - max(first[tp], done[tp].offset) for tp in tps)
         size = await _bytes(clients, topic, [tp.partition for tp in tps], brokers)
         return TopicState(sum(last[tp] - first[tp] for tp in tps), size, lag)
 

@@ -7,13 +7,15 @@ Partitions come and go while other members do. What keeps that clean:
 * A commit reaches only partitions that are owned now, and only forward. One that is on its way when partitions are to
   go is waited for: repeated after the group has moved on, it would overwrite the next owner's position.
 * Positions are taken from the brokers whenever partitions come. A group that is new is written down at once, so that
-  its lag shows before its first commit.
+  its lag shows before its first commit; and so is where one goes on whose next records were removed, so that this loss
+  is told once.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
@@ -21,6 +23,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from rollcall.errors import LogUnavailableError
 from rollcall.eventlog.interface import Entry
 from rollcall.eventlog.kafka.entries import entries_of
+from rollcall.eventlog.kafka.losses import Gaps, nothing_lost_yet, tell_of_loss
 from rollcall.eventlog.kafka.trouble import within
 from rollcall.logs import logger
 
@@ -28,6 +31,9 @@ _log = logger(__name__)
 
 _REBALANCE_GRACE = 0.5
 """Seconds a read may take beyond what it was given while partitions are being shared out anew."""
+
+
+_NO_LEADER = -1
 
 
 @dataclass(slots=True)
@@ -52,6 +58,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
         self._patience = patience
         self._hand_over = hand_over
         self._positions: dict[TopicPartition, Position] = {}
+        self._gaps = Gaps()
         self._ready = asyncio.Event()
         self._settled = asyncio.Event()
         self._committing = asyncio.Lock()
@@ -62,6 +69,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
 
     async def join(self, topic: str) -> None:
         """Join and wait for partitions; there may be none when others have them all. Raises KafkaError."""
+        nothing_lost_yet(topic)
         self._consumer.subscribe([topic], listener=self)
         await self._consumer.start()
         await self._ready.wait()
@@ -74,6 +82,8 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
         try:
             async with asyncio.timeout(max_wait + _REBALANCE_GRACE) as self._taking:
                 await self._ready.wait()
+                if self.lost:
+                    return []
                 found = await self._consumer.getmany(timeout_ms=round(max_wait * 1000), max_records=max_records)
         except TimeoutError:
             return []
@@ -97,7 +107,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
             return False
         async with within(self._patience, "looking for new records"):
             await self._ready.wait()
-            ends = await self._consumer.end_offsets(list(self._positions)) if self._positions else {}
+            ends = await self._consumer.end_offsets(self._led(self._positions))
         if self.lost:  # without positions, nothing would look like the end
             raise LogUnavailableError("Kafka's group gave partitions that could not be taken over")
         positions = self._positions
@@ -114,23 +124,27 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
             owned = {
                 tp: offset for tp, offset in following.items() if tp in positions and offset > positions[tp].committed
             }
-            if not owned or self._forgotten():
+            if not owned:
                 return
-            try:
-                async with within(self._patience, "committing"):
-                    await self._write_down(owned)
-            except _PassedOnError:
-                return
+            if not self._forgotten():
+                with suppress(_PassedOnError):
+                    async with within(self._patience, "committing"):
+                        lost = await self._gaps.losses(self._consumer, owned)
+                        await self._write_down(owned)
+                    tell_of_loss(lost)
+            self._gaps.settle(owned)
+            # Where the group has moved on there is nothing to wait for either.
             for tp, offset in owned.items():
                 positions[tp].committed = offset
+                if positions[tp].read < offset:  # it went and came back, while this was being written
+                    self._move(tp, offset)
             self._look_if_settled()
 
     async def rewind(self) -> None:
         """Read again from what was committed."""
+        self._gaps.forget()
         for tp, position in self._positions.items():
-            with suppress(IllegalStateError):  # it is being shared out anew, and will start from there anyway
-                self._consumer.seek(tp, position.committed)
-                position.read = position.committed
+            self._move(tp, position.committed)
         self._look_if_settled()
 
     async def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
@@ -148,6 +162,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
         async with self._committing:
             dropped = sum(position.read - position.committed for position in self._positions.values())
             self._positions = {}
+            self._gaps.forget()
         if dropped:
             _log.info("partitions handed over with records uncommitted", records=dropped, partitions=len(revoked))
 
@@ -165,16 +180,30 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
 
     async def _starting_positions(self, tps: list[TopicPartition]) -> dict[TopicPartition, Position]:
         committed = await self._consumer._coordinator.fetch_committed_offsets(tps)
-        first = await self._consumer.beginning_offsets(tps)
-        last = await self._consumer.end_offsets(tps)
-        start = {tp: committed[tp].offset if tp in committed else first[tp] for tp in tps}
-        if new := {tp: offset for tp, offset in start.items() if tp not in committed}:
-            await self._write_down(new)
-        for tp in tps:
+        led = self._led(tps)
+        first = await self._consumer.beginning_offsets(led)
+        last = await self._consumer.end_offsets(led)
+        start = {tp: committed[tp].offset if tp in committed else first.get(tp, 0) for tp in tps}
+        lost = {tp: first[tp] - start[tp] for tp in led if start[tp] < first[tp]}
+        if anew := {tp: first[tp] for tp in led if tp not in committed or tp in lost}:
+            await self._write_down(anew)
+        tell_of_loss(lost)
+        self._gaps.begin(unknown={tp for tp in tps if tp not in first and tp not in committed})
+        for tp in led:
             # Outside of what is kept: the client goes to the oldest record, and so do we.
             if not first[tp] <= start[tp] <= last[tp]:
                 start[tp] = first[tp]
         return {tp: Position(offset, offset) for tp, offset in start.items()}
+
+    def _led(self, tps: Iterable[TopicPartition]) -> list[TopicPartition]:
+        """Leave out partitions without a leader: nobody can say where they end, and the others can be read."""
+        cluster = self._consumer._client.cluster
+        return [tp for tp in tps if cluster.leader_for_partition(tp) != _NO_LEADER]
+
+    def _move(self, tp: TopicPartition, offset: int) -> None:
+        with suppress(IllegalStateError):  # it is being shared out anew, and starts from what is committed anyway
+            self._consumer.seek(tp, offset)
+            self._positions[tp].read = offset
 
     async def _write_down(self, offsets: Mapping[TopicPartition, int]) -> None:
         try:
@@ -182,11 +211,12 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
         except (CommitFailedError, IllegalStateError) as error:
             raise _PassedOnError(str(error)) from error
 
-    def _noted(self, found: Mapping[TopicPartition, Sequence[object]]) -> list[Entry]:
+    def _noted(self, found: Mapping[TopicPartition, Sequence[Any]]) -> list[Entry]:
         entries = entries_of(found)
         for entry_tp, records in found.items():
-            if entry_tp in self._positions:
-                self._positions[entry_tp].read = records[-1].offset + 1  # type: ignore[attr-defined]  # untyped
+            if position := self._positions.get(entry_tp):
+                self._gaps.look(entry_tp, position.read, records[0].offset)
+                position.read = records[-1].offset + 1
         return entries
 
     def _cut_short(self) -> None:

@@ -1,29 +1,22 @@
-"""Appending: an idempotent producer that is replaced when it has failed."""
+"""Appending: records go to partitions by their keys, in batches, through one idempotent producer."""
 
 import asyncio
-import time
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, KafkaTimeoutError, UnknownTopicOrPartitionError
+from aiokafka.errors import KafkaError
 
 from rollcall.errors import LogUnavailableError
 from rollcall.eventlog.interface import Record
 from rollcall.eventlog.kafka.budget import Budget
 from rollcall.eventlog.kafka.connection import Connection
-from rollcall.eventlog.kafka.ending import end_producer
+from rollcall.eventlog.kafka.producing import Producing
 from rollcall.eventlog.kafka.trouble import within
-from rollcall.logs import logger
-
-_log = logger(__name__)
 
 OVERHEAD = 128
 """Bytes counted for a record besides key and value: its frame in a batch, and its future."""
-
-_BATCH_BYTES = 1024 * 1024
-_REPLACE_PAUSE = 1.0
-"""Seconds between two producers; a failure that repeats at once must not become a storm of connections."""
 
 
 class Sending:
@@ -36,23 +29,18 @@ class Sending:
     """
 
     def __init__(self, connection: Connection, topics: Iterable[str]) -> None:
-        self._connection = connection
-        self._topics = list(topics)
         self._settings = connection.settings
         self._budget = Budget(connection.settings.pending_bytes)
-        self._producer: AIOKafkaProducer | None = None
-        self._starting = asyncio.Lock()
-        self._replaced_at = -_REPLACE_PAUSE
+        self._producing = Producing(connection, topics)
         self._running = 0
         self._idle = asyncio.Event()
         self._idle.set()
-        self._ending: set[asyncio.Task[None]] = set()
         self._closed = False
 
     async def start(self) -> None:
         """Connect. Raises LogUnavailableError."""
         async with within(self._settings.append_timeout, "connecting a producer"):
-            await self._usable()
+            await self._producing.get()
 
     async def append(self, topic: str, records: Sequence[Record]) -> None:
         """Append records; when this returns all in-sync copies have them.
@@ -69,10 +57,8 @@ class Sending:
         deliveries: list[asyncio.Future[Any]] = []
         try:
             async with within(self._settings.append_timeout, f"appending to {topic}"):
-                await self._deliver(topic, records, deliveries)
+                await self._deliver(await self._producing.get(), topic, records, deliveries)
         finally:
-            for delivery in deliveries:
-                delivery.add_done_callback(_look_at)
             self._budget.give_back(size, deliveries)
             self._running -= 1
             if not self._running:
@@ -82,64 +68,38 @@ class Sending:
         """Finish what was appended, within the patience of an append, and hang up."""
         self._closed = True
         await self._idle.wait()
-        producer, self._producer = self._producer, None
-        if producer:
-            self._end(producer)
-        if self._ending:
-            await asyncio.wait(self._ending)
+        await self._producing.close()
 
-    async def _deliver(self, topic: str, records: Sequence[Record], deliveries: "list[asyncio.Future[Any]]") -> None:
-        producer = await self._usable()
+    async def _deliver(
+        self,
+        producer: AIOKafkaProducer,
+        topic: str,
+        records: Sequence[Record],
+        deliveries: "list[asyncio.Future[Any]]",
+    ) -> None:
+        delivered = False
         try:
             for record in records:
-                deliveries.append(await producer.send(topic, record.value, key=record.key or None))
+                delivery = await producer.send(topic, record.value, key=record.key or None)
+                # Also of one that fails when nobody waits for it any more: the batches after it would be refused.
+                delivery.add_done_callback(partial(self._look_at, producer))
+                deliveries.append(delivery)
             # Not gather: cancelled, it would cancel the deliveries, which go on all the same.
             await asyncio.wait(deliveries)
             for delivery in deliveries:
                 delivery.result()
-        except (KafkaTimeoutError, UnknownTopicOrPartitionError):
-            raise  # full, or not told of the topic, for too long: no fault of the producer
-        except KafkaError as error:
-            self._replace(producer, error)
-            raise
+            delivered = True
+        finally:
+            if delivered:
+                self._producing.heard(producer)
+            else:
+                self._producing.unheard(producer)
 
-    async def _usable(self) -> AIOKafkaProducer:
-        async with self._starting:
-            if self._producer is None:
-                if time.monotonic() - self._replaced_at < _REPLACE_PAUSE:
-                    raise LogUnavailableError("the last append to Kafka failed; a new producer starts in a moment")
-                self._producer = await self._started()
-            return self._producer
-
-    async def _started(self) -> AIOKafkaProducer:
-        producer = AIOKafkaProducer(
-            acks="all",
-            enable_idempotence=True,
-            compression_type=None if self._settings.compression == "none" else self._settings.compression,
-            max_batch_size=_BATCH_BYTES,
-            max_request_size=self._settings.message_bytes,
-            **self._connection.arguments(),
-        )
-        try:
-            await producer.start()
-            await producer.client.set_topics(self._topics)
-        except BaseException:
-            self._end(producer, patience=0.1)
-            raise
-        return producer
-
-    def _replace(self, producer: AIOKafkaProducer, error: KafkaError) -> None:
-        if self._producer is producer:
-            _log.warning("appending to Kafka failed; starting a new producer", cause=repr(error))
-            self._producer = None
-            self._replaced_at = time.monotonic()
-            self._end(producer)
-
-    def _end(self, producer: AIOKafkaProducer, patience: float | None = None) -> None:
-        seconds = min(self._settings.append_timeout, 5.0) if patience is None else patience
-        task = asyncio.create_task(end_producer(producer, seconds))
-        self._ending.add(task)
-        task.add_done_callback(self._ending.discard)
+    def _look_at(self, producer: AIOKafkaProducer, delivery: "asyncio.Future[Any]") -> None:
+        if delivery.cancelled():
+            return
+        if isinstance(error := delivery.exception(), KafkaError):
+            self._producing.replace(producer, repr(error))
 
     def _measure(self, records: Sequence[Record]) -> int:
         """Return the bytes that records take; looks at all of them before any is sent."""
@@ -155,9 +115,3 @@ class Sending:
                 )
             total += size
         return total
-
-
-def _look_at(delivery: "asyncio.Future[Any]") -> None:
-    """Look at an outcome that nobody waits for any more, so that the event loop does not complain of it."""
-    if not delivery.cancelled():
-        delivery.exception()

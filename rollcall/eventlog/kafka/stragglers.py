@@ -11,7 +11,8 @@ from typing import Any
 from weakref import WeakSet
 
 import aiokafka.conn
-from aiokafka.conn import AIOKafkaConnection
+from aiokafka.conn import AIOKafkaConnection, CloseReason
+from aiokafka.errors import KafkaConnectionError, KafkaError
 
 _PATIENCE = 1.0
 _closing: set["asyncio.Future[None]"] = set()
@@ -24,6 +25,16 @@ class _Cut(AIOKafkaConnection):  # type: ignore[misc]  # aiokafka is not typed
     def _create_reader_task(self) -> Any:
         _alive.add(self)
         return super()._create_reader_task()
+
+    def send(self, request: Any, expect_response: bool = True) -> Any:
+        """Send a request. Raises KafkaConnectionError, also where uvloop raises RuntimeError: just after a reset."""
+        try:
+            return super().send(request, expect_response)
+        except (NotImplementedError, KafkaError):  # KafkaError is a RuntimeError too
+            raise
+        except RuntimeError as error:
+            self.close(reason=CloseReason.CONNECTION_BROKEN)
+            raise KafkaConnectionError(f"Connection at {self.host}:{self.port} broken: {error}") from error
 
     def close(self, reason: Any = None, exc: Any = None) -> Any:
         """Close it; what is returned is done when it is gone."""

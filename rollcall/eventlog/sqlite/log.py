@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from rollcall.clock import now_ms
-from rollcall.eventlog.interface import Entry, Record, Topic, TopicState
+from rollcall.eventlog.interface import Entry, Record, Remark, Topic, TopicState
 from rollcall.eventlog.sqlite.connection import unavailable
 from rollcall.eventlog.sqlite.limits import Limits
 from rollcall.eventlog.sqlite.place import make_place
@@ -30,6 +30,9 @@ class SqliteLog:
 
     Offsets have no gaps, and each topic is one partition, so order is that of appending, whatever the key.
     """
+
+    remarks: Sequence[Remark] = ()
+    """None: the file is as the settings say."""
 
     def __init__(
         self,

@@ -1,7 +1,9 @@
 """Three brokers on this machine, each a controller too, so that any one of them may go."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from confluent_kafka.admin import AdminClient
 
@@ -39,6 +41,13 @@ class Cluster:
 
     def wait_until_whole(self, prefix: str) -> None:
         """Wait until every copy of the topics that begin so is in sync, so that another broker may go."""
+        self._wait_until(prefix, lambda partition: len(partition.isrs) == _NODES)
+
+    def wait_until_led(self, prefix: str) -> None:
+        """Wait until every partition of the topics that begin so has a leader."""
+        self._wait_until(prefix, lambda partition: partition.leader >= 0)
+
+    def _wait_until(self, prefix: str, fine: Callable[[Any], bool]) -> None:
         admin = AdminClient({"bootstrap.servers": self.address, "log_level": 0})
         deadline = time.monotonic() + _PATIENCE
         while True:
@@ -46,7 +55,7 @@ class Cluster:
             partitions = [
                 part for topic in topics if str(topic.topic).startswith(prefix) for part in topic.partitions.values()
             ]
-            if partitions and all(len(part.isrs) == _NODES for part in partitions):
+            if partitions and all(fine(partition) for partition in partitions):
                 return
             assert time.monotonic() < deadline, "the cluster never became whole again"
             time.sleep(0.2)

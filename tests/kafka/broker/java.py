@@ -60,11 +60,19 @@ class JavaBroker:
 
     def format(self) -> None:
         """Make its data folder."""
-        tool = ["kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(self._properties)]
-        done = subprocess.run(
-            self._java("128m", *tool, *self._format_options), capture_output=True, text=True, check=False
-        )
+        storage = ["format", "-t", CLUSTER_ID, "-c", str(self._properties), *self._format_options]
+        self.tool("kafka.tools.StorageTool", *storage)
+
+    def segments(self, topic: str) -> list[Path]:
+        """Return the files in which it keeps the records of a topic."""
+        return sorted(self._data.glob(f"{topic}-*/*.log"))
+
+    def tool(self, name: str, *arguments: str) -> str:
+        """Run one of Kafka's own tools; return what it prints."""
+        command = self._java("128m", name, *arguments)
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
 
     def format_like(self, other: "JavaBroker", node: int) -> None:
         """Make its data folder from that of another broker of the same cluster, which takes no JVM."""

@@ -7,6 +7,7 @@ from tests.kafka.broker.guards import GUARDED, guard_properties, user_options
 from tests.kafka.broker.java import JavaBroker
 from tests.kafka.broker.ports import free_ports
 from tests.kafka.broker.properties import combined
+from tests.kafka.broker.rights import AUTHORIZER
 
 
 def single_broker(folder: Path) -> JavaBroker:
@@ -14,7 +15,8 @@ def single_broker(folder: Path) -> JavaBroker:
     certificates = make_certificates(folder.with_name(folder.name + "-certificates"))
     client, controller, *others = free_ports(2 + len(GUARDED))
     listeners = dict(zip(GUARDED, others, strict=True))
-    properties = combined(1, [(client, controller)], listeners) | guard_properties(certificates)
+    guarded = guard_properties(certificates)
+    properties = {**combined(1, [(client, controller)], listeners), **guarded, **AUTHORIZER}
     broker = JavaBroker(folder, client, properties, *user_options())
     broker.listeners = listeners
     broker.certificates = certificates
