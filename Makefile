@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 SOAK_MINUTES ?= 20
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test lint format docs schema requirements env screenshots bench bench-ingest bench-eventlog bench-backfill bench-scaling soak clean
+.PHONY: help setup demo up test lint format docs schema requirements env screenshots faults bench bench-ingest bench-eventlog bench-backfill bench-scaling soak clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,7 +32,7 @@ up: $(READY) ## Run everything in one process with ./rollcall.toml
 
 test: $(READY) ## Run the tests, with coverage
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 25
+	$(BIN)/coverage run -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations 25
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
@@ -75,6 +75,9 @@ bench-scaling: $(READY) ## 1, 2 and 4 consumer processes draining one Kafka topi
 
 bench-backfill: $(READY) ## Requests per 1,000 issues of a backfill, beside a client that asks issue by issue
 	$(BIN)/python bench/bench_backfill.py
+
+faults: $(READY) ## Have every fault on Kafka happen once: processes and brokers killed, hanging, out of disk
+	$(BIN)/python -m pytest -m fault
 
 soak: $(READY) ## Repeat every fault for its share of SOAK_MINUTES (20) and often enough, then run the longest stream
 	ROLLCALL_REQUIRE_KAFKA=real SOAK_MINUTES=$(SOAK_MINUTES) $(BIN)/python -m pytest -m "fault or soak" -o timeout=0
