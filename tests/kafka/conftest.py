@@ -45,8 +45,8 @@ def real(kafka: Chosen) -> None:
 
 
 @pytest.fixture(scope="session")
-def killable(kafka: Chosen, tmp_path_factory: pytest.TempPathFactory) -> Iterator[JavaBroker]:
-    """A broker to be killed and restarted; it answers when a test begins and when it ends."""
+def own_broker(kafka: Chosen, tmp_path_factory: pytest.TempPathFactory) -> Iterator[JavaBroker]:
+    """The Java broker that tests may harm."""
     if kafka.broker:
         yield kafka.broker
         return
@@ -60,7 +60,16 @@ def killable(kafka: Chosen, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 @pytest.fixture
+def killable(own_broker: JavaBroker) -> JavaBroker:
+    """A broker to be killed and restarted; it works when a test begins and when it ends."""
+    own_broker.wait_until_it_works()
+    return own_broker
+
+
+@pytest.fixture
 def place(kafka: Chosen) -> KafkaPlace:
+    if kafka.broker:
+        kafka.broker.wait_until_it_works()
     return KafkaPlace(kafka.address)
 
 

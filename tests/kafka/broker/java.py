@@ -10,6 +10,8 @@ import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
+from confluent_kafka.admin import AdminClient
+
 from tests.kafka.broker.certificates import Certificates
 from tests.kafka.broker.jars import classpath
 from tests.kafka.broker.ports import answers
@@ -98,6 +100,14 @@ class JavaBroker:
             assert self.process
             assert self.process.poll() is None, f"the broker ended\n{self.output}"
             assert time.monotonic() < deadline, f"the broker never answered\n{self.output}"
+            time.sleep(0.1)
+
+    def wait_until_it_works(self) -> None:
+        """Wait until it counts as a broker again: one that hung for long is none, for its controller, for a while."""
+        admin = AdminClient({"bootstrap.servers": self.address, "log_level": 0})
+        deadline = time.monotonic() + _START_SECONDS
+        while not admin.list_topics(timeout=_START_SECONDS).brokers:
+            assert time.monotonic() < deadline, f"the broker never came back\n{self.output}"
             time.sleep(0.1)
 
     def start(self) -> None:
