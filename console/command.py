@@ -37,7 +37,7 @@ def run(config: Path | None, body: Callable[[Settings], Awaitable[int]]) -> None
         body: The command; returns an exit code.
     """
     code = exit_code(config, body)
-    if calls_left():
+    if calls_left():  # Python would wait for their threads, which wait for a server that does not answer
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

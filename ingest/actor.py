@@ -27,7 +27,7 @@ NOBODY = Actor("", "")
 
 
 class _Account(msgspec.Struct, frozen=True):
-    accountId: str | None = None  # noqa: N815 - Jira's own name - Jira's own name, as below
+    accountId: str | None = None  # noqa: N815 - Jira's own name
     accountType: msgspec.Raw = ABSENT  # noqa: N815 - Jira's own name
 
 

@@ -21,7 +21,7 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         self._head_size = 0
         self._deadline: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         """Start the clock: a connection that sends nothing is no better than a slow one."""
         super().connection_made(transport)
         self._arm()

@@ -18,7 +18,7 @@ ABSENT = msgspec.Raw()
 class Envelope(msgspec.Struct, frozen=True):
     """The top of every webhook body (Atlassian's webhooks page)."""
 
-    webhookEvent: msgspec.Raw = ABSENT  # noqa: N815 - Jira's own name - Jira's own name, as all below
+    webhookEvent: msgspec.Raw = ABSENT  # noqa: N815 - Jira's own name
     timestamp: msgspec.Raw = ABSENT
     issue_event_type_name: msgspec.Raw = ABSENT
     user: msgspec.Raw = ABSENT

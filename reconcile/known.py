@@ -108,7 +108,7 @@ class WarehouseFacts:
         if not issue_ids:
             return []
         rows = await self._warehouse.query(
-            "SELECT event_key, max(activity.issue_id) AS issue, "  # noqa: S608 - constants - whole numbers only
+            "SELECT event_key, max(activity.issue_id) AS issue, "  # noqa: S608 - whole numbers only
             "toUnixTimestamp64Milli(argMax(occurred_at, version)) AS at FROM activity "
             "WHERE site = {site:String} AND family = 'comment' AND action = 'deleted' "
             f"AND activity.issue_id IN ({','.join(map(str, map(int, issue_ids)))}) "

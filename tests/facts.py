@@ -57,7 +57,14 @@ async def write(warehouse: Warehouse, *facts: Activity) -> list[Poison]:
 @asynccontextmanager
 async def fresh_warehouse(folder: Path) -> AsyncIterator[Warehouse]:
     """A real chDB warehouse with all migrations, in a folder of its own."""
-    warehouse = await open_warehouse(f"chdb://{folder}/warehouse", "a test")
+    async with migrated(f"chdb://{folder}/warehouse") as warehouse:
+        yield warehouse
+
+
+@asynccontextmanager
+async def migrated(url: str) -> AsyncIterator[Warehouse]:
+    """A warehouse with its tables and the sites of the tests."""
+    warehouse = await open_warehouse(url, "a test")
     try:
         await migrate(warehouse)
         await record_sites(warehouse, SITES)

@@ -91,7 +91,7 @@ async def import_from(folder: Path, manifest: Manifest, warehouse: Warehouse, sh
 
 async def _digest(warehouse: Warehouse, table: Moved, name: str, span: Span, final: str = "FINAL") -> tuple[int, int]:
     [row] = await warehouse.query(
-        f"SELECT {table.digest} FROM {name} {final} WHERE {span.condition(table)}",  # noqa: S608 - names of our own - names of our schema
+        f"SELECT {table.digest} FROM {name} {final} WHERE {span.condition(table)}",  # noqa: S608 - names of our own
         span.parameters(),
     )
     return row["rows"], row["digest"]
@@ -123,7 +123,7 @@ async def _missing(warehouse: Warehouse, table: Moved, staging: str, span: Span)
     """Return how many keys of a file the warehouse lacks."""
     key = f"({table.key_names})"
     rows: list[Row] = await warehouse.query(
-        f"SELECT count() AS lost FROM {staging} WHERE {key} NOT IN "  # noqa: S608 - names of our own - names of our schema
+        f"SELECT count() AS lost FROM {staging} WHERE {key} NOT IN "  # noqa: S608 - names of our own
         f"(SELECT {key} FROM {table.name} WHERE {span.condition(table)})",
         span.parameters(),
     )

@@ -34,13 +34,10 @@ WRITE_SETTINGS: Mapping[str, Any] = {
 _BAD_DATA = frozenset({6, 26, 27, 38, 41, 53, 69, 70, 72, 117, 131, 349, 407, 691})
 """ClickHouse error codes that blame the rows themselves: parsing, types, ranges, sizes."""
 
-
 _LAST_CALLS_SECONDS = 5.0
 """How long a server may take to answer what is under way when everything else has stopped."""
 
 _log = logger(__name__)
-
-
 _left: set[Future[Any]] = set()
 
 

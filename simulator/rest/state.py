@@ -19,7 +19,7 @@ from simulator.rest.throttle import Throttle
 from simulator.sender.stats import Stats
 
 EMAIL = "svc@acme.example"
-TOKEN = "simulator-token"  # noqa: S105 - of a simulated site - a made-up token of a made-up site
+TOKEN = "simulator-token"  # noqa: S105 - of a simulated site
 SCOPED_TOKEN = "simulator-scoped-token"  # noqa: S105 - of a simulated site
 _STORIES = 4_096
 

@@ -4,9 +4,12 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
-from rollcall.eventlog import Topic
+from rollcall.eventlog import EventLog, Record, Topic
 from rollcall.eventlog.kafka import KafkaLog, open_kafka_log
 from rollcall.settings import KafkaSettings
+
+COUNT = 30
+"""Records that `filled` appends: enough to reach every partition."""
 
 LONG_MS = 7 * 24 * 3600 * 1000
 
@@ -40,3 +43,10 @@ class KafkaPlace:
 
     async def open(self) -> KafkaLog:
         return await open_kafka_log(self.address.split(","), [self.consumed, self.letters], self.settings)
+
+
+async def filled(log: EventLog, topic: str) -> set[str]:
+    """Append records with keys of their own, and return what is in them."""
+    keys = [f"{n:03}" for n in range(COUNT)]
+    await log.append(topic, [Record(key.encode(), key.encode()) for key in keys])
+    return set(keys)

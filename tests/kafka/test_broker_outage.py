@@ -16,7 +16,7 @@ from tests.kafka.conftest import require_java
 from tests.kafka.installation import OnKafka, installed
 from tests.kafka.load import Load
 from tests.kafka.report import Report
-from tests.kafka.test_kill import finished
+from tests.kafka.underload import under_load
 from tests.rounds import Rounds
 
 pytestmark = [pytest.mark.anyio, pytest.mark.fault]
@@ -48,8 +48,7 @@ async def test_the_only_broker_is_killed_and_restarted(
     on_kafka: OnKafka, killable: JavaBroker, report: Report, rounds: Rounds
 ) -> None:
     await asyncio.to_thread(on_kafka.begin)
-    load = Load(on_kafka.webhook_url, report)
-    async with load.posting():
+    async with under_load(on_kafka, report) as load:
         for number in rounds(at_least=10):
             await load.until_accepted(100)
             with load.outage(f"the only broker killed and restarted ({number})"):
@@ -59,7 +58,6 @@ async def test_the_only_broker_is_killed_and_restarted(
                 await asyncio.to_thread(killable.start)
                 await load.until_accepted(20)
         await load.until_accepted(50)
-    await finished(on_kafka, load)
     assert_nobody_waited_long(load)
 
 
@@ -67,8 +65,7 @@ async def test_the_broker_hangs_without_closing(
     on_kafka: OnKafka, killable: JavaBroker, report: Report, rounds: Rounds
 ) -> None:
     await asyncio.to_thread(on_kafka.begin)
-    load = Load(on_kafka.webhook_url, report)
-    async with load.posting():
+    async with under_load(on_kafka, report) as load:
         for number in rounds():
             await load.until_accepted(100)
             with load.outage(f"the broker hangs ({number})"):
@@ -81,15 +78,13 @@ async def test_the_broker_hangs_without_closing(
                     killable.go_on()
                 await load.until_accepted(20)
         await load.until_accepted(50)
-    await finished(on_kafka, load)
     assert_nobody_waited_long(load)
 
 
 async def test_the_broker_is_slow(on_kafka: OnKafka, killable: JavaBroker, report: Report, rounds: Rounds) -> None:
     """It works a tenth of the time: an answer takes a second and more, the patience of a webhook 2.5 s."""
     await asyncio.to_thread(on_kafka.begin)
-    load = Load(on_kafka.webhook_url, report)
-    async with load.posting():
+    async with under_load(on_kafka, report) as load:
         await load.until_accepted(100)
         with load.outage("the broker slow"):
             for _ in rounds(short=STALLS):
@@ -100,7 +95,6 @@ async def test_the_broker_is_slow(on_kafka: OnKafka, killable: JavaBroker, repor
                     killable.go_on()
                 await asyncio.sleep(0.1)
         await load.until_accepted(50)
-    await finished(on_kafka, load)
     assert_nobody_waited_long(load)
 
 
@@ -134,8 +128,7 @@ async def test_the_brokers_log_disk_is_full(
 ) -> None:
     with installed(tmp_path, migrated, address=small_broker.address) as on_kafka:
         await asyncio.to_thread(on_kafka.begin)
-        load = Load(on_kafka.webhook_url, report)
-        async with load.posting():
+        async with under_load(on_kafka, report) as load:
             for number in rounds():
                 await load.until_accepted(100)
                 with load.outage(f"the broker's log disk full ({number})"):
@@ -147,5 +140,4 @@ async def test_the_brokers_log_disk_is_full(
                     await asyncio.to_thread(small_broker.revive)
                     await load.until_accepted(20)
             await load.until_accepted(50)
-        await finished(on_kafka, load)
     assert_nobody_waited_long(load)

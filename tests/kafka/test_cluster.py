@@ -8,9 +8,8 @@ import pytest
 
 from tests.kafka.broker.cluster import Cluster
 from tests.kafka.installation import OnKafka, installed
-from tests.kafka.load import Load
 from tests.kafka.report import Report
-from tests.kafka.test_kill import finished
+from tests.kafka.underload import under_load
 from tests.rounds import Rounds
 
 pytestmark = [pytest.mark.anyio, pytest.mark.fault]
@@ -29,8 +28,7 @@ async def test_one_broker_of_three_is_killed_in_turn(
     on_cluster: OnKafka, cluster: Cluster, report: Report, rounds: Rounds
 ) -> None:
     await asyncio.to_thread(on_cluster.begin)
-    load = Load(on_cluster.webhook_url, report)
-    async with load.posting():
+    async with under_load(on_cluster, report) as load:
         for number in rounds(short=3, at_least=9):
             node = number % len(cluster.brokers)
             await load.until_accepted(100)
@@ -40,13 +38,11 @@ async def test_one_broker_of_three_is_killed_in_turn(
                 await asyncio.sleep(4.0)  # longer than the controllers take to notice
                 await load.until_accepted(100)
             await asyncio.to_thread(cluster.brokers[node].start)
-    await finished(on_cluster, load)
 
 
 async def test_one_broker_of_three_hangs(on_cluster: OnKafka, cluster: Cluster, report: Report, rounds: Rounds) -> None:
     await asyncio.to_thread(on_cluster.begin)
-    load = Load(on_cluster.webhook_url, report)
-    async with load.posting():
+    async with under_load(on_cluster, report) as load:
         for number in rounds():
             node = number % len(cluster.brokers)
             await load.until_accepted(100)
@@ -58,4 +54,3 @@ async def test_one_broker_of_three_hangs(on_cluster: OnKafka, cluster: Cluster, 
                     await load.until_accepted(100)
                 finally:
                     cluster.brokers[node].go_on()
-    await finished(on_cluster, load)

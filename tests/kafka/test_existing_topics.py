@@ -11,7 +11,7 @@ from console.checks.finding import Finding
 from console.checks.local import local_findings
 from rollcall.errors import SettingsError
 from rollcall.eventlog import Remark
-from rollcall.eventlog.kafka.topic_config import wanted_config
+from rollcall.eventlog.kafka.topics.wanted import wanted_config
 from rollcall.settings import Settings
 from rollcall.topics import topics_of
 from tests.kafka.administrator import make

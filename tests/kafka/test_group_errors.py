@@ -7,8 +7,7 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.protocol.commit import OffsetFetchRequest, OffsetFetchResponse_v3
 
 from tests.eventlog.contract import read_all
-from tests.kafka.place import KafkaPlace
-from tests.kafka.test_handover import COUNT, filled
+from tests.kafka.place import COUNT, KafkaPlace, filled
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("real")]
 

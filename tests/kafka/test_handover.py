@@ -5,20 +5,12 @@ import asyncio
 import pytest
 
 from rollcall.errors import LogUnavailableError
-from rollcall.eventlog import Entry, EventLog, Reader, Record
+from rollcall.eventlog import Entry, Reader, Record
 from rollcall.eventlog.kafka.reader import KafkaReader
 from tests.eventlog.contract import read_all, texts
-from tests.kafka.place import KafkaPlace, small
+from tests.kafka.place import COUNT, KafkaPlace, filled, small
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("real")]
-
-COUNT = 30
-
-
-async def filled(log: EventLog, topic: str) -> set[str]:
-    keys = [f"{n:03}" for n in range(COUNT)]
-    await log.append(topic, [Record(key.encode(), key.encode()) for key in keys])
-    return set(keys)
 
 
 async def read_for(reader: Reader, seconds: float) -> list[Entry]:

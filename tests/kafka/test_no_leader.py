@@ -9,8 +9,7 @@ from rollcall.errors import LogUnavailableError
 from rollcall.eventlog import EventLog, Reader
 from tests.eventlog.contract import texts
 from tests.kafka.broker.cluster import Cluster
-from tests.kafka.place import KafkaPlace, small
-from tests.kafka.test_handover import COUNT, filled
+from tests.kafka.place import COUNT, KafkaPlace, filled, small
 
 pytestmark = pytest.mark.anyio
 

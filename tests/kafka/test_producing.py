@@ -5,6 +5,8 @@ from contextlib import suppress
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaConnectionError
+from aiokafka.protocol.metadata import MetadataRequest
 
 from rollcall.errors import LogUnavailableError
 from rollcall.eventlog import Record
@@ -69,5 +71,24 @@ async def test_a_producer_that_hears_no_more_of_the_brokers_is_replaced(
         async with asyncio.timeout(30):
             while not await append(log, impatient, 5.0):
                 pass
+    finally:
+        await log.close()
+
+
+async def test_a_connection_that_was_reset_a_moment_ago_is_a_broken_one(place: KafkaPlace) -> None:
+    """Until aiokafka has noticed, uvloop raises what aiokafka does not expect of a connection."""
+    log = await place.open()
+    try:
+        producer = log._sending._producing._producer
+        assert producer
+        connection = next(iter(producer.client._conns.values()))
+        transport = connection._writer.transport
+        transport.abort()
+        while "closed=True" not in repr(transport):  # uvloop tells it nowhere else
+            await asyncio.sleep(0)
+        assert connection._writer  # aiokafka has not noticed
+        with pytest.raises(KafkaConnectionError, match="broken"):
+            connection.send(MetadataRequest([]))
+        assert await append(log, place, 10.0)
     finally:
         await log.close()

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from rollcall.errors import SettingsError
 from rollcall.eventlog import Topic, open_log
@@ -63,4 +63,6 @@ def test_a_password_is_in_no_text(tmp_path: Path) -> None:
     (tmp_path / "password").write_text("secret\n")
     settings = KafkaSettings(security_protocol="sasl_ssl", username="me", password_file=tmp_path / "password")
     assert settings.secret() == "secret"
-    assert "secret" not in repr(KafkaSettings(security_protocol="sasl_ssl", username="me", password="secret"))  # type: ignore[arg-type]
+    assert "secret" not in repr(
+        KafkaSettings(security_protocol="sasl_ssl", username="me", password=SecretStr("secret"))
+    )

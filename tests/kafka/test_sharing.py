@@ -9,7 +9,7 @@ from rollcall.warehouse import Warehouse, open_warehouse
 from tests.kafka.installation import OnKafka
 from tests.kafka.load import Load
 from tests.kafka.report import Report
-from tests.kafka.test_kill import finished
+from tests.kafka.underload import finished
 from tests.rounds import Rounds
 
 pytestmark = [pytest.mark.anyio, pytest.mark.fault]

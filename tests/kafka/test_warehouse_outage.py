@@ -9,9 +9,8 @@ import pytest
 
 from rollcall.warehouse import open_warehouse
 from tests.kafka.installation import OnKafka
-from tests.kafka.load import Load
 from tests.kafka.report import Report
-from tests.kafka.test_kill import finished
+from tests.kafka.underload import under_load
 from tests.rounds import Rounds
 from tests.warehouse.servers import StandIn
 
@@ -64,8 +63,7 @@ async def troubles(client: httpx.AsyncClient, on_server: OnKafka) -> dict[str, s
 
 async def outage(on_server: OnKafka, server: StandIn, report: Report, rounds: Rounds, name: str, fault: Fault) -> None:
     await asyncio.to_thread(on_server.begin)
-    load = Load(on_server.webhook_url, report)
-    async with httpx.AsyncClient(timeout=30) as client, load.posting():
+    async with httpx.AsyncClient(timeout=30) as client, under_load(on_server, report) as load:
         for number in rounds():
             await load.until_accepted(50)
             async with asyncio.timeout(60):
@@ -84,7 +82,6 @@ async def outage(on_server: OnKafka, server: StandIn, report: Report, rounds: Ro
                     )
                     assert (await client.get(f"{on_server.url}/readyz")).status_code == httpx.codes.OK
             await load.until_accepted(50)
-    await finished(on_server, load)
     assert load.refused == 0
 
 

@@ -73,6 +73,13 @@ async def up(given: Settings) -> AsyncIterator[Watched]:
         await running
 
 
+async def read_once(given: Settings, jira: JiraSite, searches: int = 0) -> None:
+    """Run `up` until it has searched for issues more often than that, and does nothing more."""
+    async with up(given) as runs:
+        await comes(lambda: jira.site.requests[SEARCH] > searches)
+        await quiet(runs)
+
+
 async def comes(true: Callable[[], bool]) -> None:
     async with asyncio.timeout(60):
         while not true():
@@ -93,9 +100,7 @@ async def test_what_jira_refuses_is_not_asked_for_again_and_again(tmp_path: Path
     async with jira_site(SITE, permissions=permissions) as jira:
         given = settings(jira, tmp_path)
         for _ in range(2):
-            async with up(given) as runs:
-                await comes(lambda: jira.site.requests[SEARCH] > 0)
-                await quiet(runs)
+            await read_once(given, jira)
         assert jira.site.requests[MYSELF] == 1
 
 
@@ -106,9 +111,7 @@ async def test_a_directory_alone_is_no_run(tmp_path: Path) -> None:
             await rollcall.reconcile(Asked(Wanted(), only=Only.DIRECTORY))
             await rollcall.reconcile(Asked(Wanted(days=3)))
         jira.site.requests.clear()
-        async with up(given) as runs:
-            await comes(lambda: jira.site.requests[SEARCH] > 0)
-            await quiet(runs)
+        await read_once(given, jira)
         assert jira.site.requests[MYSELF] == 1
 
 
@@ -127,15 +130,11 @@ async def test_a_run_by_hand_is_a_run(tmp_path: Path) -> None:
 async def test_activity_that_failed_is_gone_on_with_after_a_restart(tmp_path: Path) -> None:
     async with jira_site(SITE, forced={SEARCH: DOWN}) as jira:
         given = settings(jira, tmp_path)
-        async with up(given) as runs:
-            await comes(lambda: jira.site.requests[SEARCH] > 1)
-            await quiet(runs)
+        await read_once(given, jira, 1)
         assert (tmp_path / "reconcile" / "acme.json").exists()
         asked = jira.site.requests[LICENSES]
         jira.faults()
-        async with up(given) as runs:
-            await comes(lambda: jira.site.requests[SEARCH] > 2)
-            await quiet(runs)
+        await read_once(given, jira, 2)
         assert jira.site.requests[MYSELF] == 2
         assert jira.site.requests[LICENSES] == asked == 1
         assert not (tmp_path / "reconcile" / "acme.json").exists()
@@ -179,8 +178,6 @@ async def test_without_a_folder_this_process_remembers(tmp_path: Path, monkeypat
     for module in (daily, one_site):
         monkeypatch.setattr(module, "state_folder", lambda _: None)
     async with jira_site(SITE, permissions=["BROWSE_PROJECTS"]) as jira:
-        async with up(settings(jira, tmp_path)) as runs:
-            await comes(lambda: jira.site.requests[SEARCH] > 0)
-            await quiet(runs)
+        await read_once(settings(jira, tmp_path), jira)
         assert jira.site.requests[MYSELF] == 1
         assert not (tmp_path / "reconcile").exists()

@@ -1,16 +1,15 @@
 """The engines that a test can run on: the embedded one, and the server that the header names."""
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from rollcall.settings import WarehouseSettings
-from rollcall.warehouse import Warehouse, migrate, open_warehouse, record_sites
+from rollcall.warehouse import Warehouse, open_warehouse
 from rollcall.warehouse.database import create_database
 
-from ..facts import SITES
+from ..facts import migrated
 from .servers import Chosen, server
 
 _EMBEDDED, _SERVER = "embedded", "server"
@@ -54,17 +53,5 @@ async def clear(url: str) -> None:
             "AND name != 'schema_migrations' AND total_rows > 0"
         ):
             await warehouse.command(f"ALTER TABLE {table['name']} DROP PARTITION ALL")
-    finally:
-        await warehouse.close()
-
-
-@asynccontextmanager
-async def migrated(url: str) -> AsyncIterator[Warehouse]:
-    """A warehouse with its tables and the sites of the tests."""
-    warehouse = await open_warehouse(url, "a test")
-    try:
-        await migrate(warehouse)
-        await record_sites(warehouse, SITES)
-        yield warehouse
     finally:
         await warehouse.close()

@@ -8,8 +8,8 @@ import pytest
 
 from rollcall.warehouse import Warehouse, days_with_facts, migrate, open_warehouse, rebuild_days, record_sites
 
-from ..facts import ACME, TOKYO, fact, ms, write
-from .engines import migrated, on_both_engines
+from ..facts import ACME, TOKYO, fact, migrated, ms, write
+from .engines import on_both_engines
 
 pytestmark = [pytest.mark.anyio, on_both_engines]
 

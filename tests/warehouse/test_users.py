@@ -15,8 +15,8 @@ from rollcall.errors import WarehouseUnavailableError
 from rollcall.warehouse import Warehouse, open_warehouse
 from rollcall.warehouse.insert_settings import verify_insert_settings
 
-from ..facts import fact, write
-from .engines import clear, migrated
+from ..facts import fact, migrated, write
+from .engines import clear
 from .guard import guard_of
 from .servers import Chosen, guarded
 

@@ -16,8 +16,7 @@ from rollcall.eventlog.kafka.reader import KafkaReader
 from rollcall.eventlog.kafka.scan import scan
 from rollcall.eventlog.kafka.sending import Sending
 from rollcall.eventlog.kafka.stragglers import cut_when_closed, stragglers_gone
-from rollcall.eventlog.kafka.topic_check import Checked, check_topics
-from rollcall.eventlog.kafka.topics import make_topics
+from rollcall.eventlog.kafka.topics import Checked, check_topics, make_topics
 from rollcall.eventlog.kafka.trouble import within
 from rollcall.settings.kafka import KafkaSettings
 

@@ -33,7 +33,7 @@ class DescribeLogDirsResponse_v1(Response):  # type: ignore[misc]  # noqa: N801 
     )
 
 
-class DescribeLogDirsRequest_v1(RequestStruct):  # type: ignore[misc]  # noqa: N801
+class DescribeLogDirsRequest_v1(RequestStruct):  # type: ignore[misc]  # noqa: N801  # as above
     """Asks one broker."""
 
     API_KEY = 35

@@ -32,7 +32,6 @@ _log = logger(__name__)
 _REBALANCE_GRACE = 0.5
 """Seconds a read may take beyond what it was given while partitions are being shared out anew."""
 
-
 _NO_LEADER = -1
 
 

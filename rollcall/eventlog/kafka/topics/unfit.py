@@ -1,8 +1,8 @@
 """What a topic must not be: records would be lost or refused."""
 
 from rollcall.errors import SettingsError
-from rollcall.eventlog.kafka.existing import Existing
-from rollcall.eventlog.kafka.topic_config import alter
+from rollcall.eventlog.kafka.topics.existing import Existing
+from rollcall.eventlog.kafka.topics.wanted import alter
 from rollcall.settings.kafka import KafkaSettings
 from rollcall.settings.letters import largest_body
 

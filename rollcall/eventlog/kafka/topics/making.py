@@ -1,4 +1,4 @@
-"""The topics at the brokers: made as the settings say, or checked where somebody else makes them."""
+"""Makes the topics that are missing, or says how an administrator does."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,7 +17,7 @@ from aiokafka.errors import (
 
 from rollcall.errors import SettingsError
 from rollcall.eventlog.interface import Topic
-from rollcall.eventlog.kafka.topic_config import wanted_config
+from rollcall.eventlog.kafka.topics.wanted import wanted_config
 from rollcall.settings.kafka import KafkaSettings
 
 _FORBIDDEN = (ClusterAuthorizationFailedError, TopicAuthorizationFailedError, PolicyViolationError)

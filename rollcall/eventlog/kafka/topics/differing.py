@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from rollcall.eventlog.interface import Remark
-from rollcall.eventlog.kafka.existing import Existing
-from rollcall.eventlog.kafka.topic_config import alter
+from rollcall.eventlog.kafka.topics.existing import Existing
+from rollcall.eventlog.kafka.topics.wanted import alter
 from rollcall.settings.kafka import KafkaSettings
 
 _LOOKED_AT = (

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from aiokafka.admin import AIOKafkaAdminClient
 
 from rollcall.eventlog.interface import Remark, Topic
-from rollcall.eventlog.kafka.differing import remarks_on
-from rollcall.eventlog.kafka.existing import look_at
-from rollcall.eventlog.kafka.unfit import refuse_unfit
+from rollcall.eventlog.kafka.topics.differing import remarks_on
+from rollcall.eventlog.kafka.topics.existing import look_at
+from rollcall.eventlog.kafka.topics.unfit import refuse_unfit
 from rollcall.logs import logger
 from rollcall.settings.kafka import KafkaSettings
 
