@@ -76,7 +76,7 @@ bench-scaling: $(READY) ## 1, 2 and 4 consumer processes draining one Kafka topi
 bench-backfill: $(READY) ## Requests per 1,000 issues of a backfill, beside a client that asks issue by issue
 	$(BIN)/python bench/bench_backfill.py
 
-faults: $(READY) ## Have every fault on Kafka happen once: processes and brokers killed, hanging, out of disk
+faults: $(READY) ## Have every fault happen once: processes and brokers killed, hanging, out of disk, readers that hang up
 	$(BIN)/python -m pytest -m fault
 
 soak: $(READY) ## Repeat every fault for its share of SOAK_MINUTES (20) and often enough, then run the longest stream

@@ -74,6 +74,9 @@ _IN = frozenset(
         "globalNotNullIn",
     }
 )
+_TAKE_AN_AGGREGATE = frozenset({"arrayReduce", "arrayReduceInRanges"})
+"""Functions whose first argument is the name of another function, as text."""
+
 _HOST_NAMES = frozenset({"displayname", "fqdn", "fullhostname", "hostname"})
 _DATABASES = frozenset({tables.DATABASE, "system", "information_schema", "INFORMATION_SCHEMA"})
 
@@ -231,7 +234,9 @@ class Check:
         self._may_call(node["name"])
         arguments = node.get("arguments", {}).get("children", [])
         if node["name"] in _IN and len(arguments) > 1 and arguments[1].get("type") == "Identifier":
-            self._table_or_column(arguments[1], scope)
+            arguments[1] = self._table_or_column(arguments[1], scope)
+        if node["name"] in _TAKE_AN_AGGREGATE:
+            self._may_call(_function_named_by(arguments))
         if node["name"].lower() in _HOST_NAMES:
             alias = node.get("alias", f"{node['name']}()")
             node.clear()
@@ -243,15 +248,21 @@ class Check:
         if name not in self._vocabulary:
             raise refused(UNKNOWN_FUNCTION, f"Function {name[:100]} does not exist, or may not be called here")
 
-    def _table_or_column(self, node: Node, scope: Scope) -> None:
-        """Check what stands right of IN: a column, or a table to read."""
+    def _table_or_column(self, node: Node, scope: Scope) -> Node:
+        """Check what stands right of IN: a table to read, or a column.
+
+        A column is returned as ``identity(column)``, which means the same: of a bare name that is no column where it
+        stands, the engine would read the table or the file that is called so.
+        """
         self._identifier(node)
         parts = node.get("name_parts", [node["name"]])
-        known = parts[0] in _DATABASES if len(parts) > 1 else parts[0] in tables.WAREHOUSE
-        if not known and (len(parts) > 1 or parts[0].isidentifier()) and parts[0] not in tables.INTERNAL:
-            return
-        if len(parts) > 2 or self.table(node, scope) is not None:
-            raise _denied(".".join(parts))
+        if len(parts) == 1 and (parts[0] in scope or parts[0] in tables.WAREHOUSE):
+            return node
+        if parts[0] in _DATABASES or parts[0] in tables.INTERNAL:
+            if len(parts) > 2 or self.table(node, scope) is not None:
+                raise _denied(".".join(parts))
+            return node
+        return {"type": "Function", "name": "identity", "arguments": {"type": "ExpressionList", "children": [node]}}
 
     def _identifier(self, node: Node) -> None:
         """Put values in the place of ``{name:Identifier}``."""
@@ -279,6 +290,12 @@ class Check:
         if len(parts) > 2:
             raise _denied(node["name"])
         return (parts[0], parts[1]) if len(parts) == 2 else (None, parts[0])
+
+
+def _function_named_by(arguments: list[Node]) -> str:
+    """Return which aggregate function the first argument names, empty when it is no plain text."""
+    literal = arguments[0].get("value", {}) if arguments and arguments[0].get("type") == "Literal" else {}
+    return str(literal.get("value", "")).partition("(")[0].strip() if literal.get("field_type") == "String" else ""
 
 
 def _with_names(select: Node) -> Scope:

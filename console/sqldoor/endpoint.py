@@ -82,11 +82,10 @@ class Endpoint:
 
     async def _answer(self, asked: Asked, send: Send) -> None:
         await self._slots.take()
-        run = Run(self._engine, asked)
         try:
-            await run.start()
+            run = Run(self._engine, asked)
+            run.start()
         except BaseException:
-            run.let_go()
             self._slots.give_back()
             raise
         loop = asyncio.get_running_loop()

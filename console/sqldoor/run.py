@@ -40,6 +40,43 @@ class Outcome:
     elapsed: float
 
 
+class _Pipe:
+    """The end of a pipe that the event loop reads.
+
+    The descriptor is closed here, once, and nowhere else. A transport of uvloop's closes the number in libuv and then
+    the Python file again; in between, the number may have become another thread's: the engine's, the log's, a client's.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        os.set_blocking(descriptor, False)
+        self._descriptor = descriptor
+        self._open = True
+
+    async def read(self, size: int) -> bytes:
+        """Return up to some bytes, waiting for the first; none at the end, and once it is closed."""
+        while self._open:
+            try:
+                return os.read(self._descriptor, size)
+            except BlockingIOError:
+                await self._readable()
+        return b""
+
+    def close(self) -> None:
+        """Close it; a second time does nothing. Nobody may be waiting in `read`."""
+        if self._open:
+            self._open = False
+            os.close(self._descriptor)
+
+    async def _readable(self) -> None:
+        loop = asyncio.get_running_loop()
+        readable = asyncio.Event()
+        loop.add_reader(self._descriptor, readable.set)
+        try:
+            await readable.wait()
+        finally:
+            loop.remove_reader(self._descriptor)
+
+
 class Run:
     """A query in a thread of its own.
 
@@ -58,48 +95,56 @@ class Run:
         self.outcome.set_running_or_notify_cancel()  # Who gives up waiting for it must not make it look ended.
         self._engine = engine
         self._asked = asked
-        self._transport: asyncio.BaseTransport | None = None
-        self._bytes = asyncio.StreamReader(limit=CHUNK)
+        read_end, self._write_end = os.pipe()
+        self._pipe = _Pipe(read_end)
 
-    async def start(self) -> None:
-        """Start the thread and connect to its pipe."""
-        read_end, write_end = os.pipe()
+    def start(self) -> None:
+        """Start the thread. Where it cannot be, the run has ended and nothing is left open."""
         try:
-            self._transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-                lambda: asyncio.StreamReaderProtocol(self._bytes), os.fdopen(read_end, "rb", buffering=0)
-            )
-            threading.Thread(target=self._work, args=(write_end,), name="sqldoor", daemon=True).start()
+            threading.Thread(target=self._work, name="sqldoor", daemon=True).start()
         except BaseException:
-            os.close(write_end)
+            os.close(self._write_end)
+            self._pipe.close()
             raise
 
     async def read(self, size: int) -> bytes:
         """Return up to some bytes of the answer; none at its end."""
-        return await self._bytes.read(size)
+        return await self._pipe.read(size)
 
     async def ended(self) -> Outcome:
         """Wait for the query's end. Raises DoorError when it failed."""
         return await asyncio.wrap_future(self.outcome)
 
-    def let_go(self) -> None:
-        """Take no more of the answer."""
-        if self._transport:
-            self._transport.close()
-
     async def stop(self) -> None:
-        """Take no more of the answer, and ask the engine to stop the query until it has."""
-        self.let_go()
-        pause = _KILL_EVERY
-        while not self.outcome.done():
-            await asyncio.to_thread(self._engine.kill, self.mark)
-            with suppress(TimeoutError, DoorError):
-                await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(self.outcome)), pause)
-            pause = min(2 * pause, _KILL_EVERY_AT_MOST)
+        """Ask the engine to stop the query until it has, and throw away what it still writes.
 
-    def _work(self, write_end: int) -> None:
+        The pipe stays open until then: an engine that is told to stop while its writing fails throws where nobody
+        catches, and that ends the process.
+        """
+        ended = asyncio.wrap_future(self.outcome)
+        ended.add_done_callback(_look_at)
+        draining = asyncio.create_task(self._drain())
+        pause = _KILL_EVERY
+        try:
+            while not ended.done():
+                await asyncio.to_thread(self._engine.kill, self.mark)
+                await asyncio.wait({ended}, timeout=pause)
+                pause = min(2 * pause, _KILL_EVERY_AT_MOST)
+            await draining
+        finally:
+            draining.cancel()
+            with suppress(asyncio.CancelledError):
+                await draining
+            self._pipe.close()
+
+    async def _drain(self) -> None:
+        while await self._pipe.read(CHUNK):
+            pass
+
+    def _work(self) -> None:
         outcome: Outcome | DoorError
         try:
-            outcome = self._query(write_end)
+            outcome = self._query(self._write_end)
         except DoorError as error:
             outcome = self._engine.private(error)
         except RecursionError:
@@ -112,7 +157,7 @@ class Run:
             self.outcome.set_exception(outcome)
         else:
             self.outcome.set_result(outcome)
-        os.close(write_end)
+        os.close(self._write_end)
 
     def _query(self, write_end: int) -> Outcome:
         asked = self._asked
@@ -139,3 +184,9 @@ class Run:
 
     def _kill(self) -> None:
         self._engine.kill(self.mark)
+
+
+def _look_at(ended: "asyncio.Future[Outcome]") -> None:
+    """Take note of how a query ended that nobody waits for any more; else asyncio would complain of it."""
+    if not ended.cancelled():
+        ended.exception()

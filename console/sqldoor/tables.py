@@ -75,9 +75,13 @@ INFORMATION_SCHEMA = frozenset(
 """Names and types of tables for BI tools; no paths, no settings."""
 
 TABLE_FUNCTIONS = frozenset(
-    {"SQLStandardValues", "generateSeries", "generate_series", "numbers", "numbers_mt", "values", "zeros", "zeros_mt"}
+    {"SQLStandardValues", "generateSeries", "generate_series", "numbers", "numbers_mt", "zeros", "zeros_mt"}
 )
-"""Table functions that make rows of nothing."""
+"""Table functions that make rows of nothing.
+
+Not ``values``: its first argument may be a structure, and that is SQL which nobody parses here (``a String ALIAS
+file('/etc/passwd')``). ``(VALUES (1, 'a'))`` is SQLStandardValues, which takes rows only.
+"""
 
 
 def stand_ins(shown_settings: Iterable[str], changeable_settings: Iterable[str]) -> Mapping[str, str]:

@@ -154,5 +154,8 @@ class Vocabulary:
 
 
 def _harmless(row: dict[str, Any]) -> bool:
+    # inIgnoreSet and its like take a table as their second argument, forbidden ones and files included.
+    if row["name"].endswith("IgnoreSet"):
+        return False
     groups = {group.strip() for group in row["categories"].split(",")}
     return row["name"] in _OTHERS or groups <= _CATEGORIES

@@ -163,7 +163,7 @@ def test_settings_are_shown_as_far_as_they_can_be_asked_for(door: Door) -> None:
         "SELECT arrayMap((x, y) -> x + y, [1], [2]), CASE WHEN 1 THEN 'a' ELSE 'b' END, 1::UInt8, INTERVAL 1 DAY",
         "SELECT * FROM user_usage(days = 30) ORDER BY name NULLS LAST COLLATE 'de' LIMIT 3",
         "SELECT day, count() FROM user_days GROUP BY day WITH TOTALS HAVING count() > 0 ORDER BY day WITH FILL",
-        "SELECT a FROM values('a UInt8', 1, 2) ARRAY JOIN [1, 2] AS n SETTINGS_ALIAS",
+        "SELECT a FROM (SELECT 1 AS a) ARRAY JOIN [1, 2] AS n SETTINGS_ALIAS",
         "(SELECT 1) EXCEPT (SELECT 2)",
         "SELECT 1 IN a, 1 IN t.a, 1 NOT IN (a) FROM (SELECT [1, 2] AS a) AS t",
         "WITH (SELECT 1) AS s, x AS (SELECT s AS n) SELECT n FROM x, system.one",
@@ -191,3 +191,27 @@ def test_curl_works(door: Door) -> None:
         timeout=30,
     )
     assert run.stdout == f"{2 * DAYS}\n".encode()
+
+
+@pytest.mark.parametrize(
+    ("sql", "answer"),
+    [
+        ("SELECT count() > 0 FROM activity WHERE 'anna' IN account_id", "1"),
+        ("SELECT count() FROM sites WHERE 'nobody' IN sites.site", "0"),
+        ("SELECT 2 IN a FROM (SELECT [1, 2] AS a)", "1"),
+        ("SELECT (1, 2) IN t FROM (SELECT [(1, 2)] AS t)", "1"),
+        ("WITH (1, 2) AS s SELECT 2 IN s, 3 IN s", "1\t0"),
+        ("WITH [1, 2] AS s SELECT number IN s FROM numbers(2)", "0\n1"),
+        ("WITH (SELECT groupArray(number) FROM numbers(3)) AS s SELECT 2 IN s", "1"),
+        ("WITH x AS (SELECT 1) SELECT 1 IN x, 2 NOT IN x", "1\t1"),
+        ("SELECT arrayFilter(x -> 1 IN x, [[1], [2]])", "[[1]]"),
+        ("SELECT arrayFilter(x -> x IN (b, 5), [1, 5, 6]) FROM (SELECT 1 AS b)", "[1,5]"),
+        ("SELECT count() > 0 FROM user_days WHERE site GLOBAL IN sites", None),
+    ],
+)
+def test_what_stands_right_of_in_means_what_it_means_to_the_engine(door: Door, sql: str, answer: str | None) -> None:
+    if answer is None:
+        # A table right of IN; this one has more than one column, which only the engine can tell.
+        assert door.code(sql) == 20
+    else:
+        assert door.text(sql) == answer + "\n"
