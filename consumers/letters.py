@@ -25,7 +25,7 @@ def _site(value: bytes) -> str:
     """Return the site that a broken record names, if it can still be read."""
     try:
         return msgspec.json.decode(value, type=_Sited).site
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return ""
 
 

@@ -49,7 +49,7 @@ class Consumer:
         source: Where the records come from.
         writer: What writes them.
         settings: Batch sizes, patience and the limit of poison.
-        fault: Called at named points (``inserted``, ``committed``); tests kill the process there.
+        fault: Called at named points (``inserted``, ``set aside``, ``committed``); tests kill the process there.
     """
 
     def __init__(
@@ -145,6 +145,7 @@ class Consumer:
     async def _set_aside(self, poison: Sequence[Poison]) -> None:
         if poison:
             await set_aside(self._source.log, self._source.deadletter_topic, self._source.topic, poison)
+            self._fault("set aside")
             log.warning("records set aside", topic=self._source.topic, records=len(poison), reason=poison[0].reason)
 
     async def _commit(self, reader: Reader, entries: Sequence[Entry]) -> None:

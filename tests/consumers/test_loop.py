@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from consumers.loop import Consumer, Source
 from consumers.writer import Poison
 from rollcall.errors import LogUnavailableError, TooMuchPoisonError, WarehouseUnavailableError
 from rollcall.eventlog import Entry, EventLog, Record, Topic, open_log
+from rollcall.eventlog.sqlite import SqliteLog
 from rollcall.eventlog.sqlite.reader import SqliteReader
 from rollcall.records import decode_dead_letter, encode
 from rollcall.settings import ConsumerSettings
@@ -72,7 +74,14 @@ async def test_everything_on_the_log_is_written_and_committed(event_log: EventLo
 
 async def test_poison_goes_to_the_dead_letters_and_blocks_nothing(event_log: EventLog, warehouse: Warehouse) -> None:
     good = facts(20)
-    bad = [b"\xff\xfe", b"{}", good[0].replace(b'"history"', b'"weather"'), good[1].replace(b"17", b"1", 1) + b"}"]
+    deep = b'{"site": "acme", "x": ' + b"[" * 3000 + b"]" * 3000 + b"}"
+    bad = [
+        b"\xff\xfe",
+        b"{}",
+        deep,
+        good[0].replace(b'"history"', b'"weather"'),
+        good[1].replace(b"17", b"1", 1) + b"}",
+    ]
     await append(event_log, *good[:10], *bad, *good[10:])
     await run_until_empty(event_log, consumer(event_log, warehouse))
     assert await keys(warehouse) == {f"history:{n}" for n in range(20)}
@@ -106,6 +115,64 @@ async def test_letters_are_written_once_however_often_the_commit_fails(
     await run_until_empty(event_log, consumer(event_log, warehouse))
     assert next(failures, None) is None
     assert len([entry async for entry in event_log.scan(LETTERS.name)]) == 1
+
+
+def refuse(monkeypatch: pytest.MonkeyPatch, first: int, stop: asyncio.Event, *, commits: bool) -> None:
+    """Let the log fail from its first-th durable call on: an append of letters, and a commit if those count."""
+    append, commit, calls = SqliteLog.append, SqliteReader.commit, count(1)
+
+    def away() -> None:
+        if next(calls) >= first:
+            stop.set()  # or `run` would wait for ever
+            raise LogUnavailableError("away")
+
+    async def appended(log: SqliteLog, topic: str, records: Sequence[Record]) -> None:
+        if topic == LETTERS.name:
+            away()
+        await append(log, topic, records)
+
+    async def committed(reader: SqliteReader, entries: Sequence[Entry]) -> None:
+        if commits:
+            away()
+        await commit(reader, entries)
+
+    monkeypatch.setattr(SqliteLog, "append", appended)
+    monkeypatch.setattr(SqliteReader, "commit", committed)
+
+
+async def letters_of(log: EventLog) -> set[bytes]:
+    return {decode_dead_letter(entry.value).payload async for entry in log.scan(LETTERS.name)}
+
+
+async def consumed_by(way: str, one: Consumer, stop: asyncio.Event) -> None:
+    """Consume until the log fails."""
+    if way == "run":
+        await one.run(stop)
+    else:
+        with pytest.raises(LogUnavailableError):
+            await one.drain()
+
+
+@pytest.mark.parametrize("way", ["run", "drain"])
+@pytest.mark.parametrize(("batches", "commits"), [(0, False), (1, False), *((calls, True) for calls in range(5))])
+async def test_nothing_is_committed_before_its_letters_are_kept(
+    event_log: EventLog, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, way: str, batches: int, commits: bool
+) -> None:
+    """The log works for so many batches' letters, or for so many durable calls of either kind."""
+    records = [value for n in range(3) for value in (*facts(8, 8 * n), b"no record %d" % n, b"nor this %d" % n)]
+    await append(event_log, *records)
+    ten = QUICK.model_copy(update={"batch_records": 10})
+    stop = asyncio.Event()
+    with monkeypatch.context() as outage:
+        refuse(outage, batches + 1, stop, commits=commits)
+        await consumed_by(way, consumer(event_log, warehouse, ten), stop)
+    done = len(records) - await lag(event_log)
+    assert done == 10 * (batches // 2 if commits else batches)
+    poison = {value for value in records if value.startswith(b"no")}
+    assert await letters_of(event_log) >= poison & set(records[:done])
+    await run_until_empty(event_log, consumer(event_log, warehouse, ten))
+    assert await letters_of(event_log) == poison
+    assert len(await keys(warehouse)) == 24
 
 
 class Moody(ActivityWriter):
