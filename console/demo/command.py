@@ -85,6 +85,8 @@ async def _demo(
         filling.cancel()
         await asyncio.gather(filling, return_exceptions=True)
         await finish(running, _STOP_SECONDS, "rollcall")
+        if not filling.cancelled():
+            filling.result()  # raises what ended it
 
 
 async def _fill(

@@ -100,8 +100,9 @@ async def running_company(folder: Path, people: int, days: int, live_per_minute:
 
 async def _start(*arguments: str, stdout: int) -> Process:
     # A session of its own: Ctrl-C reaches the demo alone, which then stops everything in order.
+    # -P: no module of the folder that somebody happens to stand in is taken for the simulator or one of Python's.
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "simulator", *arguments, stdout=stdout, start_new_session=True
+        sys.executable, "-P", "-m", "simulator", *arguments, stdout=stdout, start_new_session=True
     )
 
 

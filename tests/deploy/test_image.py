@@ -76,6 +76,16 @@ def test_healthy_says_whether_it_answers_200(status: int, code: int) -> None:
     assert done.returncode == code
 
 
+def test_the_command_takes_no_module_of_the_working_directory(tmp_path: Path) -> None:
+    for name in ("console", "rollcall", "random"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('taken from the working directory')")
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    command = ["/bin/sh", str(DEPLOY / "rollcall"), "--version"]
+    env = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT)}  # as the image has the packages
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout[:9]) == (0, "rollcall "), done.stderr
+
+
 def test_make_env_makes_passwords_once(tmp_path: Path) -> None:
     command = [sys.executable, str(DEPLOY / "make_env.py"), str(tmp_path / ".env")]
     assert subprocess.run(command, capture_output=True, check=False).returncode == 0

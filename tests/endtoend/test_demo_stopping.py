@@ -4,9 +4,11 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 import tomllib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -140,6 +142,49 @@ def test_ctrl_c_while_it_starts_is_a_stop_like_any_other(demo: Demo) -> None:
     assert demo.wait() == 0, demo.output
     assert b"Traceback" not in demo.output
     demo.assert_gone(site)
+
+
+def test_a_history_that_breaks_off_is_a_failure(demo: Demo) -> None:
+    site = demo.wait_for_its_site()
+    deadline = time.monotonic() + PATIENCE
+    while not (senders := processes("simulator", "send", demo.scratch.as_posix())):
+        assert time.monotonic() < deadline, demo.output
+        demo.look()
+    os.kill(senders[0], signal.SIGKILL)
+    assert demo.wait() == 1, demo.output
+    assert b"the simulated site could not send its history" in demo.output
+    demo.assert_gone(site)
+
+
+def processes(*words: str) -> list[int]:
+    """Processes whose command line has all these words."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            line = (folder / "cmdline").read_text()
+            if all(word in line for word in words):
+                found.append(int(folder.name))
+    return found
+
+
+def test_nothing_of_the_working_directory_is_run(tmp_path: Path) -> None:
+    work, ran = tmp_path / "work", tmp_path / "ran"
+    work.mkdir()
+    for name in ("simulator", "random", "console", "msgspec"):
+        (work / f"{name}.py").write_text(f"open({str(ran)!r}, 'a').write({name!r})\n")
+    port = free_port()
+    command = [sys.executable, "-P", *rollcall(
+        "demo", "--people", "5", "--days", "0", "--live-per-minute", "0", "--config", str(tmp_path / "demo.toml"),
+        "--listen", f"127.0.0.1:{port}", "--sql-listen", f"127.0.0.1:{free_port()}",
+    )[1:]]  # fmt: skip
+    with subprocess.Popen(command, cwd=work, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr
+        for line in process.stderr:
+            if "days of history are in" in line or ran.exists():
+                break
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE) == 0
+    assert not ran.exists(), ran.read_text()
 
 
 def test_a_settings_file_of_somebody_else_stays(tmp_path: Path) -> None:
