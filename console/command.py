@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 import uvloop
 
+from reconcile.client.connecting import credentials
 from rollcall.errors import RollcallError, SettingsError
 from rollcall.logs import configure_logging
 from rollcall.settings import CONFIG_VARIABLE, Settings, load_settings
@@ -79,6 +80,12 @@ def require_sites(settings: Settings) -> None:
             '    webhook_secrets = ["the secret entered at the webhook in Jira"]\n\n'
             "README.md shows the whole way."
         )
+
+
+def require_tokens(settings: Settings) -> None:
+    """Raise SettingsError unless every API token that the settings name can be read."""
+    for name, site in settings.sites.items():
+        credentials(name, site)
 
 
 def site_names(settings: Settings, site: str | None) -> list[str]:

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from starlette.applications import Starlette
 
@@ -33,7 +34,7 @@ def dashboard(config: Config = None) -> None:
         async with (
             opened_log(settings) as event_log,
             _reading(settings) as warehouse,
-            in_background(measure(settings, event_log)),
+            in_background(measuring=partial(measure, settings, event_log)),
         ):
             page = page_routes(Page(settings, warehouse, event_log, listen=listen))
             health = health_routes({"log": event_log.check, "warehouse": warehouse.ping})

@@ -1,6 +1,7 @@
 """``rollcall ingest`` and ``rollcall consume``: the parts of `up` as separate processes."""
 
 import asyncio
+from functools import partial
 
 from starlette.applications import Starlette
 
@@ -26,7 +27,7 @@ def ingest(config: Config = None) -> None:
 
     async def body(settings: Settings) -> int:
         require_sites(settings)
-        async with opened_log(settings) as event_log, in_background(measure(settings, event_log)):
+        async with opened_log(settings) as event_log, in_background(measuring=partial(measure, settings, event_log)):
             app = create_app(settings, event_log, topics_of(settings), checks={"log": event_log.check})
             await serve(
                 app,
@@ -49,7 +50,9 @@ def consume(config: Config = None) -> None:
         async with (
             opened_log(settings) as event_log,
             opened_warehouse(settings, "rollcall consume") as warehouse,
-            in_background(measure(settings, event_log), retain(settings, event_log)),
+            in_background(
+                measuring=partial(measure, settings, event_log), retention=partial(retain, settings, event_log)
+            ),
         ):
             pipeline = Pipeline(settings, event_log, warehouse, migrates=False)
             parts = [pipeline.run(stop, carry_on=False)]

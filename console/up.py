@@ -5,9 +5,10 @@ import secrets
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import date
+from functools import partial
 
 from console.announce import say_ready
-from console.command import DONE, Config, require_sites, run
+from console.command import DONE, Config, require_sites, require_tokens, run
 from console.control import control_routes
 from console.listening import bracketed
 from console.maintenance import rebuild_site
@@ -17,7 +18,7 @@ from console.page.routes import page_routes
 from console.parts import CONSUMER_STOP_SECONDS
 from console.pipeline import Pipeline
 from console.reconciling.daily import DailyRuns
-from console.running import in_background, together
+from console.running import in_background, together, watched
 from console.sqldoor.app import create_door
 from console.stopping import finish, first_to_end, stop_on_signals
 from console.upkeep import measure, retain
@@ -58,13 +59,17 @@ async def run_everything(settings: Settings, stop: asyncio.Event, ready: Callabl
         RollcallError: It could not start, or it had to stop.
     """
     require_sites(settings)
+    require_tokens(settings)
     async with AsyncExitStack() as stack:
         event_log = await stack.enter_async_context(opened_log(settings))
         warehouse = await stack.enter_async_context(opened_warehouse(settings, "rollcall up"))
-        await stack.enter_async_context(in_background(measure(settings, event_log), retain(settings, event_log)))
+        upkeep = in_background(
+            measuring=partial(measure, settings, event_log), retention=partial(retain, settings, event_log)
+        )
+        await stack.enter_async_context(upkeep)
         pipeline = Pipeline(settings, event_log, warehouse, migrates=True)
         consumers_stop = asyncio.Event()
-        consumers = asyncio.create_task(pipeline.run(consumers_stop, carry_on=True))
+        consumers = watched("consumers", pipeline.run(consumers_stop, carry_on=True))
         try:
             serving = asyncio.create_task(_serve(settings, event_log, warehouse, pipeline, stop, ready))
             await first_to_end(stop, serving, consumers)
@@ -93,12 +98,19 @@ async def _serve(
         prepared=pipeline.prepared.is_set,
         notices=runs.notices,
     )
-    app = create_app(settings, event_log, topics_of(settings), checks=checks, extra_routes=page_routes(page))
+    app = create_app(
+        settings,
+        event_log,
+        topics_of(settings),
+        checks=checks,
+        told={"reconcile": runs.state},
+        extra_routes=page_routes(page),
+    )
     drain = settings.ingest.drain_timeout
     parts = [serve(app, settings.listen, drain_timeout=drain, ready=ready, stop=stop)]
     if warehouse.holder and settings.sql_listen:
         parts.append(_answer_queries(settings, warehouse, warehouse.holder, pipeline, stop))
-    async with in_background(_reconcile_daily(runs, pipeline)):
+    async with in_background(daily_runs=partial(_reconcile_daily, runs, pipeline)):
         await together(stop, *parts)
 
 

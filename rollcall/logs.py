@@ -5,9 +5,12 @@ No secret, no webhook body and no text of an issue is ever passed to a logger.
 
 import logging
 import sys
+import traceback
 from typing import Literal
 
 import structlog
+
+_OURS = {"rollcall", "ingest", "reconcile", "consumers", "console"}
 
 
 def configure_logging(level: str, form: Literal["auto", "console", "json"]) -> None:
@@ -49,6 +52,21 @@ def configure_logging(level: str, form: Literal["auto", "console", "json"]) -> N
     root.setLevel(level.upper())
     for noisy in ("uvicorn", "httpx", "httpcore", "clickhouse_connect"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
+
+
+def kind_and_place(error: BaseException) -> str:
+    """Return what an error that nobody foresaw is and where it arose, such as ``KeyError in reconcile.run:12``.
+
+    Never its text, which may quote whatever was being read.
+    """
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    places = [
+        f"{module}:{line}"
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if (module := str(frame.f_globals.get("__name__", ""))).partition(".")[0] in _OURS
+    ]
+    return f"{type(error).__name__} in {places[-1]}" if places else type(error).__name__
 
 
 def logger(name: str) -> structlog.stdlib.BoundLogger:

@@ -5,10 +5,11 @@ in a fact or a directory row: no issue text, no comment body, no field value. On
 payload that Rollcall could not read, so that it can be replayed.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 
+_T = TypeVar("_T")
 Family = Literal["comment", "history", "worklog"]
 Action = Literal["created", "updated", "deleted"]
 AccountType = Literal["atlassian", "app", "customer", ""]
@@ -158,14 +159,21 @@ def encode(record: Activity | Directory | DeadLetter) -> bytes:
 
 def decode_activity(data: bytes) -> Activity:
     """Read an activity record; raises `msgspec.DecodeError` when it is none."""
-    return _activity_decoder.decode(data)
+    return _decoded(_activity_decoder, data)
 
 
 def decode_directory(data: bytes) -> Directory:
     """Read a directory record; raises `msgspec.DecodeError` when it is none."""
-    return _directory_decoder.decode(data)
+    return _decoded(_directory_decoder, data)
 
 
 def decode_dead_letter(data: bytes) -> DeadLetter:
     """Read a dead letter; raises `msgspec.DecodeError` when it is none."""
-    return _dead_letter_decoder.decode(data)
+    return _decoded(_dead_letter_decoder, data)
+
+
+def _decoded(decoder: msgspec.json.Decoder[_T], data: bytes) -> _T:
+    try:
+        return decoder.decode(data)
+    except RecursionError:
+        raise msgspec.DecodeError("nested deeper than any record") from None

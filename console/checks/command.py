@@ -6,7 +6,7 @@ import typer
 
 from console.checks.finding import Finding
 from console.checks.local import local_findings
-from console.command import DONE, FAILED, Config, run
+from console.command import DONE, FAILED, Config, require_tokens, run
 from console.formats import Format, print_rows
 from console.reconciling.checks.sites import jira_findings
 from rollcall.settings import Settings
@@ -22,6 +22,8 @@ def check(
     """Look at settings, event log, warehouse, clock and the Jira sites, and say what to do about what is wrong."""
 
     async def body(settings: Settings) -> int:
+        if not local:
+            require_tokens(settings)
         findings = [finding async for finding in local_findings(settings)]
         if not local:
             findings += [finding async for finding in jira_findings(settings)]

@@ -11,6 +11,7 @@ from console.reconciling.asked import Asked
 from console.reconciling.due import is_due
 from console.reconciling.landing import Landing, by_others
 from console.reconciling.one_site import Outcome, reconcile_one
+from console.running import told_to_end
 from reconcile.client.jira import Limits
 from reconcile.known import WarehouseFacts
 from reconcile.progress import LoggedProgress
@@ -19,7 +20,7 @@ from reconcile.resume.memory import state_folder
 from reconcile.window import Wanted
 from rollcall.errors import RollcallError
 from rollcall.eventlog import EventLog
-from rollcall.logs import logger
+from rollcall.logs import kind_and_place, logger
 from rollcall.settings import Settings, SiteSettings
 from rollcall.warehouse import Warehouse
 
@@ -59,6 +60,9 @@ class DailyRuns:
         self._log = event_log
         self._warehouse = warehouse
         self._limits = limits
+        self._sites = {
+            name: site for name, site in settings.sites.items() if site.email and (site.api_token_file or site.token())
+        }
         self._running: _Noted | None = None
         self._failed: dict[str, tuple[datetime, str]] = {}
         self._last: dict[str, LastRun] = {}
@@ -71,19 +75,47 @@ class DailyRuns:
             for site, (_, why) in self._failed.items()
         ]
 
+    def state(self) -> str:
+        """Return in a few words how the runs go, fit for everybody: no site's name, nothing that Jira said."""
+        if not self._settings.reconcile.daily_at:
+            return "off"
+        if not self._failed:
+            return "ok"
+        sites = f"{len(self._failed)} of {len(self._sites)} sites"
+        return f"failed for {sites}, tried again within the hour; the page and the log say why"
+
     async def run(self) -> None:
-        """Do the runs as they fall due, for ever; a failure is told and tried again an hour later.
+        """Do the runs as they fall due, for ever; a failure of whatever kind is told and tried again an hour later.
 
         What Jira refuses the account is no failure: another try would be refused too, so it waits for the next day's.
         """
-        sites = {name: site for name, site in self._settings.sites.items() if site.email and site.token()}
-        for name in self._settings.sites.keys() - sites.keys():
+        for name in self._settings.sites.keys() - self._sites.keys():
             log.info("not read from Jira: it has no email and API token in the settings", site=name)
-        while self._settings.reconcile.daily_at:
-            for name, site in sites.items():
-                if self._is_due(name, site):
-                    await self._reconcile(name)
+        while True:
+            if self._settings.reconcile.daily_at:
+                for name, site in self._sites.items():
+                    await self._look(name, site)
             await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _look(self, name: str, site: SiteSettings) -> None:
+        try:
+            if self._is_due(name, site):
+                await self._reconcile(name)
+        except RollcallError as error:
+            self._note(name, str(error))
+        except asyncio.CancelledError as error:
+            if told_to_end():
+                raise
+            self._note(name, f"unexpectedly, please report it: {kind_and_place(error)}")
+        except Exception as error:  # of ours or of a library's: the next try may fare better
+            self._note(name, f"unexpectedly, please report it: {kind_and_place(error)}")
+
+    def _note(self, name: str, why: str) -> None:
+        now = datetime.now(UTC)
+        if name in self._failed and now < self._failed[name][0] + _AFTER_A_FAILURE:
+            return  # it was the look itself, which comes every half minute, and that was told
+        log.error("reconcile run failed", site=name, cause=why)
+        self._failed[name] = (now, why)
 
     def _is_due(self, name: str, site: SiteSettings) -> bool:
         now = datetime.now(UTC)
@@ -111,14 +143,10 @@ class DailyRuns:
             outcome = await reconcile_one(
                 self._settings, name, asked, self._log, self._landing(), self._limits, self._running
             )
-        except RollcallError as error:
-            log.error("reconcile run failed", site=name, cause=str(error))
-            self._failed[name] = (datetime.now(UTC), str(error))
-        else:
-            self._remember(name, outcome)
-            log.info("reconcile run done", site=name, complete=outcome.complete, missing=outcome.run.missing)
         finally:
             self._running = None
+        self._remember(name, outcome)
+        log.info("reconcile run done", site=name, complete=outcome.complete, missing=outcome.run.missing)
 
     def _remember(self, name: str, outcome: Outcome) -> None:
         self._failed.pop(name, None)

@@ -69,6 +69,6 @@ def _ids(comments: list[msgspec.Raw]) -> set[str]:
     for comment in comments:
         try:
             found.add(str(_ID.decode(comment).id))
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
     return found

@@ -30,6 +30,23 @@ def limits_of(settings: ReconcileSettings) -> Limits:
     return Limits(settings.concurrency, settings.attempts, settings.wait_max, Patience.of(settings))
 
 
+def credentials(name: str, site: SiteSettings) -> tuple[str, str] | None:
+    """Return a site's e-mail and API token; None when its settings have none.
+
+    Args:
+        name: Name of the site in the settings, for the error.
+        site: Its settings.
+
+    Raises:
+        SettingsError: The token's file cannot be read, or is empty.
+    """
+    try:
+        token = site.token()
+    except ValueError as error:
+        raise SettingsError(f"sites.{name}.{error}") from None
+    return (site.email, token) if site.email and token else None
+
+
 @asynccontextmanager
 async def connected(
     name: str,
@@ -48,11 +65,11 @@ async def connected(
         transport: In place of the network.
 
     Raises:
-        SettingsError: The settings have no e-mail or no API token.
+        SettingsError: The settings have no e-mail or no API token, or no client can be made as they say.
         JiraError: A scoped token needs the site's cloud id, and the site does not give it.
     """
-    token = site.token()
-    if not site.email or not token:
+    given = credentials(name, site)
+    if not given:
         raise SettingsError(
             f"sites.{name}: to ask Jira's REST API, set email and api_token_file (an API token of that account, "
             "from id.atlassian.com)"
@@ -62,8 +79,8 @@ async def connected(
     if site.scoped_token and "/ex/jira/" not in base:
         async with _http(base, settings, None, transport) as stranger:
             base = await _gateway(JiraClient(stranger, replace(limits, attempts=min(limits.attempts, 4))), settings)
-    async with _http(base, settings, (site.email, token), transport) as http:
-        yield JiraClient(http, limits, secret=token)
+    async with _http(base, settings, given, transport) as http:
+        yield JiraClient(http, limits, secret=given[1])
 
 
 async def _gateway(stranger: JiraClient, settings: ReconcileSettings) -> str:
@@ -80,13 +97,20 @@ def _http(
     transport: httpx.AsyncBaseTransport | None,
 ) -> httpx.AsyncClient:
     loopback = urlsplit(base).hostname in _LOOPBACK
-    return httpx.AsyncClient(
-        base_url=base,
-        auth=auth,
-        headers={"accept": "application/json", "user-agent": f"rollcall/{__version__}"},
-        timeout=httpx.Timeout(settings.timeout, connect=min(15.0, settings.timeout)),
-        limits=httpx.Limits(max_connections=settings.concurrency),
-        follow_redirects=False,
-        trust_env=not loopback,
-        transport=transport,
-    )
+    try:
+        return httpx.AsyncClient(
+            base_url=base,
+            auth=auth,
+            headers={"accept": "application/json", "user-agent": f"rollcall/{__version__}"},
+            timeout=httpx.Timeout(settings.timeout, connect=min(15.0, settings.timeout)),
+            limits=httpx.Limits(max_connections=settings.concurrency),
+            follow_redirects=False,
+            trust_env=not loopback,
+            transport=transport,
+        )
+    except (httpx.InvalidURL, ImportError, OSError, ValueError) as error:
+        # Only the kind: a proxy's address may hold a password.
+        raise SettingsError(
+            f"{base} cannot be asked ({type(error).__name__}): check that address and the environment's HTTPS_PROXY, "
+            "ALL_PROXY, SSL_CERT_FILE and SSL_CERT_DIR"
+        ) from None

@@ -128,7 +128,7 @@ class JiraClient:
             self.tally.asked(endpoint.name)
             try:
                 answer = await self._http.send(request)
-            except httpx.TransportError as error:
+            except (httpx.RequestError, OSError) as error:  # OSError: httpx lets some errors of TLS through
                 unsent = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
                 if not (endpoint.repeatable or unsent):
                     raise JiraUnavailableError(
@@ -165,12 +165,14 @@ def decoded(wanted: type[_T], endpoint: Endpoint, content: bytes) -> _T:
     """Decode an answer.
 
     Raises:
-        JiraRefusedError: It is no JSON of this shape; nothing of it is quoted.
+        JiraRefusedError: It is no JSON of this shape, or nested too deep; nothing of it is quoted.
     """
     try:
         return msgspec.json.decode(content, type=wanted)
     except msgspec.ValidationError as error:
         raise JiraRefusedError(f"{endpoint.name}: Jira's answer has an unknown form ({error})") from None
+    except RecursionError:
+        raise JiraRefusedError(f"{endpoint.name}: the answer is nested deeper than any of Jira's") from None
     except (msgspec.DecodeError, UnicodeDecodeError):
         mended = without_half_pairs(content)
         if mended != content:

@@ -1,5 +1,6 @@
 """The ways in which Jira cuts a list into pages, each with a guard against lists that do not end."""
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Protocol, TypeVar
 from urllib.parse import parse_qs, urlsplit
@@ -9,6 +10,8 @@ from reconcile.client.errors import PagingError
 
 MOST_PAGES = 1_000_000
 """More pages than any list of Jira has."""
+
+_MOMENT = re.compile("[0-9]{1,18}")
 
 
 class OffsetPage(Protocol):
@@ -91,4 +94,4 @@ async def by_offset(
 def next_since(next_page: str | None) -> int | None:
     """Return the ``since`` of a worklog feed's ``nextPage``; its host is not looked at, it may be another's."""
     values = parse_qs(urlsplit(next_page or "").query).get("since", [])
-    return int(values[0]) if values and values[0].isascii() and values[0].isdigit() else None
+    return int(values[0]) if values and _MOMENT.fullmatch(values[0]) else None

@@ -77,7 +77,7 @@ def asked_for(status: int, headers: Mapping[str, str]) -> Asked:
 def _retry_after(text: str) -> float:
     """Seconds of a Retry-After header, which holds seconds or an HTTP date; 0 for none."""
     text = text.strip()
-    if text.replace(".", "", 1).isdigit():
+    if text.isascii() and text.replace(".", "", 1).isdigit():
         return float(text)
     try:
         return max(0.0, parsedate_to_datetime(text).timestamp() - now_ms() / 1000)

@@ -48,7 +48,7 @@ def jiras_words(body: bytes) -> str:
     """Return Jira's own message from an error's body, in one short line; empty when there is none."""
     try:
         found = msgspec.json.decode(body, type=_Body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ""
     texts = [*(found.error_messages or ()), *(found.errors or {}), found.message or ""]
     line = " ".join(" ".join(text.split()) for text in texts if text)

@@ -21,5 +21,5 @@ def each(
     for element in elements:
         try:
             yield decoder.decode(element)
-        except ValueError:
+        except (ValueError, RecursionError):
             unreadable()

@@ -57,14 +57,20 @@ def load_settings(config: Path | None = None) -> Settings:
         raise SettingsError(_unreadable_variable() or f"environment: {error}") from None
     except ValueError as error:
         raise SettingsError(f"{path or 'environment'}: {error}") from None
+    except OSError as error:
+        where = error.filename or path or "a file that the settings name"
+        raise SettingsError(f"cannot read {where} ({error.strerror}); check the path and who may read it") from None
 
 
 def _config_file(config: Path | None) -> Path | None:
     named = config or (Path(os.environ[CONFIG_VARIABLE]) if os.environ.get(CONFIG_VARIABLE) else None)
-    if named is None:
-        return DEFAULT_FILE if DEFAULT_FILE.is_file() else None
-    if not named.is_file():
-        raise SettingsError(f"settings file {named} is not there; name it with --config or {CONFIG_VARIABLE}")
+    try:
+        if named is None:
+            return DEFAULT_FILE if DEFAULT_FILE.is_file() else None
+        if not named.is_file():
+            raise SettingsError(f"settings file {named} is not there; name it with --config or {CONFIG_VARIABLE}")
+    except OSError as error:  # of a folder that may not be entered
+        raise SettingsError(f"cannot read {error.filename} ({error.strerror}); check who may read it") from None
     return named
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo
 
+import httpx
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from rollcall.settings.secrets import read_secret_file
@@ -66,6 +67,11 @@ class SiteSettings(BaseModel):
             raise ValueError("must be https://… (plain http only to a loopback address)")
         if port == 0 or parts.netloc.endswith(":"):
             raise ValueError("is no URL: a port is from 1 to 65535")
+        try:
+            # The two ways in which it is asked for: by the HTTP client, and by the system's resolver.
+            httpx.URL(value).raw_host.decode().encode("idna")
+        except (httpx.InvalidURL, UnicodeError):
+            raise ValueError("is no URL: its host is no name that can be looked up") from None
         if "@" in parts.netloc or "?" in value or "#" in value:
             raise ValueError("must not hold a user, a query or a fragment")
         return value.rstrip("/")

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -92,7 +93,7 @@ async def failing(log: Moody, fault: Exception) -> AsyncIterator[list[Any]]:
 async def test_the_lag_is_absent_while_it_cannot_be_measured(
     log: Moody, fault: Exception, level: str, words: str
 ) -> None:
-    async with in_background(upkeep.measure(SETTINGS, log)):
+    async with in_background(measuring=partial(upkeep.measure, SETTINGS, log)):
         await log.next_rounds()
         assert all_shown() == (7, 70, 1)
         async with failing(log, fault) as lines:
@@ -106,6 +107,7 @@ async def test_the_lag_is_absent_while_it_cannot_be_measured(
 
 @pytest.mark.parametrize(("fault", "level"), [(AWAY, "warning"), (KeyError("of ours"), "error")])
 async def test_retention_goes_on_after_a_failure(log: Moody, fault: Exception, level: str) -> None:
-    async with in_background(upkeep.retain(SETTINGS, log)), failing(log, fault) as lines:
+    retention = partial(upkeep.retain, SETTINGS, log)
+    async with in_background(retention=retention), failing(log, fault) as lines:
         assert {line["log_level"] for line in lines} == {level}
         assert len(lines) > 1

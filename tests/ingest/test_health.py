@@ -59,6 +59,17 @@ def test_not_ready_says_what_is_wrong_and_no_secret(monkeypatch: pytest.MonkeyPa
     assert "secret" not in answer.text
 
 
+def test_what_is_only_told_leaves_it_ready() -> None:
+    app = Starlette(routes=health_routes({"log": fine}, {"reconcile": lambda: "failed for 1 of 2 sites"}))
+
+    async def get() -> httpx.Response:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x") as client:
+            return await client.get("/readyz")
+
+    answer = asyncio.run(get())
+    assert (answer.status_code, answer.json()) == (200, {"log": "ok", "reconcile": "failed for 1 of 2 sites"})
+
+
 def test_alive_whatever_is_wrong() -> None:
     assert ask("/healthz", log=away).text == "ok\n"
 

@@ -14,6 +14,7 @@ from typing import Any
 import anyio.to_thread
 import typer
 
+from console.checks.command import check
 from console.reconciling.command import reconcile
 from console.reconciling.webhooks import app as webhook
 from console.report import app as report
@@ -23,6 +24,7 @@ from simulator.rest.state import EMAIL, TOKEN
 from .site import SECRET
 
 app = typer.Typer(pretty_exceptions_show_locals=False)
+app.command()(check)
 app.command()(reconcile)
 app.command()(up)
 app.add_typer(webhook, name="webhook")

@@ -7,7 +7,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from pydantic import SecretStr
+from structlog.testing import capture_logs
 
 from console.reconciling import daily, one_site
 from console.reconciling.asked import Asked, Only
@@ -18,6 +21,7 @@ from simulator.rest.state import TOKEN
 
 from .commandline import free_port, process, write_config
 from .installed import installed
+from .misbehaving import DEEP, NOT_GZIP, misbehaving
 from .site import JiraSite, config, jira_site, settings_for
 
 pytestmark = pytest.mark.anyio
@@ -181,3 +185,115 @@ async def test_without_a_folder_this_process_remembers(tmp_path: Path, monkeypat
         await read_once(settings(jira, tmp_path), jira)
         assert jira.site.requests[MYSELF] == 1
         assert not (tmp_path / "reconcile").exists()
+
+
+async def ready(given: Settings) -> tuple[int, str]:
+    """The status of /readyz, and what it says of the runs."""
+    async with httpx.AsyncClient(trust_env=False) as client:
+        answer = await client.get(f"http://{given.listen}/readyz")
+    return answer.status_code, answer.json()["reconcile"]
+
+
+def failures(lines: list[Any]) -> list[Any]:
+    return [line["cause"] for line in lines if line["event"] == "reconcile run failed"]
+
+
+async def foreign(*_: object) -> None:
+    raise KeyError("text of an issue")
+
+
+async def cancelled(*_: object) -> None:
+    """Wait for something that somebody else cancels."""
+    other = asyncio.get_running_loop().create_future()
+    other.cancel()
+    await other
+
+
+@pytest.mark.parametrize(("failing", "kind"), [(foreign, "KeyError"), (cancelled, "CancelledError")])
+async def test_what_nobody_foresaw_is_told_and_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: Any, kind: str
+) -> None:
+    async with jira_site(SITE) as jira:
+        given = settings(jira, tmp_path)
+        with capture_logs() as lines, monkeypatch.context() as fault:
+            fault.setattr(daily, "reconcile_one", failing)
+            async with up(given) as runs:
+                await comes(lambda: bool(runs.texts))
+                await quiet(runs)
+                assert f"unexpectedly, please report it: {kind}" in runs.texts[0]
+                assert await ready(given) == (
+                    200,
+                    "failed for 1 of 1 sites, tried again within the hour; the page and the log say why",
+                )
+                fault.undo()
+                monkeypatch.setattr(daily, "_LOOK_SECONDS", 0.05)
+                monkeypatch.setattr(daily, "_AFTER_A_FAILURE", timedelta(0))
+                await comes(lambda: not runs.texts and jira.site.requests[SEARCH] > 0)
+                await quiet(runs)
+                assert await ready(given) == (200, "ok")
+        [cause] = failures(lines)
+        assert cause.startswith(f"unexpectedly, please report it: {kind}")
+        assert "text of an issue" not in str(lines)
+
+
+async def test_a_look_that_fails_every_time_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = 0
+
+    def failing(*_: object) -> None:
+        nonlocal looks
+        looks += 1
+        raise OSError("the disk")
+
+    monkeypatch.setattr(daily, "read_last_run", failing)
+    async with jira_site(SITE) as jira:
+        with capture_logs() as lines:
+            async with up(settings(jira, tmp_path)):
+                await comes(lambda: looks > 5)
+        assert len(failures(lines)) == 1
+
+
+@pytest.mark.parametrize(("bad", "told"), [(NOT_GZIP, "DecodingError"), (DEEP, "nested deeper")], ids=["gzip", "deep"])
+async def test_answers_that_no_decoder_reads_are_told_and_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bad: bytes, told: str
+) -> None:
+    async with jira_site(SITE) as jira, misbehaving(bad) as server:
+        given = settings(JiraSite(jira.site, server.url), tmp_path)
+        with capture_logs() as lines:
+            async with up(given) as runs:
+                await comes(lambda: bool(failures(lines)))
+                assert told in runs.texts[0]
+                assert (await ready(given))[0] == 200
+                asked = len(server.asked)
+                monkeypatch.setattr(daily, "_AFTER_A_FAILURE", timedelta(0))
+                await comes(lambda: len(server.asked) > asked)
+        assert told in failures(lines)[0]
+
+
+async def test_a_token_that_goes_while_it_runs_is_missed_until_it_is_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = tmp_path / "token"
+    token.write_text(TOKEN)
+    async with jira_site(SITE) as jira:
+        given = settings(jira, tmp_path)
+        acme = given.sites["acme"].model_copy(update={"api_token": SecretStr(""), "api_token_file": token})
+        given = given.model_copy(update={"sites": {"acme": acme}})
+        monkeypatch.setattr(daily, "is_due", lambda *_: not token.exists() or jira.site.requests[SEARCH] == 0)
+        monkeypatch.setattr(daily, "_AFTER_A_FAILURE", timedelta(0))
+        async with up(given) as runs:
+            await comes(lambda: jira.site.requests[SEARCH] > 0)
+            await quiet(runs)
+            token.unlink()
+            await comes(lambda: bool(runs.texts) and "sites.acme.api_token_file: cannot read" in runs.texts[0])
+            token.write_text(TOKEN)
+            await comes(lambda: not runs.texts)
+
+
+async def test_switched_off_it_says_so(tmp_path: Path) -> None:
+    async with jira_site(SITE) as jira:
+        given = settings(jira, tmp_path)
+        given = given.model_copy(update={"reconcile": given.reconcile.model_copy(update={"daily_at": ""})})
+        async with up(given) as runs:
+            await runs.looking.wait()
+            assert await ready(given) == (200, "off")
+        assert jira.requests == 0

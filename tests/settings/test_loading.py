@@ -136,6 +136,12 @@ def test_no_toml(config: Path) -> None:
     assert "rollcall.toml" in broken(config, "[[[")
 
 
+@pytest.mark.parametrize("path", ["/proc/self/mem", f"/{'long' * 100}.toml"])
+def test_a_file_that_cannot_be_read_is_named(path: str) -> None:
+    with pytest.raises(SettingsError, match=f"cannot read {path} "):
+        load_settings(Path(path))
+
+
 def test_plain_http_is_for_loopback_only(config: Path) -> None:
     config.write_text('[sites.acme]\nurl = "http://127.0.0.1:8090"\nunsigned = true')
     assert load_settings(config).sites["acme"].url == "http://127.0.0.1:8090"

@@ -6,7 +6,7 @@ from console.checks.finding import Finding
 from console.reconciling.checks.access import access_findings
 from console.reconciling.checks.hook import hook_findings
 from console.reconciling.checks.identity import identity_finding
-from reconcile.client.connecting import connected
+from reconcile.client.connecting import connected, credentials
 from reconcile.client.endpoints import MYSELF
 from reconcile.shapes.site import Myself
 from rollcall.errors import RollcallError
@@ -22,7 +22,7 @@ async def jira_findings(settings: Settings) -> AsyncIterator[Finding]:
 
 async def _site(settings: Settings, name: str) -> AsyncIterator[Finding]:
     site = settings.sites[name]
-    if not site.email or not site.token():
+    if not credentials(name, site):
         yield Finding(
             f"{name}: API token",
             False,
