@@ -1,13 +1,13 @@
 """The manifest of an export: which files there are, what they hold, and of which schema."""
 
 import hashlib
-import os
 from pathlib import Path
 
 import msgspec
 
 from console.moving.span import Span
 from rollcall.errors import SettingsError
+from rollcall.files import replace_file
 from rollcall.warehouse.migrations import all_migrations
 
 NAME = "manifest.json"
@@ -63,12 +63,7 @@ def this_schema() -> dict[str, str]:
 
 def write_file(path: Path, data: bytes) -> str:
     """Write a file durably, readable by its owner only, and return its SHA-256."""
-    beside = path.with_name(path.name + ".part")
-    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
+    replace_file(path, data)
     return hashlib.sha256(data).hexdigest()
 
 

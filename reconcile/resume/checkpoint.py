@@ -7,9 +7,9 @@ from typing import Any, Literal, get_origin
 import msgspec
 
 from reconcile.client.tally import Tally
-from reconcile.resume.replacing import replace_file
 from reconcile.window import Window
 from rollcall.errors import RollcallError
+from rollcall.files import replace_file
 
 Part = Literal["activity", "directory"]
 _FORMAT = 1

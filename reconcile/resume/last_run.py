@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from reconcile.resume.checkpoint import Checkpoint, CheckpointError
-from reconcile.resume.replacing import replace_file
+from rollcall.files import replace_file
 
 
 class LastRun(msgspec.Struct, frozen=True):
