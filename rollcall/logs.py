@@ -8,9 +8,13 @@ import sys
 import traceback
 from typing import Literal
 
+import stamina.instrumentation as retries
 import structlog
 
+from rollcall.errors import RollcallError
+
 _OURS = {"rollcall", "ingest", "reconcile", "consumers", "console"}
+_log_retry = retries.StructlogOnRetryHook.hook_factory()
 
 
 def configure_logging(level: str, form: Literal["auto", "console", "json"]) -> None:
@@ -47,11 +51,19 @@ def configure_logging(level: str, form: Literal["auto", "console", "json"]) -> N
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
         )
     )
+    # Without stamina's own counter, which has the number of the retry as a label.
+    retries.set_on_retry_hooks([_log_outage])
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
     for noisy in ("uvicorn", "httpx", "httpcore", "clickhouse_connect"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
+
+
+def _log_outage(details: retries.RetryDetails) -> None:
+    """Log a retry after an outage; a client that waits because Jira asks it to says so itself."""
+    if isinstance(details.caused_by, RollcallError):
+        _log_retry(details)
 
 
 def kind_and_place(error: BaseException) -> str:

@@ -5,14 +5,14 @@ followed and no host out of an answer is ever asked, so the token goes to the co
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import quote
 
 import httpx
 import msgspec
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
+import stamina
 
 from reconcile.client.endpoints import Endpoint
 from reconcile.client.errors import JiraRefusedError, JiraUnavailableError
@@ -43,14 +43,14 @@ class Limits:
         attempts: Tries of one request.
         wait_max: Longest pause in seconds that Jira may ask for.
         patience: How long to pause otherwise.
-        sleep: How to pause; tests do it faster.
+        pace: How much of each pause is really waited; tests hurry.
     """
 
     concurrency: int = 6
     attempts: int = 8
     wait_max: float = 3900.0
     patience: Patience = field(default_factory=Patience)
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    pace: float = 1.0
 
 
 class _AgainError(Exception):
@@ -94,15 +94,14 @@ class JiraClient:
             JiraRefusedError: Any other answer that asking again would not change.
             JiraUnavailableError: No answer after the last try, or Jira asks for too long a pause.
         """
-        retrying = AsyncRetrying(
-            retry=retry_if_exception_type(_AgainError),
-            stop=stop_after_attempt(self._limits.attempts),
-            wait=self._pause,
-            sleep=self._limits.sleep,
-            reraise=True,
-        )
+        path = _filled(endpoint.path, names)
+
+        @stamina.retry(on=self._pauses(), attempts=self._limits.attempts, timeout=None)
+        async def patiently() -> bytes:
+            return await self._once(endpoint, path, query, body)
+
         try:
-            return await retrying(self._once, endpoint, _filled(endpoint.path, names), query, body)
+            return await patiently()
         except _AgainError as error:
             raise JiraUnavailableError(
                 f"{endpoint.name}: {error}, {self._limits.attempts} times over; try later with --resume"
@@ -151,14 +150,22 @@ class JiraClient:
             )
         return _AgainError(f"Jira answers {answer.status_code}", asked.seconds, asked.reason)
 
-    def _pause(self, state: RetryCallState) -> float:
-        error = state.outcome.exception() if state.outcome else None
-        asked, reason = (error.seconds, error.reason) if isinstance(error, _AgainError) else (0.0, "other")
-        seconds = self._limits.patience.pause(state.attempt_number, asked)
-        if state.attempt_number < self._limits.attempts:
-            self.tally.waited(reason, seconds)
-            log.debug("waiting before asking Jira again", seconds=round(seconds, 1), why=reason)
-        return seconds
+    def _pauses(self) -> Callable[[Exception], bool | float]:
+        """Return the hook for one request: how many seconds to wait after a failure, or False to give up at once."""
+        tries = 0
+
+        def pause(error: Exception) -> bool | float:
+            nonlocal tries
+            if not isinstance(error, _AgainError):
+                return False
+            tries += 1
+            seconds = self._limits.patience.pause(tries, error.seconds)
+            if tries < self._limits.attempts:
+                self.tally.waited(error.reason, seconds)
+                log.debug("waiting before asking Jira again", seconds=round(seconds, 1), why=error.reason)
+            return seconds * self._limits.pace
+
+        return pause
 
 
 def decoded(wanted: type[_T], endpoint: Endpoint, content: bytes) -> _T:

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from unittest import mock
 
 import httpx
 
@@ -51,6 +52,7 @@ class Script:
 async def scripted(
     script: Script, site: SiteSettings = ACME, attempts: int = 6, wait_max: float = 3900.0
 ) -> AsyncIterator[JiraClient]:
-    limits = Limits(attempts=attempts, wait_max=wait_max, patience=Patience(jitter=lambda: 1.0), sleep=script.sleep)
-    async with connected("acme", site, ReconcileSettings(), limits, httpx.MockTransport(script)) as client:
-        yield client
+    limits = Limits(attempts=attempts, wait_max=wait_max, patience=Patience(jitter=lambda: 1.0))
+    with mock.patch("asyncio.sleep", script.sleep):
+        async with connected("acme", site, ReconcileSettings(), limits, httpx.MockTransport(script)) as client:
+            yield client

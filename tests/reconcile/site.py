@@ -1,6 +1,5 @@
 """A simulated Jira site over HTTP, and Rollcall's settings for it."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -64,10 +63,6 @@ def settings_for(url: str, folder: Path, zone: str = "Europe/Berlin", **more: An
     )
 
 
-async def _hardly(seconds: float) -> None:
-    await asyncio.sleep(seconds / 200)
-
-
 def hurried(attempts: int = 12) -> Limits:
     """Limits whose pauses are counted in full and waited for in a two-hundredth."""
-    return Limits(attempts=attempts, patience=Patience(jitter=lambda: 1.0), sleep=_hardly)
+    return Limits(attempts=attempts, patience=Patience(jitter=lambda: 1.0), pace=1 / 200)
