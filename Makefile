@@ -47,10 +47,10 @@ format: $(READY) ## Format the code and mend what can be mended
 	$(BIN)/ruff check --fix .
 
 docs: $(READY) ## Write docs/settings.md, docs/metrics.md and docs/commands.md from the code
-	$(BIN)/python -m console.reference docs
+	$(BIN)/python -m tools.reference docs
 
 schema: $(READY) ## Write rollcall/warehouse/schema/expected.json from the migrations
-	$(BIN)/python -m rollcall.warehouse.expected rollcall/warehouse/schema/expected.json
+	$(BIN)/python -m tools.schema rollcall/warehouse/schema/expected.json
 
 requirements: $(READY) ## Pin the image's packages with hashes in deploy/requirements.txt (with Python 3.11, as the image has)
 	$(BIN)/python -m piptools compile --quiet --generate-hashes --no-emit-index-url --no-emit-trusted-host \

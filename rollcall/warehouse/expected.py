@@ -1,20 +1,14 @@
 """The tables as the migrations of this version make them, kept as ``schema/expected.json``.
 
-``python -m rollcall.warehouse.expected FILE`` writes it anew from a scratch chDB; a test notices when that was
-forgotten.
+`make schema` writes it anew; a test notices when that was forgotten.
 """
 
-import asyncio
-import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from importlib import resources
-from pathlib import Path
 
 import msgspec
 
-from rollcall.warehouse.client import Row, Warehouse, open_warehouse
-from rollcall.warehouse.migrations import migrate
+from rollcall.warehouse.client import Row, Warehouse
 from rollcall.warehouse.statements import engine_of, has_ttl, target_of, unqualified
 
 _NAME = "expected.json"
@@ -115,17 +109,3 @@ def written(shapes: dict[str, Shape]) -> bytes:
     """Return the text of the file."""
     lines = (msgspec.json.encode(name) + b": " + msgspec.json.encode(shape) for name, shape in shapes.items())
     return b"{\n" + b",\n".join(lines) + b"\n}\n"
-
-
-async def _made() -> dict[str, Shape]:
-    with tempfile.TemporaryDirectory() as scratch:
-        warehouse = await open_warehouse(f"chdb://{scratch}/warehouse", "expected")
-        try:
-            await migrate(warehouse)
-            return await actual_shapes(warehouse)
-        finally:
-            await warehouse.close()
-
-
-if __name__ == "__main__":
-    Path(sys.argv[1]).write_bytes(written(asyncio.run(_made())))

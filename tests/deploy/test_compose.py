@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from console.reference.commands import all_commands
 from rollcall.topics import topics_of
 from rollcall.warehouse.address import Server, parse_warehouse_url
+from tools.reference.commands import all_commands
 
 from ..docker import docker_answers
 from .files import COMPOSE, OURS, ROOT, compose, services, settings_of, variables

@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup, TyperOption
 
 from console.main import app
-from console.reference.commands import all_commands
+from tools.reference.commands import all_commands
 
 from .pages import NAMES, ROOT, blocks, code_spans, text_of
 

@@ -6,7 +6,7 @@ import pkgutil
 import pytest
 from prometheus_client import REGISTRY
 
-from console.reference.metrics import all_metrics, metric_name
+from tools.reference.metrics import all_metrics, metric_name
 
 from .pages import NAMES, code_spans, text_of
 

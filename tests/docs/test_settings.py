@@ -6,8 +6,8 @@ from typing import Any, get_origin
 import pytest
 from pydantic_settings import EnvSettingsSource
 
-from console.reference.settings import Setting, all_settings
 from rollcall.settings import Settings, load_settings
+from tools.reference.settings import Setting, all_settings
 
 from .pages import NAMES, blocks, text_of
 

@@ -10,8 +10,8 @@ from typing import Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from console.reference.markdown import GENERATED, code, page, table
 from rollcall.settings import Settings
+from tools.reference.markdown import GENERATED, code, page, table
 
 _INTRODUCTION = """
 Rollcall reads its settings once, at start: from a TOML file, then from environment variables, which win. The file is

@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperArgument, TyperGroup, TyperOption
 
 from console.main import app
-from console.reference.markdown import GENERATED, code, page, table
+from tools.reference.markdown import GENERATED, code, page, table
 
 _INTRODUCTION = """
 `rollcall --help` and `rollcall COMMAND --help` say the same on the terminal; `rollcall --install-completion` makes the

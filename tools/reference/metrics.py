@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from prometheus_client.metrics import MetricWrapperBase
 
 import rollcall.metrics
-from console.reference.markdown import GENERATED, code, page, table
+from tools.reference.markdown import GENERATED, code, page, table
 
 _INTRODUCTION = """
 `GET /metrics` answers in Prometheus' text format, beside what the Prometheus client itself tells of the process

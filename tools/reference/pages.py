@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Mapping
 
-from console.reference.commands import commands_page
-from console.reference.metrics import metrics_page
-from console.reference.settings import settings_page
+from tools.reference.commands import commands_page
+from tools.reference.metrics import metrics_page
+from tools.reference.settings import settings_page
 
 PAGES: Mapping[str, Callable[[], str]] = {
     "settings.md": settings_page,

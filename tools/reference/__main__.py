@@ -1,9 +1,9 @@
-"""``python -m console.reference [FOLDER]``: write the generated pages into a folder, ``docs`` unless named."""
+"""``python -m tools.reference [FOLDER]``: write the generated pages into a folder, ``docs`` unless named."""
 
 import sys
 from pathlib import Path
 
-from console.reference.pages import PAGES
+from tools.reference.pages import PAGES
 
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else "docs")
 for name, page in PAGES.items():
