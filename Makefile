@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+DEMO := $(VENV)/.demo
+PIN := $(BIN)/python -m piptools compile --quiet --generate-hashes --no-emit-index-url --no-emit-trusted-host \
+	--no-emit-find-links --strip-extras --no-header --allow-unsafe
 SOAK_MINUTES ?= 20
 
 .DEFAULT_GOAL := help
@@ -11,23 +14,35 @@ SOAK_MINUTES ?= 20
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(READY) ## Make the virtual environment in .venv (every other target does this first)
+setup: $(READY) ## Make the virtual environment in .venv, with the developers' tools
 
+# Installs the checkout with EXTRAS.
+define INSTALL
+@echo "Setting up $(VENV) (a minute or two, once) ..."
+@if command -v uv >/dev/null 2>&1; then \
+	{ test -x $(BIN)/python || uv venv --quiet --python "$(PYTHON)" $(VENV); } && \
+	uv pip install --quiet --python $(BIN)/python -e '.[$(EXTRAS)]'; \
+else \
+	{ test -x $(BIN)/python || "$(PYTHON)" -m venv $(VENV); } && \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[$(EXTRAS)]'; \
+fi
+endef
+
+$(READY): EXTRAS := embedded,dev
 $(READY): pyproject.toml
-	@echo "Setting up $(VENV) (a minute or two, once) ..."
-	@if command -v uv >/dev/null 2>&1; then \
-		test -x $(BIN)/python || uv venv --quiet --python "$(PYTHON)" $(VENV); \
-		uv pip install --quiet --python $(BIN)/python -e '.[dev]'; \
-	else \
-		test -x $(BIN)/python || "$(PYTHON)" -m venv $(VENV); \
-		$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'; \
-	fi
+	$(INSTALL)
+	@touch $(DEMO) $@
+
+# What does without the developers' tools; where they are already, nothing is left to install.
+$(DEMO): EXTRAS := embedded
+$(DEMO): pyproject.toml
+	$(INSTALL)
 	@touch $@
 
-demo: $(READY) ## Try Rollcall on a simulated company; the page is http://127.0.0.1:8080
+demo: $(DEMO) ## Try Rollcall on a simulated company; the page is http://127.0.0.1:8080
 	$(BIN)/rollcall demo
 
-up: $(READY) ## Run everything in one process with ./rollcall.toml
+up: $(DEMO) ## Run everything in one process with ./rollcall.toml
 	$(BIN)/rollcall up
 
 test: $(READY) ## Run the tests, with coverage
@@ -52,9 +67,11 @@ docs: $(READY) ## Write docs/settings.md, docs/metrics.md and docs/commands.md f
 schema: $(READY) ## Write rollcall/warehouse/schema/expected.json from the migrations
 	$(BIN)/python -m tools.schema rollcall/warehouse/schema/expected.json
 
-requirements: $(READY) ## Pin the image's packages with hashes in deploy/requirements.txt (with Python 3.11, as the image has)
-	$(BIN)/python -m piptools compile --quiet --generate-hashes --no-emit-index-url --no-emit-trusted-host \
-		--no-emit-find-links --strip-extras --no-header --allow-unsafe -o deploy/requirements.txt pyproject.toml
+requirements: $(READY) ## Pin the packages with hashes in deploy/requirements*.txt (with Python 3.11, as the image has)
+	$(PIN) -o deploy/requirements.txt pyproject.toml
+	@# Only what the embedded engine adds.
+	$(BIN)/python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['embedded'])" \
+		| $(PIN) -c deploy/requirements.txt -o deploy/requirements-embedded.txt -
 
 env: ## Write .env with random passwords for docker-compose.yml, unless it is there
 	@"$(PYTHON)" deploy/make_env.py .env
@@ -83,4 +100,4 @@ soak: $(READY) ## Repeat every fault for its share of SOAK_MINUTES (20) and ofte
 	ROLLCALL_REQUIRE_KAFKA=real SOAK_MINUTES=$(SOAK_MINUTES) $(BIN)/python -m pytest -m "fault or soak" -o timeout=0
 
 clean: ## Remove what the other targets made
-	rm -rf $(VENV) .coverage* htmlcov .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	rm -rf $(VENV) .coverage* htmlcov .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info

@@ -8,6 +8,7 @@ from rollcall.errors import WarehouseHeldError, WarehouseUnavailableError
 from rollcall.settings import Settings
 from rollcall.warehouse import Warehouse, open_warehouse, require_current
 from rollcall.warehouse.address import Embedded, parse_warehouse_url
+from rollcall.warehouse.connecting import require_embedded_engine
 from rollcall.warehouse.holder import Holding, read_holding
 
 
@@ -19,6 +20,7 @@ async def open_for_reading(settings: Settings, command: str) -> Warehouse:
         command: What this process runs.
 
     Raises:
+        SettingsError: The embedded engine is needed and not installed.
         WarehouseHeldError: Another process holds the embedded files and has no SQL door.
         WarehouseUnavailableError: There is no warehouse yet, or it cannot be reached.
         SchemaError: Its schema is not current.
@@ -27,6 +29,7 @@ async def open_for_reading(settings: Settings, command: str) -> Warehouse:
     if isinstance(address, Embedded):
         if (holding := read_holding(address.lock_path)) and not holding.brief:
             return _through_the_door(holding)
+        require_embedded_engine()
         if not address.path.is_dir():
             raise WarehouseUnavailableError(
                 f"there is no warehouse at {address.path} yet; start `rollcall up`, or check warehouse_url"

@@ -8,7 +8,7 @@ from console.checks.finding import Finding
 from console.checks.schema import insert_finding, schema_finding
 from console.opening import opened_log
 from console.reading import open_for_reading
-from rollcall.errors import RollcallError
+from rollcall.errors import RollcallError, SettingsError
 from rollcall.eventlog import EventLog
 from rollcall.settings import Settings
 from rollcall.topics import WAREHOUSE_GROUP, topics_of
@@ -40,7 +40,7 @@ async def local_findings(settings: Settings) -> AsyncIterator[Finding]:
         schema, inserts = await schema_finding(settings), await insert_finding(settings)
         received = (await _ask(settings, "SELECT max(received_at) AS last FROM activity"))[0]["last"]
     except RollcallError as error:
-        yield Finding("warehouse", False, str(error), "check warehouse_url; `rollcall migrate` makes the tables")
+        yield Finding("warehouse", False, str(error), _warehouse_remedy(error))
         yield _clock(None)
         return
     days, last = rows[0]["days"], rows[0]["last"]
@@ -86,6 +86,12 @@ def _log_remedy(settings: Settings) -> str:
     if settings.log_url.startswith("kafka:"):
         return "check log_url, [kafka] in the settings and the brokers; see Kafka in docs/operations.md"
     return "check log_url, the disk's free space and who may write there"
+
+
+def _warehouse_remedy(error: RollcallError) -> str:
+    if isinstance(error, SettingsError):
+        return "mend the setting, or install what it needs"
+    return "check warehouse_url; `rollcall migrate` makes the tables"
 
 
 async def _log(settings: Settings, event_log: EventLog) -> Finding:

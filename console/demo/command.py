@@ -22,6 +22,7 @@ from console.up import run_everything
 from rollcall.errors import RollcallError, SettingsError
 from rollcall.logs import configure_logging
 from rollcall.settings import Settings, load_settings
+from rollcall.warehouse.connecting import require_embedded_engine
 
 _STOP_SECONDS = 60.0
 
@@ -42,6 +43,7 @@ def demo(
 ) -> None:
     """Show the whole product on a simulated company: 30 days of history, then live webhooks. Ctrl-C ends it."""
     try:
+        require_embedded_engine()
         try_addresses(listen, sql_listen)
         with _scratch(folder) as place, reserved(config):
             uvloop.run(_demo(place, config, people, days, live_per_minute, listen, sql_listen))

@@ -14,6 +14,7 @@ from console.sqldoor.statement import Reader
 from console.sqldoor.syntax import Node, parse
 from console.sqldoor.url_settings import FOLLOWED
 from console.sqldoor.vocabulary import Vocabulary
+from rollcall.warehouse.connecting import require_embedded_engine
 
 
 class Handle:
@@ -61,7 +62,13 @@ class Engine:
         self.reader = Reader(Vocabulary([], []), {})
 
     def open(self) -> None:
-        """Open the handle that stays, and ask the engine what it knows. Raises RuntimeError when it cannot open."""
+        """Open the handle that stays, and ask the engine what it knows.
+
+        Raises:
+            SettingsError: The engine is not installed.
+            RuntimeError: It cannot open.
+        """
+        require_embedded_engine()
         self._control = self._connect()
         [about] = self._rows("SELECT version() AS version, timezone() AS timezone")
         self.version, self.timezone = about["version"], about["timezone"]

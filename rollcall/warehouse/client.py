@@ -186,7 +186,7 @@ async def open_warehouse(
         write: Whether to use the settings that consumers insert with.
 
     Raises:
-        SettingsError: The URL or the folder is unusable, or contradicts the options.
+        SettingsError: The URL or the folder is unusable or contradicts the options, or the engine is not installed.
         WarehouseHeldError: Another process holds the embedded files.
     """
     address, options = parse_warehouse_url(url), options or WarehouseSettings()

@@ -1,6 +1,7 @@
 """Open a connection to either engine, through clickhouse-connect."""
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import Any
 
 import clickhouse_connect
@@ -12,8 +13,19 @@ from rollcall.warehouse.address import Embedded, Server
 from rollcall.warehouse.crashing import die_of_crashes
 
 
+def require_embedded_engine() -> None:
+    """Raise SettingsError unless the embedded engine is installed; it is not loaded."""
+    found = find_spec("chdb")
+    if found is None or not found.has_location:  # without one it is a mere folder, such as a warehouse of that name
+        raise SettingsError(
+            "warehouse_url: the embedded engine is not installed: pip install 'rollcall-jira[embedded]' "
+            "(in a checkout: pip install '.[embedded]'), or set warehouse_url to a ClickHouse server"
+        )
+
+
 def embedded_client(address: Embedded, settings: Mapping[str, Any]) -> Client:
-    """Open a connection to the engine in this process."""
+    """Open a connection to the engine in this process. Raises SettingsError when it is not installed."""
+    require_embedded_engine()
     address.path.mkdir(parents=True, exist_ok=True, mode=0o700)
     client = clickhouse_connect.get_client(interface="chdb", path=str(address.path), settings=dict(settings))
     die_of_crashes()
@@ -52,8 +64,12 @@ def server_arguments(address: Server, options: WarehouseSettings) -> dict[str, A
 
 
 def fitting(address: Embedded | Server, options: WarehouseSettings) -> None:
-    """Raise SettingsError when `warehouse_url` and the `warehouse` settings contradict one another."""
+    """Raise SettingsError when `warehouse_url` and the `warehouse` settings contradict one another.
+
+    Also when `warehouse_url` names the embedded engine and that is not installed.
+    """
     if isinstance(address, Embedded):
+        require_embedded_engine()
         if options != WarehouseSettings():
             raise SettingsError(
                 "warehouse: these settings are for a ClickHouse server, but warehouse_url names the embedded engine; "

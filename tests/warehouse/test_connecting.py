@@ -1,5 +1,6 @@
 """What clickhouse-connect is told, and which settings contradict one another."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from pydantic import ValidationError
 from rollcall.errors import SettingsError
 from rollcall.settings import WarehouseSettings
 from rollcall.warehouse.address import Server, parse_warehouse_url
-from rollcall.warehouse.connecting import fitting, server_arguments
+from rollcall.warehouse.connecting import fitting, require_embedded_engine, server_arguments
 
 SECURE = "clickhouses://writer@ch.example:9440/rollcall"
 
@@ -80,3 +81,16 @@ def test_contradictions_are_refused(url: str, options: dict[str, Any], said: str
 def test_settings_that_cannot_work_are_refused(options: dict[str, Any], files: dict[str, Path]) -> None:
     with pytest.raises(ValidationError):
         WarehouseSettings(**{name: files.get(str(value), value) for name, value in options.items()})
+
+
+def test_a_folder_that_is_named_like_the_engine_is_not_the_engine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`python -m console` looks into the working directory, where a warehouse may be called chdb."""
+    require_embedded_engine()
+    (tmp_path / "chdb").mkdir()
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    for name in [name for name in sys.modules if name.partition(".")[0] == "chdb"]:
+        monkeypatch.delitem(sys.modules, name)
+    with pytest.raises(SettingsError, match="not installed"):
+        require_embedded_engine()
