@@ -22,17 +22,17 @@ from typing import Any
 
 import httpx
 
-from reconcile.client.connecting import connected
-from reconcile.known import NothingKnown
+from reconcile.client.jira_client import connected
 from reconcile.progress import LoggedProgress
-from reconcile.resume.memory import lasting_memory
-from reconcile.run import Plan, Site, reconcile_site
+from reconcile.publisher import NoExistingFacts
+from reconcile.run import Plan, RunContext, read_site
+from reconcile.state.run_state import lasting_state
 from rollcall.eventlog import open_log
 from rollcall.records import decode_activity
 from rollcall.settings import Settings
 from rollcall.topics import topics_of
 from simulator.config import SiteConfig
-from simulator.truth.record import truth
+from simulator.life.truth import truth
 
 NOW = 1_795_000_000_000
 _START = "2026-10-19 00:00"
@@ -50,9 +50,9 @@ async def backfill(url: str, folder: Path) -> None:
     log = await open_log(chosen.log_url, topics_of(chosen).all())
     begun = time.perf_counter()
     async with connected("acme", chosen.sites["acme"], chosen.reconcile) as jira:
-        with lasting_memory(folder / "reconcile", "acme", resume=False) as (memory, _):
-            hands = Site("acme", chosen, jira, log, NothingKnown(), memory, LoggedProgress("acme"))
-            run = await reconcile_site(hands, Plan(parts=("activity",)))
+        with lasting_state(folder / "reconcile", "acme", resume=False) as (state, _):
+            context = RunContext("acme", chosen, jira, log, NoExistingFacts(), state, LoggedProgress("acme"))
+            run = await read_site(context, Plan(parts=("activity",)))
     await log.close()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(
@@ -60,7 +60,7 @@ async def backfill(url: str, folder: Path) -> None:
             {
                 "issues": run.issues.issues,
                 "facts": run.found.facts.total(),
-                "requests": run.tally.requests,
+                "requests": run.stats.requests,
                 "window": [run.window.since, run.window.until],
                 "seconds": time.perf_counter() - begun,
                 "peak_mib": peak,

@@ -28,10 +28,10 @@ import uvloop
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ingest.app import create_app
-from ingest.server import serve
-from ingest.translate import translate
+from ingest.handler import translate
 from rollcall.clock import now_ms
 from rollcall.eventlog import open_log
+from rollcall.http.server import serve
 from rollcall.settings import Settings
 from rollcall.topics import topics_of
 

@@ -4,17 +4,15 @@ from typing import Annotated
 
 import typer
 
-from console.checks.command import check
-from console.dashboard import dashboard
-from console.demo.command import demo
-from console.letters.commands import app as deadletter
-from console.maintenance import migrate_command, rebuild
-from console.moving.command import export_command, import_command
-from console.parts import consume, ingest
-from console.reconciling.command import reconcile
-from console.reconciling.webhooks import app as webhook
-from console.report import app as report
-from console.up import up
+from console.commands.deadletter import app as deadletter
+from console.commands.maintenance import check, migrate_command, rebuild
+from console.commands.reconciliation import reconcile
+from console.commands.report import app as report
+from console.commands.services import consume, dashboard, ingest
+from console.commands.transfer import export_command, import_command
+from console.commands.up import up
+from console.commands.webhook import app as webhook
+from console.demo.demonstration import demo
 from rollcall import __version__
 
 app = typer.Typer(

@@ -1,1 +1,1 @@
-"""From the event log into the warehouse: one loop, one writer a record kind, and the dead letters."""
+"""From the event log into the warehouse: a loop, a writer for each kind of record, dead letters, a supervisor."""

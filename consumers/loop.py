@@ -12,9 +12,9 @@ from typing import TypeVar
 
 import stamina
 
-from consumers.letters import set_aside
-from consumers.poison import PoisonGauge
-from consumers.writer import Poison, Writer
+from consumers.dead_letters import append_dead_letters
+from consumers.failure_rate import FailureRate
+from consumers.writers import Poison, Writer
 from rollcall.errors import LogUnavailableError, RollcallError, WarehouseUnavailableError
 from rollcall.eventlog import Entry, EventLog, Reader
 from rollcall.logs import logger
@@ -63,7 +63,7 @@ class Consumer:
         self._writer = writer
         self._settings = settings
         self._fault = fault
-        self._gauge = PoisonGauge(settings.poison_window, settings.poison_ratio)
+        self._failure_rate = FailureRate(settings.poison_window, settings.poison_ratio)
         self.trouble: RollcallError | None = None
         """What it waits out now: the last failure of log or warehouse, until a try succeeds."""
 
@@ -78,7 +78,7 @@ class Consumer:
         reader: Reader | None = None
         CONSUMER_RUNNING.labels(self._source.topic).set(1)
         try:
-            reader = await self._patiently(self._join, stop)
+            reader = await self._with_retries(self._join, stop)
             while not stop.is_set():
                 await self._step(reader, stop)
         except (LogUnavailableError, WarehouseUnavailableError) as error:
@@ -112,11 +112,11 @@ class Consumer:
         return await self._source.log.reader(self._source.topic, self._source.group)
 
     async def _step(self, reader: Reader, stop: asyncio.Event) -> None:
-        entries = await self._patiently(lambda: self._fill(reader), stop)
+        entries = await self._with_retries(lambda: self._fill(reader), stop)
         if entries:
-            poison = await self._patiently(lambda: self._write(entries), stop)
-            await self._patiently(lambda: self._set_aside(poison), stop)
-            await self._patiently(lambda: self._commit(reader, entries), stop)
+            poison = await self._with_retries(lambda: self._write(entries), stop)
+            await self._with_retries(lambda: self._set_aside(poison), stop)
+            await self._with_retries(lambda: self._commit(reader, entries), stop)
             self._count(entries, poison)
 
     async def _fill(self, reader: Reader) -> list[Entry]:
@@ -139,12 +139,12 @@ class Consumer:
             poison = await self._writer.write(entries)
         self._fault("inserted")
         first = f"{poison[0].entry.position}, {poison[0].detail}" if poison else ""
-        self._gauge.weigh(len(entries), len(poison), first)
+        self._failure_rate.add(len(entries), len(poison), first)
         return poison
 
     async def _set_aside(self, poison: Sequence[Poison]) -> None:
         if poison:
-            await set_aside(self._source.log, self._source.deadletter_topic, self._source.topic, poison)
+            await append_dead_letters(self._source.log, self._source.deadletter_topic, self._source.topic, poison)
             self._fault("set aside")
             log.warning("records set aside", topic=self._source.topic, records=len(poison), reason=poison[0].reason)
 
@@ -156,7 +156,7 @@ class Consumer:
         CONSUMED.labels(self._source.topic, "written").inc(len(entries) - len(poison))
         CONSUMED.labels(self._source.topic, "dead_letter").inc(len(poison))
 
-    async def _patiently(self, call: Callable[[], Awaitable[_T]], stop: asyncio.Event) -> _T:
+    async def _with_retries(self, call: Callable[[], Awaitable[_T]], stop: asyncio.Event) -> _T:
         """Call until it works; once told to stop, let the next failure through."""
 
         def again(error: Exception) -> bool:

@@ -1,1 +1,1 @@
-"""Webhook in, activity on the log: signatures, payload shapes, and the HTTP answers that Jira understands."""
+"""Webhook in, activity on the log: signatures, payloads, and the HTTP answers that Jira understands."""

@@ -1,4 +1,4 @@
-"""The web application."""
+"""The web application: the routes that take webhooks, beside health and whatever else is served with them."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -7,8 +7,8 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import Lifespan
 
 from ingest.endpoint import WebhookEndpoint
-from ingest.health import Check, health_routes
 from rollcall.eventlog import EventLog
+from rollcall.http.health import Check, health_routes
 from rollcall.settings import Settings
 from rollcall.topics import Topics
 

@@ -12,12 +12,11 @@ from functools import cache
 from prometheus_client import Counter, Gauge
 from starlette.types import Message, Receive, Scope, Send
 
-from ingest.body import Body, BodyBudget
-from ingest.events import OTHER
-from ingest.intake import Headers, Intake, Taken, short_identifier
-from ingest.refusal import DisconnectedError, RefusalError
+from ingest.body import Body, BodyBudget, DisconnectedError, RefusalError
+from ingest.handler import Headers, Outcome, WebhookHandler, short_identifier
 from ingest.signature import parse_signature, signed
 from rollcall.eventlog import EventLog
+from rollcall.jira.events import OTHER
 from rollcall.logs import logger
 from rollcall.metrics import BODIES_IN_MEMORY, WEBHOOK_LAST, WEBHOOK_SECONDS, WEBHOOKS
 from rollcall.settings import Settings
@@ -41,7 +40,7 @@ class WebhookEndpoint:
         self._settings = settings.ingest
         self._secrets = {name: () if site.unsigned else tuple(site.secrets()) for name, site in settings.sites.items()}
         self._budget = BodyBudget(self._settings.bodies_in_memory)
-        self._intake = Intake(log, topics, self._settings.append_timeout)
+        self._handler = WebhookHandler(log, topics, self._settings.append_timeout)
         BODIES_IN_MEMORY.set_function(lambda: self._budget.used)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -54,25 +53,25 @@ class WebhookEndpoint:
         try:
             if scope["method"] != "POST":
                 raise RefusalError(405, "not_post")
-            taken = await self._take(site, headers, body, receive)
+            outcome = await self._accept(site, headers, body, receive)
             _last_of(site).set_to_current_time()
             await _answer(send, _NO_CONTENT, _END)
         except DisconnectedError:
-            taken = Taken(OTHER, "disconnected")
+            outcome = Outcome(OTHER, "disconnected")
         except RefusalError as refusal:
-            taken = Taken(OTHER, refusal.reason)
+            outcome = Outcome(OTHER, refusal.reason)
             await self._refuse(send, site, refusal, headers)
         except asyncio.CancelledError:
             # The server gave up waiting at its stop. Not raised again: an answer lets Jira send again at once,
             # and the server has nothing more to do with this task.
-            taken = Taken(OTHER, "stopping")
+            outcome = Outcome(OTHER, "stopping")
             await self._refuse(send, site, RefusalError(503, "stopping", close=True), headers)
         finally:
             body.release()
-        _counter(site, *taken).inc()
+        _counter(site, *outcome).inc()
         WEBHOOK_SECONDS.observe(time.perf_counter() - started)
 
-    async def _take(self, site: str, headers: Headers, body: Body, receive: Receive) -> Taken:
+    async def _accept(self, site: str, headers: Headers, body: Body, receive: Receive) -> Outcome:
         """Check all that can be checked without the body first, so that strangers cost no memory."""
         if site == _UNKNOWN_SITE:
             raise RefusalError(404, "unknown_site")
@@ -87,7 +86,7 @@ class WebhookEndpoint:
         content = await body.read(receive)
         if secrets and not (signature and signed(content, signature, secrets)):
             raise RefusalError(401, "wrong_signature")
-        return await self._intake.take(site, content, headers)
+        return await self._handler.handle(site, content, headers)
 
     async def _refuse(self, send: Send, site: str, refusal: RefusalError, headers: Headers) -> None:
         _log.warning(

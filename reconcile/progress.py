@@ -1,5 +1,6 @@
 """How a run tells how far it is."""
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from rollcall.logs import logger
@@ -35,3 +36,16 @@ class LoggedProgress:
     def end(self, step: str, done: int) -> None:
         """Log that a step is through."""
         log.info("reconcile step done", site=self._site, step=step, count=done)
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something under way that people should know of, such as a first backfill.
+
+    Attributes:
+        text: A sentence.
+        done: Share that is done, 0 to 1; None when nobody knows.
+    """
+
+    text: str
+    done: float | None = None

@@ -1,27 +1,38 @@
-"""One run of one site: first who there is, then what happened."""
+"""One run of one site: ask who there is, then what happened; see it into the warehouse, rebuild, and tell."""
 
 import secrets
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from enum import StrEnum
 
+from console.output import progress_bars
+from console.process import complain
 from reconcile.backfill.activity import backfill
-from reconcile.backfill.work import UNREADABLE, Work
+from reconcile.backfill.context import UNREADABLE, BackfillContext, WindowFacts
 from reconcile.client.endpoints import MYSELF, SERVER_INFO
-from reconcile.client.errors import JiraError, JiraRefusedError
-from reconcile.client.jira import JiraClient
-from reconcile.directory.outbox import DirectoryOutbox
+from reconcile.client.jira_client import JiraClient, Limits, connected
+from reconcile.client.jira_errors import JiraError, JiraRefusedError
+from reconcile.coverage import Coverage, read_coverage
 from reconcile.directory.snapshot import Snapshot
-from reconcile.facts.maker import Maker
-from reconcile.known import KnownFacts
-from reconcile.outbox import Outbox
 from reconcile.progress import Progress
-from reconcile.resume.checkpoint import Checkpoint, Part
-from reconcile.resume.memory import Memory
-from reconcile.shapes.site import Myself, ServerInfo
-from reconcile.window import Wanted, window
+from reconcile.publisher import DirectoryPublisher, ExistingFacts, FactPublisher
+from reconcile.responses.membership import Myself, ServerInfo
+from reconcile.sink import Sink, try_rebuild
+from reconcile.state.checkpoint import Checkpoint, Part, keep_last_run, last_run_of
+from reconcile.state.run_state import (
+    RunState,
+    forget_run,
+    lasting_state,
+    required_folder,
+    state_folder,
+    temporary_state,
+)
+from reconcile.window import WindowRequest, window
 from rollcall.clock import now_ms
 from rollcall.errors import SettingsError
 from rollcall.eventlog import EventLog
-from rollcall.jira_time import parse_jira_time
+from rollcall.jira.times import parse_jira_time
 from rollcall.logs import logger
 from rollcall.settings import Settings
 from rollcall.topics import topics_of
@@ -34,7 +45,7 @@ _CLOCKS_MS = 120_000
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class RunContext:
     """What a run of a site works with.
 
     Attributes:
@@ -43,7 +54,7 @@ class Site:
         jira: Asks the site.
         event_log: Where records go; None for a dry run.
         known: What the warehouse knows; None when it cannot be asked.
-        memory: Remembers how far the run is.
+        state: Remembers how far the run is.
         progress: Is told.
     """
 
@@ -51,8 +62,8 @@ class Site:
     settings: Settings
     jira: JiraClient
     event_log: EventLog | None
-    known: KnownFacts | None
-    memory: Memory
+    known: ExistingFacts | None
+    state: RunState
     progress: Progress
 
 
@@ -60,12 +71,12 @@ class Site:
 class Plan:
     """What a run is to do; `left` is the checkpoint of an interrupted run to go on with."""
 
-    wanted: Wanted = field(default_factory=Wanted)
+    wanted: WindowRequest = field(default_factory=WindowRequest)
     parts: tuple[Part, ...] = ("directory", "activity")
     left: Checkpoint | None = None
 
 
-async def reconcile_site(site: Site, plan: Plan) -> Checkpoint:
+async def read_site(site: RunContext, plan: Plan) -> Checkpoint:
     """Ask Jira and put what it says on the log; what it came to is in the checkpoint returned.
 
     The directory's failure does not stop the activity: it is named under ``missing``, and ``--resume`` tries it again
@@ -83,21 +94,21 @@ async def reconcile_site(site: Site, plan: Plan) -> Checkpoint:
     run = plan.left or _begin(site, plan, now)
     if plan.left:
         run.resumed, run.unfinished = run.resumed + 1, False
-        site.jira.tally.add(run.tally)
-    site.memory.keep(run)
+        site.jira.stats.add(run.stats)
+    site.state.keep(run)
     if "directory" in run.parts and not run.directory_done:
         await _directory(site, run)
     if "activity" in run.parts:
         await _activity(site, run, now, myself.time_zone)
-    run.tally = site.jira.tally
+    run.stats = site.jira.stats
     run.missing = [what for what in run.missing if UNREADABLE not in what]
     if count := run.found.skipped[UNREADABLE]:
         run.missing.append(f"{count} {UNREADABLE}; please report it")
-    site.memory.keep(run)
+    site.state.keep(run)
     return run
 
 
-async def _present(site: Site) -> int:
+async def _present(site: RunContext) -> int:
     """Return Jira's present, epoch ms."""
     info = await site.jira.read(ServerInfo, SERVER_INFO)
     try:
@@ -110,12 +121,12 @@ async def _present(site: Site) -> int:
     return theirs
 
 
-def _begin(site: Site, plan: Plan, now: int) -> Checkpoint:
+def _begin(site: RunContext, plan: Plan, now: int) -> Checkpoint:
     settings = site.settings
     zone = settings.sites[site.name].zone()
     try:
         span = window(plan.wanted, settings.reconcile, zone, now)
-        daily = window(Wanted(), settings.reconcile, zone, now)
+        daily = window(WindowRequest(), settings.reconcile, zone, now)
     except ValueError as error:
         raise SettingsError(str(error)) from None
     return Checkpoint(
@@ -128,12 +139,12 @@ def _begin(site: Site, plan: Plan, now: int) -> Checkpoint:
     )
 
 
-async def _directory(site: Site, run: Checkpoint) -> None:
+async def _directory(site: RunContext, run: Checkpoint) -> None:
     """Take the directory; its failure does not keep the activity from being read."""
-    outbox = DirectoryOutbox(site.event_log, topics_of(site.settings).directory.name, run.found)
+    publisher = DirectoryPublisher(site.event_log, topics_of(site.settings).directory.name, run.found)
     run.missing = [what for what in run.missing if not what.startswith(_DIRECTORY)]
     try:
-        await Snapshot(site.jira, outbox, run, site.settings.reconcile, site.progress, site.known).take()
+        await Snapshot(site.jira, publisher, run, site.settings.reconcile, site.progress, site.known).take()
         run.directory_done = True
     except JiraError as error:
         refused = isinstance(error, JiraRefusedError)
@@ -142,20 +153,144 @@ async def _directory(site: Site, run: Checkpoint) -> None:
         run.directory_done, run.unfinished = refused, not refused
         run.missing.append(f"{_DIRECTORY}: {error}")
         log.error("the directory could not be read; reports go on with the last whole one", cause=str(error))
-    run.tally = site.jira.tally
-    site.memory.keep(run)
+    run.stats = site.jira.stats
+    site.state.keep(run)
 
 
-async def _activity(site: Site, run: Checkpoint, now: int, zone: str | None) -> None:
+async def _activity(site: RunContext, run: Checkpoint, now: int, zone: str | None) -> None:
     settings = site.settings
     topic = topics_of(settings).activity.name
-    work = Work(
+    context = BackfillContext(
         jira=site.jira,
-        maker=Maker(site.name, run.window, now_ms()),
-        outbox=Outbox(site.event_log, topic, site.name, site.known, run.found, settings.sites[site.name].zone()),
-        memory=site.memory,
+        maker=WindowFacts(site.name, run.window, now_ms()),
+        publisher=FactPublisher(
+            site.event_log, topic, site.name, site.known, run.found, settings.sites[site.name].zone()
+        ),
+        state=site.state,
         checkpoint=run,
         progress=site.progress,
         overlap_ms=int(settings.reconcile.overlap_hours * 3_600_000),
     )
-    await backfill(work, now, zone)
+    await backfill(context, now, zone)
+
+
+@dataclass(frozen=True, slots=True)
+class RunOutcome:
+    """What a run came to; it is complete when nothing is missing."""
+
+    run: Checkpoint
+    coverage: Coverage | None
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything was done."""
+        return not self.run.missing
+
+
+class Only(StrEnum):
+    """One of the two halves of a run."""
+
+    ACTIVITY = "activity"
+    DIRECTORY = "directory"
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """The options.
+
+    Attributes:
+        wanted: The window.
+        only: One half of a run; None for both.
+        dry_run: Write nothing, only tell.
+        resume: Go on with an interrupted run.
+    """
+
+    wanted: WindowRequest
+    only: Only | None = None
+    dry_run: bool = False
+    resume: bool = False
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The halves to do."""
+        if self.only is None:
+            return ("directory", "activity")
+        return ("activity",) if self.only is Only.ACTIVITY else ("directory",)
+
+
+async def run_site(
+    settings: Settings,
+    name: str,
+    asked: RunOptions,
+    event_log: EventLog | None,
+    found: Sink,
+    limits: Limits | None = None,
+    progress: Progress | None = None,
+) -> RunOutcome:
+    """Reconcile one site.
+
+    Args:
+        settings: The settings.
+        name: The site's name in them.
+        asked: What to do.
+        event_log: Where records go; None for a dry run.
+        found: The warehouse.
+        limits: In place of those in the settings; for tests.
+        progress: Is told how far it is, in place of the terminal.
+
+    Raises:
+        RollcallError: It failed; unless it was a dry run, `--resume` goes on.
+    """
+    site = settings.sites[name]
+    with (
+        _open_state(settings, name, asked) as (state, left),
+        nullcontext(progress) if progress else progress_bars(name) as shown,
+    ):
+        async with connected(name, site, settings.reconcile, limits) as jira:
+            context = RunContext(name, settings, jira, event_log, found.known, state, shown)
+            run = await read_site(context, Plan(asked.wanted, asked.parts, left))
+        if event_log:
+            await _write_through(settings, name, run, found)
+        coverage = await read_coverage(found.reader, settings, name, run.window) if found.reader else None
+        _warn_of_coverage(name, coverage)
+        folder = state_folder(settings)
+        if event_log and folder:
+            # Before the checkpoint goes: a crash in between costs a look, the other way round it would cost a run.
+            if last := last_run_of(run):
+                keep_last_run(folder, name, last)
+            if not run.unfinished:
+                forget_run(folder, name)
+    return RunOutcome(run, coverage)
+
+
+@contextmanager
+def _open_state(settings: Settings, name: str, asked: RunOptions) -> Iterator[tuple[RunState, Checkpoint | None]]:
+    with ExitStack() as stack:
+        folder = required_folder(settings) if asked.resume else state_folder(settings)
+        if asked.dry_run or folder is None:
+            yield stack.enter_context(temporary_state()), None
+            return
+        state, left = stack.enter_context(lasting_state(folder, name, resume=asked.resume))
+        if asked.resume and left is None:
+            complain(f"{name}: there is no interrupted run to go on with; this is a new one")
+        yield state, left
+
+
+async def _write_through(settings: Settings, name: str, run: Checkpoint, found: Sink) -> None:
+    missing = await found.write()
+    if not missing and "activity" in run.parts:
+        missing = await try_rebuild(found, name, run.window.days(settings.sites[name].zone()))
+    if missing:
+        run.unfinished = True
+        run.missing.append(missing)
+
+
+def _warn_of_coverage(name: str, coverage: Coverage | None) -> None:
+    if coverage is None or not coverage.known:
+        return
+    if not coverage.ever:
+        log.warning("no webhook has brought anything yet; is it registered (`rollcall webhook list`)?", site=name)
+    for day, share in coverage.low:
+        log.warning(
+            "webhooks brought too little; look at `rollcall check`", site=name, day=f"{day}", share=round(share, 3)
+        )

@@ -27,7 +27,7 @@ class Window(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WindowRequest:
     """The window as a person asks for it; None for the default. Moments without an offset are in the site's zone."""
 
     days: int | None = None
@@ -35,7 +35,7 @@ class Wanted:
     until: datetime | None = None
 
 
-def window(wanted: Wanted, settings: ReconcileSettings, zone: ZoneInfo, now: int) -> Window:
+def window(wanted: WindowRequest, settings: ReconcileSettings, zone: ZoneInfo, now: int) -> Window:
     """Fix the window of a run.
 
     Args:

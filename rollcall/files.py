@@ -1,6 +1,7 @@
-"""Files that survive a crash, and secrets in files."""
+"""Files: durable once written, private to their owner, and secrets as container platforms mount them."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -23,8 +24,45 @@ def replace_file(path: Path, content: bytes, mode: int = 0o600) -> None:
         file.flush()
         os.fsync(file.fileno())
     fresh.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
+    sync_folder(path.parent)
+
+
+def read_secret_file(setting: str, path: Path) -> str:
+    """Return the text of a secret file.
+
+    Args:
+        setting: Name of the setting, for the error.
+        path: The file.
+
+    Raises:
+        ValueError: It cannot be read or is empty; the text names setting, file and remedy, never the content.
+    """
     try:
-        os.fsync(folder)
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ValueError(f"{setting}: cannot read {path} ({reason}); check the path and who may read it") from None
+    if not text.strip():
+        raise ValueError(f"{setting}: {path} is empty; write the secret into it")
+    return text
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable. Raises OSError."""
+    # A new name survives a power cut only once its folder is on the disk.
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
     finally:
-        os.close(folder)
+        os.close(descriptor)
+
+
+def make_private_folder(folder: Path) -> None:
+    """Make a folder for its owner alone, with those above it; one that is there stays as it is. Raises OSError."""
+    if folder.is_dir():
+        return
+    make_private_folder(folder.parent)
+    # Not mkdir(parents=True): that gives the mode to the last folder only.
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    sync_folder(folder.parent)

@@ -2,7 +2,8 @@
 
 Flat, so that ClickHouse's JSONEachRow and plain console tools read them too. Nothing that people wrote in Jira is
 in a fact or a directory row: no issue text, no comment body, no field value. Only a dead letter keeps the
-payload that Rollcall could not read, so that it can be replayed.
+payload that Rollcall could not read, so that it can be replayed; how large it gets is said here too, because the sizes
+of a webhook's body and of a record on the log have to fit together.
 """
 
 from typing import Annotated, Literal, TypeVar
@@ -19,7 +20,7 @@ AccountId = Annotated[str, msgspec.Meta(max_length=128)]
 """An Atlassian account id: opaque, at most 128 characters (OpenAPI file); empty when Jira does not say who."""
 
 EpochMs = Annotated[int, msgspec.Meta(ge=1_009_843_200_000, lt=4_102_444_800_000)]
-"""Epoch milliseconds between 2002 and 2100, see `rollcall.jira_time`."""
+"""Epoch milliseconds between 2002 and 2100, see `rollcall.jira.times`."""
 
 Text = Annotated[str, msgspec.Meta(max_length=1024)]
 Unsigned = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
@@ -177,3 +178,22 @@ def _decoded(decoder: msgspec.json.Decoder[_T], data: bytes) -> _T:
         return decoder.decode(data)
     except RecursionError:
         raise msgspec.DecodeError("nested deeper than any record") from None
+
+
+DEAD_LETTER_OVERHEAD = 8 * 1024
+"""Most that a webhook's dead letter takes on the log beside its payload.
+
+Up to 5.3 KB: three headers of 256 characters, each of at most 6 bytes in JSON (4.6 KB); names of fields and headers,
+ids, the site's name of at most 63 characters, reason and detail, which are the code's own words; the key; and what the
+log counts for a record. The rest is room for longer words. Tests compare this with letters as they are made.
+"""
+
+
+def dead_letter_bytes(body: int) -> int:
+    """Return the most bytes that the dead letter of a body of so many takes: it is in base64 there."""
+    return 4 * -(-body // 3) + DEAD_LETTER_OVERHEAD
+
+
+def largest_body(record: int) -> int:
+    """Return the bytes of the largest body whose dead letter is sure to fit into a record of so many."""
+    return max(0, (record - DEAD_LETTER_OVERHEAD) // 4 * 3)

@@ -2,40 +2,58 @@
 
 import asyncio
 import sys
+import time
+from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
 import typer
 from msgspec.structs import replace
 
-from simulator.clock import SiteClock
-from simulator.company.directory import Directory
+from simulator.clock import ScaledClock, SiteClock
+from simulator.company.directory import Directory, directory_truth
+from simulator.config import SiteConfig
 from simulator.hooks.delivery import Announcer
+from simulator.hooks.registry import EVENTS
+from simulator.hooks.sender import Disorder, Sender
 from simulator.life.stream import acts
-from simulator.options import (
-    Acts,
-    Days,
-    Duplicates,
-    Loss,
-    More,
-    Now,
-    People,
-    Secret,
-    SecretFile,
-    Seed,
-    TimeScale,
-    Window,
-    key,
-    site,
-)
-from simulator.rest.registry import EVENTS
-from simulator.rest.state import EMAIL, TOKEN, Site
-from simulator.sender.clock import ScaledClock
-from simulator.sender.disorder import Disorder
-from simulator.sender.sender import Sender
+from simulator.life.truth import truth
+from simulator.rest.site import EMAIL, TOKEN, Site
 from simulator.server import run
-from simulator.truth.directory import directory_truth
-from simulator.truth.record import truth
+
+Seed = Annotated[int, typer.Option(help="Everything random follows from it.")]
+People = Annotated[int, typer.Option(help="Accounts of type atlassian.", min=5)]
+Days = Annotated[int, typer.Option(help="Length of the history, in days.", min=0)]
+Now = Annotated[int, typer.Option(help="The site's present, epoch ms; 0 for the real one.", min=0)]
+Acts = Annotated[float, typer.Option(help="Mean acts of a person on a working day.", min=0)]
+More = Annotated[list[str] | None, typer.Option("--set", help="Any other parameter: name=value, see SiteConfig.")]
+Loss = Annotated[float, typer.Option(help="Share of webhooks that are never sent.", min=0, max=1)]
+Duplicates = Annotated[float, typer.Option(help="Share of webhooks that are sent twice.", min=0, max=1)]
+Window = Annotated[int, typer.Option(help="Places by which a webhook may come late.", min=0)]
+TimeScale = Annotated[float, typer.Option(help="Simulated seconds in a real one, for retries.", min=0.001)]
+Secret = Annotated[str, typer.Option(help="Key of the signature; empty for unsigned webhooks.")]
+SecretFile = Annotated[Path | None, typer.Option(help="File that holds the key of the signature.")]
+
+
+def site_config(seed: int, people: int, days: int, now: int, acts_per_day: float, more: list[str]) -> SiteConfig:
+    """Build a site's parameters from the options.
+
+    Raises:
+        typer.BadParameter: A ``name=value`` names no parameter or holds a wrong value.
+    """
+    given: dict[str, object] = dict(pair.partition("=")[::2] for pair in more)
+    given |= {"seed": seed, "people": people, "days": days, "acts_per_day": acts_per_day}
+    given.setdefault("now_ms", now or int(time.time() * 1000))
+    try:
+        return msgspec.convert(given, SiteConfig, strict=False)
+    except msgspec.ValidationError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def webhook_secret(secret: str, secret_file: Path | None) -> str:
+    """Return the webhook secret, from the file if there is one."""
+    return secret_file.read_text().strip() if secret_file else secret
+
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
 
@@ -56,7 +74,7 @@ def truth_command(
     what: Annotated[Literal["facts", "directory"], typer.Option(help="Facts, or users, licenses and roles.")] = "facts",
 ) -> None:
     """Print what really happened as JSON Lines, with what the webhook and REST can know of it."""
-    config = site(seed, people, days, now, acts_per_day, more or [])
+    config = site_config(seed, people, days, now, acts_per_day, more or [])
     out = sys.stdout.buffer
     encoder = msgspec.json.Encoder()
     rows = (
@@ -94,12 +112,12 @@ def serve(
 
     Prints one JSON line when ready: address, cloud_id, email, token, and the site's parameters.
     """
-    config = site(seed, people, days, now, acts_per_day, more or [])
+    config = site_config(seed, people, days, now, acts_per_day, more or [])
     if live_per_minute:
         config = replace(config, live_start_ms=config.now_ms, live_per_minute=live_per_minute)
     place = Site(config, SiteClock(config.now_ms, speed), token=token)
     if webhook:
-        place.registry.add("simulator", webhook, list(EVENTS), key(secret, secret_file), config.now_ms)
+        place.registry.add("simulator", webhook, list(EVENTS), webhook_secret(secret, secret_file), config.now_ms)
 
     def ready(address: str) -> None:
         login = {"cloud_id": place.cloud_id, "email": EMAIL, "token": token}
@@ -129,10 +147,10 @@ def send(
     time_scale: TimeScale = 1.0,
 ) -> None:
     """Send the history as webhooks, as fast as they are acknowledged; prints what became of them as JSON."""
-    config = site(seed, people, days, now, acts_per_day, more or [])
+    config = site_config(seed, people, days, now, acts_per_day, more or [])
     announcer = Announcer(config)
     told = acts(config, since or config.start_ms, until or config.now_ms)
     disorder = Disorder(loss=loss, duplicates=duplicates, window=window, salt=seed)
-    sender = Sender(url, key(secret, secret_file), disorder=disorder, clock=ScaledClock(time_scale))
+    sender = Sender(url, webhook_secret(secret, secret_file), disorder=disorder, clock=ScaledClock(time_scale))
     stats = asyncio.run(sender.send(delivery for act in told for delivery in announcer.deliveries(act)))
     typer.echo(msgspec.json.encode(stats.as_json()))

@@ -6,8 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from consumers.activity import ActivityWriter
-from consumers.writer import Poison
+from consumers.writers import ActivityWriter, Poison
 from rollcall.eventlog import Entry
 from rollcall.records import Activity, encode
 from rollcall.settings import SiteSettings

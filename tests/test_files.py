@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from console.moving.manifest import write_file
-from reconcile.resume.last_run import LastRun, keep_last_run
+from console.transfer.manifest import write_file
+from reconcile.state.checkpoint import LastRun, keep_last_run
 from rollcall.files import replace_file
 
 

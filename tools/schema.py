@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from rollcall.warehouse.client import open_warehouse
-from rollcall.warehouse.expected import Shape, actual_shapes, written
+from rollcall.warehouse.expected_schema import Shape, actual_shapes, written
 from rollcall.warehouse.migrations import migrate
 
 

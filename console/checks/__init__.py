@@ -1,1 +1,1 @@
-"""``rollcall check``: what is wrong with this installation, and the remedy."""
+"""``rollcall check``: what is wrong with this installation or at its Jira sites, and the remedy."""

@@ -12,9 +12,9 @@ from pathlib import Path
 import httpx
 import msgspec
 
-from reconcile.webhooks import EVENTS
 from rollcall.clock import now_ms
 from rollcall.errors import RollcallError
+from rollcall.jira.events import REGISTERED
 
 _STOP_SECONDS = 5.0
 
@@ -49,7 +49,7 @@ class Company:
 
     async def register_webhook(self, url: str) -> None:
         """Register the admin webhook, as an admin does; what happens from now on is sent there."""
-        body = {"name": "Rollcall", "url": url, "events": EVENTS, "filters": {}, "excludeBody": False}
+        body = {"name": "Rollcall", "url": url, "events": REGISTERED, "filters": {}, "excludeBody": False}
         async with httpx.AsyncClient(auth=(self.email, self.token), trust_env=False) as client:
             answer = await client.post(
                 f"{self.address}/rest/webhooks/1.0/webhook", json={**body, "secret": self.secret}, timeout=30

@@ -9,13 +9,12 @@ from typing import Any, TypeVar
 
 from starlette.types import Send
 
-from console.sqldoor import formats
-from console.sqldoor.asked import Asked
+from console.sqldoor import statement
 from console.sqldoor.check import DISPLAY_NAME
-from console.sqldoor.engine import Engine
-from console.sqldoor.limits import GRACE, DoorLimits
-from console.sqldoor.refusal import TIMEOUT_EXCEEDED, DoorError, refused
-from console.sqldoor.run import CHUNK, Outcome, Run
+from console.sqldoor.engine import CHUNK, Engine, QueryRun, QueryStatistics
+from console.sqldoor.exceptions import TIMEOUT_EXCEEDED, DoorError, refused
+from console.sqldoor.profile import GRACE, DoorLimits
+from console.sqldoor.request import QueryRequest
 
 _T = TypeVar("_T")
 
@@ -38,9 +37,9 @@ class Answer:
         send: ASGI's.
     """
 
-    def __init__(self, run: Run, asked: Asked, engine: Engine, limits: DoorLimits, send: Send) -> None:
+    def __init__(self, run: QueryRun, asked: QueryRequest, engine: Engine, limits: DoorLimits, send: Send) -> None:
         self._run = run
-        self._asked = asked
+        self._request = asked
         self._engine = engine
         self._limits = limits
         self._send = send
@@ -65,7 +64,7 @@ class Answer:
             await self._in_time(self._run.ended())
         except DoorError as error:
             # In a compressed answer the text would be no part of the stream; there the broken stream must tell.
-            if not self._asked.encoding:
+            if not self._request.encoding:
                 await self._pass_on(self._last_words(error))
             raise CutShortError from error
         await self._pass_on(b"", more=False)
@@ -83,11 +82,11 @@ class Answer:
             head += chunk
         return bytes(head)
 
-    async def _start(self, length: int | None = None, outcome: Outcome | None = None) -> None:
+    async def _start(self, length: int | None = None, outcome: QueryStatistics | None = None) -> None:
         headers = {
             "x-clickhouse-server-display-name": DISPLAY_NAME,
-            "x-clickhouse-query-id": self._asked.query_id or self._run.mark,
-            "content-type": formats.CONTENT_TYPES[self._run.format],
+            "x-clickhouse-query-id": self._request.query_id or self._run.mark,
+            "content-type": statement.CONTENT_TYPES[self._run.format],
             "x-clickhouse-format": self._run.format,
             "x-clickhouse-timezone": self._engine.timezone,
             "x-clickhouse-exception-tag": self._tag,
@@ -96,8 +95,8 @@ class Answer:
             headers["content-length"] = str(length)
         if outcome is not None:
             headers["x-clickhouse-summary"] = _summary(outcome)
-        if self._asked.encoding:
-            headers["content-encoding"] = self._asked.encoding
+        if self._request.encoding:
+            headers["content-encoding"] = self._request.encoding
         await send_head(self._send, HTTPStatus.OK, headers)
 
     async def _pass_on(self, chunk: bytes, *, more: bool = True) -> None:
@@ -135,7 +134,7 @@ async def send_head(send: Send, status: HTTPStatus, headers: Mapping[str, str]) 
     await send({"type": "http.response.start", "status": int(status), "headers": raw})
 
 
-def _summary(outcome: Outcome) -> str:
+def _summary(outcome: QueryStatistics) -> str:
     numbers = {
         "read_rows": outcome.read_rows,
         "read_bytes": outcome.read_bytes,

@@ -1,25 +1,83 @@
-"""Walk a query's tree: only known nodes, only functions and tables that may be read through the door.
+"""The check of a query's syntax tree: only known nodes, only functions and tables that may be read through the door.
+
+Queries become trees by the engine's own parser. What is checked is a tree, and what runs is that tree written down
+again: nothing in a query's text reaches the engine past the check. Where the engine cannot say a query as a tree, or
+not without a loss, the query is refused.
 
 Everything is refused that is not known to be harmless: kinds of nodes, functions, table functions, tables. The walk
 also puts stand-ins in the place of system tables, and values in the place of ``{name:Identifier}``.
 """
 
+import base64
 import copy
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from console.sqldoor import tables
-from console.sqldoor.refusal import (
+from console.sqldoor import allowlist
+from console.sqldoor.allowlist import Vocabulary
+from console.sqldoor.exceptions import (
     ACCESS_DENIED,
+    BAD_ARGUMENTS,
     NOT_IMPLEMENTED,
     READONLY,
+    TOO_DEEP_RECURSION,
     UNKNOWN_FUNCTION,
     UNKNOWN_QUERY_PARAMETER,
     UNKNOWN_TABLE,
     DoorError,
     refused,
 )
-from console.sqldoor.syntax import Node
-from console.sqldoor.vocabulary import Vocabulary
+
+Node = dict[str, Any]
+Ask = Callable[[str], bytes]
+"""Runs one of our own statements and returns its one value, raw."""
+
+_UNREADABLE_TREE = "Failed to parse JSON"
+_INEXACT = "The query has a part that cannot be checked, such as the literal -0.0 or an integer just beyond 64 bits"
+
+
+def parse_query(ask: Ask, text: str) -> Node:
+    """Return a statement's tree.
+
+    Raises:
+        DoorError: It is no statement, more than one, or one that has no exact tree.
+    """
+    literal = _base64_literal(text.encode("utf-8", "surrogateescape"))
+    try:
+        answer = ask(
+            f"WITH {literal} AS q, parseQueryToJSON(q) AS tree, "
+            # Without parentheses: the tree has no redundant ones, and needed ones are its shape.
+            "text -> replaceRegexpAll(text, '[()]', '') AS bare "
+            "SELECT if(bare(formatQueryFromJSON(tree)) = bare(formatQuerySingleLine(q)), tree, '')"
+        )
+    except DoorError as error:
+        if error.code != BAD_ARGUMENTS[0]:
+            raise
+        # A statement without a tree (none of them is a query), or a tree that the engine itself cannot read.
+        if _UNREADABLE_TREE in error.body:
+            raise refused(NOT_IMPLEMENTED, _INEXACT) from None
+        raise refused(READONLY, "Cannot execute query in readonly mode: this door takes queries") from None
+    if not answer.strip():
+        raise refused(NOT_IMPLEMENTED, _INEXACT)
+    try:
+        tree = json.loads(answer.decode("utf-8", "surrogateescape"))
+    except RecursionError:
+        raise refused(TOO_DEEP_RECURSION, "The query is nested too deeply") from None
+    if not isinstance(tree, dict):
+        raise refused(NOT_IMPLEMENTED, "The query cannot be checked")
+    return tree
+
+
+def write_query(ask: Ask, tree: Node) -> str:
+    """Return a tree's text. Raises DoorError when it has none."""
+    text = json.dumps(tree, ensure_ascii=False).encode("utf-8", "surrogateescape")
+    return ask(f"SELECT formatQueryFromJSON({_base64_literal(text)})").decode("utf-8", "surrogateescape").rstrip("\n")
+
+
+def _base64_literal(text: bytes) -> str:
+    return f"base64Decode('{base64.b64encode(text).decode()}')"
+
 
 _PLAIN = frozenset(
     {
@@ -78,7 +136,7 @@ _TAKE_AN_AGGREGATE = frozenset({"arrayReduce", "arrayReduceInRanges"})
 """Functions whose first argument is the name of another function, as text."""
 
 _HOST_NAMES = frozenset({"displayname", "fqdn", "fullhostname", "hostname"})
-_DATABASES = frozenset({tables.DATABASE, "system", "information_schema", "INFORMATION_SCHEMA"})
+_DATABASES = frozenset({allowlist.DATABASE, "system", "information_schema", "INFORMATION_SCHEMA"})
 
 DISPLAY_NAME = "rollcall"
 """What this engine calls itself; the machine's name is nobody's business."""
@@ -86,7 +144,7 @@ DISPLAY_NAME = "rollcall"
 Scope = frozenset[str]
 
 
-class Check:
+class QueryCheck:
     """The check of one query.
 
     Args:
@@ -123,15 +181,19 @@ class Check:
         database, name = self._named(node)
         if database is None and name in scope:
             return None
-        if database in (None, tables.DATABASE):
-            if name in tables.WAREHOUSE:
+        if database in (None, allowlist.DATABASE):
+            if name in allowlist.WAREHOUSE_TABLES:
                 return None
             raise refused(UNKNOWN_TABLE, f"Unknown table expression identifier '{name[:100]}'")
         if database == "system" and name in self._stand_ins:
             return name
-        if database == "system" and name in tables.SYSTEM:
+        if database == "system" and name in allowlist.SYSTEM_TABLES:
             return None
-        if database and database.lower() == "information_schema" and name.lower() in tables.INFORMATION_SCHEMA:
+        if (
+            database
+            and database.lower() == "information_schema"
+            and name.lower() in allowlist.INFORMATION_SCHEMA_TABLES
+        ):
             return None
         raise _denied(f"{database}.{name}")
 
@@ -221,7 +283,7 @@ class Check:
                 self._visit(value, scope)
         if function := node.get("table_function"):
             # A view with parameters, such as user_usage(days = 30), looks like a table function.
-            if function["name"] not in tables.TABLE_FUNCTIONS | tables.WAREHOUSE:
+            if function["name"] not in allowlist.TABLE_FUNCTIONS | allowlist.WAREHOUSE_TABLES:
                 raise _denied(f"the table function {function['name']}")
             self._inside({key: value for key, value in function.items() if key != "type"}, scope)
         if (table := node.get("database_and_table_name")) and (name := self.table(table, scope)):
@@ -256,9 +318,9 @@ class Check:
         """
         self._identifier(node)
         parts = node.get("name_parts", [node["name"]])
-        if len(parts) == 1 and (parts[0] in scope or parts[0] in tables.WAREHOUSE):
+        if len(parts) == 1 and (parts[0] in scope or parts[0] in allowlist.WAREHOUSE_TABLES):
             return node
-        if parts[0] in _DATABASES or parts[0] in tables.INTERNAL:
+        if parts[0] in _DATABASES or parts[0] in allowlist.INTERNAL_TABLES:
             if len(parts) > 2 or self.table(node, scope) is not None:
                 raise _denied(".".join(parts))
             return node

@@ -6,9 +6,8 @@ from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from console.listening import is_loopback
-from console.passedon import passed_on
-from rollcall.settings import split_address
+from rollcall.http.guard import is_forwarded
+from rollcall.http.listener import is_loopback, split_address
 
 
 class Guard:
@@ -43,7 +42,7 @@ class Guard:
         host = headers.get("host", "")
         if self._loopback and not self._is_ours(host):
             return "This Host is not served here: use 127.0.0.1 or localhost"
-        if not self._asks and passed_on(headers):
+        if not self._asks and is_forwarded(headers):
             return "Requests that a proxy passed on need a token here: set sql_token_file"
         origin = headers.get("origin")
         if origin is not None and urlsplit(origin).netloc.lower() != host.lower():

@@ -1,15 +1,87 @@
-"""From a query's text to the one that runs: checked, and written down again from its tree."""
+"""Statements: from a query's text to the one that runs, checked and written down again, and its answer's format."""
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from console.sqldoor import tables
-from console.sqldoor.check import Check
-from console.sqldoor.formats import known_format
-from console.sqldoor.refusal import READONLY, DoorError, refused
-from console.sqldoor.syntax import Ask, Node, parse, write
-from console.sqldoor.vocabulary import Vocabulary
+from console.sqldoor import allowlist
+from console.sqldoor.allowlist import Vocabulary
+from console.sqldoor.check import Ask, Node, QueryCheck, parse_query, write_query
+from console.sqldoor.exceptions import READONLY, UNKNOWN_FORMAT, DoorError, refused
+
+DEFAULT_FORMAT = "TabSeparated"
+
+_TSV = "text/tab-separated-values; charset=UTF-8"
+_CSV = "text/csv; charset=UTF-8; header={}"
+_JSON = "application/json; charset=UTF-8"
+_LINES = "application/x-ndjson; charset=UTF-8"
+_TEXT = "text/plain; charset=UTF-8"
+_BYTES = "application/octet-stream"
+
+# Left out are formats that read a schema or template file, that hold the whole answer in memory (JSONColumns, ORC)
+# or that belong to another protocol.
+CONTENT_TYPES = {
+    "Arrow": "application/vnd.apache.arrow.file",
+    "ArrowStream": "application/vnd.apache.arrow.stream",
+    "CSV": _CSV.format("absent"),
+    "CSVWithNames": _CSV.format("present"),
+    "CSVWithNamesAndTypes": _CSV.format("present"),
+    "JSON": _JSON,
+    "JSONCompact": _JSON,
+    "JSONCompactEachRow": _LINES,
+    "JSONCompactEachRowWithNames": _LINES,
+    "JSONCompactEachRowWithNamesAndTypes": _LINES,
+    "JSONCompactStrings": _JSON,
+    "JSONCompactStringsEachRow": _LINES,
+    "JSONEachRow": _LINES,
+    "JSONLines": _LINES,
+    "JSONObjectEachRow": _JSON,
+    "JSONStrings": _JSON,
+    "JSONStringsEachRow": _LINES,
+    "Markdown": "text/markdown; charset=UTF-8",
+    "MsgPack": "application/x-msgpack",
+    "NDJSON": _LINES,
+    "Native": _BYTES,
+    "Null": _TEXT,
+    "Parquet": "application/vnd.apache.parquet",
+    "Pretty": _TEXT,
+    "PrettyCompact": _TEXT,
+    "PrettyCompactMonoBlock": _TEXT,
+    "PrettyJSONEachRow": _JSON,
+    "PrettySpace": _TEXT,
+    "Raw": _TSV,
+    "RowBinary": _BYTES,
+    "RowBinaryWithNames": _BYTES,
+    "RowBinaryWithNamesAndTypes": _BYTES,
+    "TSKV": _TSV,
+    "TSV": _TSV,
+    "TSVRaw": _TSV,
+    "TSVWithNames": _TSV,
+    "TSVWithNamesAndTypes": _TSV,
+    "TabSeparated": _TSV,
+    "TabSeparatedRaw": _TSV,
+    "TabSeparatedRawWithNames": _TSV,
+    "TabSeparatedWithNames": _TSV,
+    "TabSeparatedWithNamesAndTypes": _TSV,
+    "Values": _TEXT,
+    "Vertical": _TEXT,
+    "XML": "application/xml; charset=UTF-8",
+}
+"""Format names as the engine spells them, with what to call them in Content-Type."""
+
+_BY_LOWER = {name.lower(): name for name in CONTENT_TYPES}
+
+
+def known_format(name: str) -> str:
+    """Return the format as the engine spells it.
+
+    Raises:
+        DoorError: The door has no such format.
+    """
+    if (known := _BY_LOWER.get(name.lower())) is None:
+        raise refused(UNKNOWN_FORMAT, f"Unknown format {name[:100]}, or one that cannot be read through this door")
+    return known
+
 
 # These have no tree, so what follows their keywords is parsed as SELECT * FROM it. Recognising them wrongly can only
 # lead to a refusal: the statement that runs is made anew from the tree.
@@ -49,7 +121,7 @@ class Statement:
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
+class StatementReader:
     """Reads statements.
 
     Attributes:
@@ -71,10 +143,10 @@ class Reader:
         Raises:
             DoorError: It cannot be parsed, or is not allowed.
         """
-        check = Check(self.vocabulary, self.stand_ins, parameters)
+        check = QueryCheck(self.vocabulary, self.stand_ins, parameters)
         if found := _ABOUT_A_TABLE.fullmatch(text):
             return _about_a_table(ask, check, found)
-        tree = parse(ask, text)
+        tree = parse_query(ask, text)
         form = _format_of(tree)
         match tree.get("type"):
             case "SelectWithUnionQuery":
@@ -86,11 +158,11 @@ class Reader:
             case "ShowColumnsQuery":
                 _show(check, tree, _SHOW_COLUMNS)
                 check.table(
-                    {"name": tree["table"], "name_parts": [tree.get("database") or tables.DATABASE, tree["table"]]}
+                    {"name": tree["table"], "name_parts": [tree.get("database") or allowlist.DATABASE, tree["table"]]}
                 )
             case _:
                 raise _not_a_query()
-        return Statement(write(ask, tree), form)
+        return Statement(write_query(ask, tree), form)
 
 
 def _format_of(tree: Node) -> str:
@@ -100,22 +172,22 @@ def _format_of(tree: Node) -> str:
     return known_format(clause["name"]) if clause else ""
 
 
-def _explain(check: Check, tree: Node) -> None:
+def _explain(check: QueryCheck, tree: Node) -> None:
     if tree.keys() - {"type", "kind", "settings", "query"} - _FLAGS or tree.get("kind") not in _EXPLAINS:
         raise _not_a_query()
     check.query(tree["query"])
 
 
-def _show(check: Check, tree: Node, known: frozenset[str]) -> None:
+def _show(check: QueryCheck, tree: Node, known: frozenset[str]) -> None:
     strange = {key for key in tree.keys() - known if key not in _FLAGS or tree[key] is not False}
-    source = tree.get("from", {"name": tables.DATABASE})
-    if strange or source.get("name") != tables.DATABASE:
+    source = tree.get("from", {"name": allowlist.DATABASE})
+    if strange or source.get("name") != allowlist.DATABASE:
         raise _not_a_query()
     check.expression(tree.get("where_expression"))
 
 
-def _about_a_table(ask: Ask, check: Check, found: re.Match[str]) -> Statement:
-    tree = parse(ask, f"SELECT * FROM {found['rest']}")  # noqa: S608 - parsed, never run
+def _about_a_table(ask: Ask, check: QueryCheck, found: re.Match[str]) -> Statement:
+    tree = parse_query(ask, f"SELECT * FROM {found['rest']}")  # noqa: S608 - parsed, never run
     form = _format_of(tree)
     selects = tree.get("list_of_selects", {}).get("children", [])
     if len(selects) != 1 or selects[0].keys() != {"type", "select", "tables"}:
@@ -134,7 +206,7 @@ def _about_a_table(ask: Ask, check: Check, found: re.Match[str]) -> Statement:
                 return Statement("SELECT 0 AS result", form)
             raise
     check.query(tree)
-    source = write(ask, tree)
+    source = write_query(ask, tree)
     if found["exists"] and named:
         sql = "SELECT 1 AS result"
     elif found["create"] and named and not stood_in:

@@ -1,20 +1,209 @@
-"""The backfill: issues with comments and changelogs, then worklogs, then what was deleted."""
+"""The backfill: candidate issues with their comments and changelogs, then worklogs, then what was deleted.
+
+Candidates are all issues that moved since the window's beginning: whatever makes a fact moves an issue's ``updated``
+(Atlassian docs, connectors), and creation is a move too. Jira reads times in JQL to the minute and in the calling
+account's time zone.
+
+How many comments a search embeds is not documented (20 and 100 have been seen); ``total`` tells. Edits of old comments
+count, so that all comments are needed and not only the newest.
+"""
+
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import msgspec
 
 from reconcile.backfill.changelogs import MOST_ISSUES, pending_changelogs
-from reconcile.backfill.deletions import deleted_worklogs
-from reconcile.backfill.query import candidates
-from reconcile.backfill.search import PAGE, search_page
-from reconcile.backfill.work import Work
-from reconcile.backfill.worklogs import touched_worklogs
-from reconcile.client.endpoints import COUNT, SEARCH
-from reconcile.client.errors import JiraRefusedError
-from reconcile.client.paging import Turned
-from reconcile.resume.checkpoint import IssuesPlace
+from reconcile.backfill.context import GONE, BackfillContext, WindowFacts, entry_facts, number_or_zero
+from reconcile.backfill.worklogs import deleted_worklogs, touched_worklogs
+from reconcile.client.endpoints import COMMENTS, COUNT, SEARCH
+from reconcile.client.jira_client import JiraClient
+from reconcile.client.jira_errors import JiraRefusedError, NotThereError, PagingError
+from reconcile.client.paging import MOST_PAGES, SeenTokens, decoded_elements, gather_first_error
+from reconcile.responses.issues import COMMENT, ISSUE, Comments, Issue, SearchPage
+from reconcile.state.checkpoint import IssuesPlace
+from rollcall import identity
+from rollcall.errors import RollcallError
+from rollcall.facts import IssueRef
 from rollcall.logs import logger
+from rollcall.records import Activity
 
 log = logger(__name__)
+
+
+class UnknownZoneError(RollcallError):
+    """The account's time zone is not known on this machine, so no time can be written for JQL."""
+
+
+def candidates(since: int, now: int, zone_name: str | None) -> str:
+    """Return the query.
+
+    Args:
+        since: From when, epoch ms; cut to the minute.
+        now: Jira's present, epoch ms; used where the zone is not told.
+        zone_name: Time zone of the account that asks; None when Jira does not tell it.
+
+    Raises:
+        UnknownZoneError: Time zone data is missing on this machine.
+    """
+    # In order of creation, which never changes: by `updated`, issues would jump pages while they are read.
+    if zone_name is None:
+        minutes = (now - since) // 60_000 + 2
+        return f'updated >= "-{minutes}m" ORDER BY created ASC'
+    try:
+        zone = ZoneInfo(zone_name)
+    except (KeyError, ValueError, OSError):
+        raise UnknownZoneError(
+            f"the account's time zone {zone_name!r} is not known here; install the tzdata package, or set the "
+            "account's profile to UTC"
+        ) from None
+    local = datetime.fromtimestamp(since / 1000, UTC).astimezone(zone)
+    return f'updated >= "{local:%Y-%m-%d %H:%M}" ORDER BY created ASC'
+
+
+_COMMENTS_A_PAGE = 100
+"""Jira gives no more at once (measured by others)."""
+
+
+class _CommentId(msgspec.Struct, frozen=True):
+    id: int | str
+
+
+_COMMENT_ID = msgspec.json.Decoder(_CommentId)
+
+
+def is_cut(embedded: Comments | None) -> bool:
+    """Tell whether the issue has comments that did not come with it."""
+    return embedded is None or embedded.total is None or embedded.total > len(embedded.comments)
+
+
+async def other_comments(
+    jira: JiraClient, issue_id: int, embedded: Comments | None
+) -> AsyncIterator[list[msgspec.Raw]]:
+    """Yield the comments that did not come with the issue, page by page; some may come twice.
+
+    Raises:
+        NotThereError: The issue is gone.
+        JiraError: Jira could not be asked.
+    """
+    had = embedded.comments if embedded else []
+    seen = _comment_ids(had)
+    total = 0
+    # Were the embedded ones not the oldest, or was one deleted while pages were turned, then the count falls short
+    # and all are read from the start.
+    for start in dict.fromkeys((len(had), 0)):
+        async for page in _comment_pages(jira, issue_id, start):
+            total = page.total or 0
+            seen |= _comment_ids(page.comments)
+            yield page.comments
+        if len(seen) >= total:
+            return
+
+
+async def _comment_pages(jira: JiraClient, issue_id: int, start: int) -> AsyncIterator[Comments]:
+    for _ in range(MOST_PAGES):
+        query = {"startAt": start, "maxResults": _COMMENTS_A_PAGE, "orderBy": "created"}
+        page = await jira.read(Comments, COMMENTS, issue_id, query=query)
+        yield page
+        start += len(page.comments)
+        if not page.comments or start >= (page.total or 0):
+            return
+    raise PagingError(f"{COMMENTS.name}: the comments of issue {issue_id} do not end")
+
+
+def _comment_ids(comments: list[msgspec.Raw]) -> set[str]:
+    found = set()
+    for comment in comments:
+        try:
+            found.add(str(_COMMENT_ID.decode(comment).id))
+        except (ValueError, RecursionError):
+            continue
+    return found
+
+
+_LONGEST_TEXT = 1024
+
+
+def issue_ref(issue: Issue) -> IssueRef:
+    """Return where the facts of an issue belong."""
+    key = issue.key or ""
+    project = issue.fields.project
+    project_key = (project.key if project else None) or key.rpartition("-")[0]
+    return IssueRef(number_or_zero(issue.id), key[:_LONGEST_TEXT], project_key[:_LONGEST_TEXT])
+
+
+def creation(maker: WindowFacts, issue: Issue, place: IssueRef) -> Activity | None:
+    """Return the fact of creating the issue, by its creator (who may differ from the reporter), if in the window.
+
+    Raises:
+        ValueError: Its id or ``created`` is none.
+    """
+    key = identity.issue_created(identity.jira_id(issue.id))
+    at = maker.inside(issue.fields.created)
+    return None if at is None else maker.fact(key, "history", "created", issue.fields.creator, at, place)
+
+
+ISSUES_A_PAGE = 100
+"""Issues a page with any field but id and key (OpenAPI file)."""
+
+_FIELDS = ["comment", "creator", "created", "project"]
+
+
+async def search_page(context: BackfillContext, seen_tokens: SeenTokens) -> None:
+    """Ask for the next page of candidates and take what it tells.
+
+    Raises:
+        JiraError: Jira could not be asked, or repeats a page.
+    """
+    place = context.checkpoint.issues
+    body: dict[str, object] = {"jql": place.jql, "fields": _FIELDS, "maxResults": ISSUES_A_PAGE}
+    if place.token:
+        body["nextPageToken"] = place.token
+    page = await context.jira.read(SearchPage, SEARCH, body=body)
+    issues = list(decoded_elements(ISSUE, page.issues, context.unreadable))
+    places = [found for issue in issues if (found := issue_ref(issue)).issue_id]
+    context.skip("issues without an id", len(issues) - len(places))
+    context.state.spool.put_issues(places)
+    for issue in issues:
+        await context.publisher.add(_embedded(context, issue))
+    await gather_first_error(_rest(context, issue) for issue in issues if is_cut(issue.fields.comment))
+    place.token = page.next_page_token or None
+    place.searched = page.is_last is True or place.token is None
+    if place.token and not place.searched:
+        seen_tokens.check(place.token)
+    place.pending = [*place.pending, *(found.issue_id for found in places)]
+    place.issues += len(places)
+    place.pages += 1
+
+
+def _embedded(context: BackfillContext, issue: Issue) -> Iterator[Activity]:
+    at = issue_ref(issue)
+    try:
+        if fact := creation(context.maker, issue, at):
+            yield fact
+    except ValueError:
+        context.unreadable()
+    if issue.fields.comment:
+        yield from _comment_facts(context, issue.fields.comment.comments, at)
+
+
+async def _rest(context: BackfillContext, issue: Issue) -> None:
+    at = issue_ref(issue)
+    try:
+        async for comments in other_comments(context.jira, at.issue_id, issue.fields.comment):
+            await context.publisher.add(_comment_facts(context, comments, at))
+    except NotThereError:
+        context.skip(f"issues {GONE}")
+
+
+def _comment_facts(context: BackfillContext, comments: list[msgspec.Raw], at: IssueRef) -> Iterator[Activity]:
+    for comment in decoded_elements(COMMENT, comments, context.unreadable):
+        try:
+            yield from entry_facts(context.maker, "comment", comment, at)
+        except ValueError:
+            context.unreadable()
+
 
 _UNKNOWN_TOKEN = 400
 _SURELY_TOO_FEW = 0.5
@@ -26,11 +215,11 @@ class _Count(msgspec.Struct):
     count: int = 0
 
 
-async def backfill(work: Work, now: int, zone: str | None) -> None:
+async def backfill(context: BackfillContext, now: int, zone: str | None) -> None:
     """Find what happened in the window and put it on the log; done steps and pages are not asked again.
 
     Args:
-        work: What to work with.
+        context: What to work with.
         now: Jira's present, epoch ms.
         zone: The account's time zone.
 
@@ -38,51 +227,51 @@ async def backfill(work: Work, now: int, zone: str | None) -> None:
         JiraError: Jira could not be asked; the checkpoint tells how far it came.
         LogUnavailableError: The log takes nothing.
     """
-    if not work.checkpoint.issues.done:
-        await _issues(work, now, zone)
-    if not work.checkpoint.worklogs.done:
-        await touched_worklogs(work)
-    if not work.checkpoint.deletions.done:
-        await deleted_worklogs(work)
+    if not context.checkpoint.issues.done:
+        await _issues(context, now, zone)
+    if not context.checkpoint.worklogs.done:
+        await touched_worklogs(context)
+    if not context.checkpoint.deletions.done:
+        await deleted_worklogs(context)
 
 
-async def _issues(work: Work, now: int, zone: str | None) -> None:
-    place = work.checkpoint.issues
+async def _issues(context: BackfillContext, now: int, zone: str | None) -> None:
+    place = context.checkpoint.issues
     if not place.jql:
-        await _begin(work, place, now, zone)
-        await work.save()
+        await _begin(context, place, now, zone)
+        await context.save()
     resumed = place.token
-    turned = Turned(SEARCH, resumed)
+    seen_tokens = SeenTokens(SEARCH, resumed)
     while not place.searched or place.pending:
-        if place.searched or len(place.pending) + PAGE > MOST_ISSUES:
-            await pending_changelogs(work)
+        if place.searched or len(place.pending) + ISSUES_A_PAGE > MOST_ISSUES:
+            await pending_changelogs(context)
             continue
         try:
-            await search_page(work, turned)
+            await search_page(context, seen_tokens)
         except JiraRefusedError as error:
             if not (resumed and place.token == resumed and error.status == _UNKNOWN_TOKEN):
                 raise
-            log.info("Jira no longer knows the interrupted search; it begins anew", site=work.checkpoint.site)
-            await _begin(work, place, now, zone)
+            log.info("Jira no longer knows the interrupted search; it begins anew", site=context.checkpoint.site)
+            await _begin(context, place, now, zone)
             place.token, place.pages, place.issues, resumed = None, 0, 0, None
-        await work.save()
-        work.progress.at("issues", place.issues, place.expected or None)
-    _compare(work, place)
+        await context.save()
+        context.progress.at("issues", place.issues, place.expected or None)
+    _compare(context, place)
     place.done = True
-    await work.save()
-    work.progress.end("issues", place.issues)
+    await context.save()
+    context.progress.end("issues", place.issues)
 
 
-async def _begin(work: Work, place: IssuesPlace, now: int, zone: str | None) -> None:
-    place.jql = candidates(work.maker.window.since - work.overlap_ms, now, zone)
+async def _begin(context: BackfillContext, place: IssuesPlace, now: int, zone: str | None) -> None:
+    place.jql = candidates(context.maker.window.since - context.overlap_ms, now, zone)
     bounded = place.jql.partition(" ORDER BY ")[0]
-    place.expected = (await work.jira.read(_Count, COUNT, body={"jql": bounded})).count
+    place.expected = (await context.jira.read(_Count, COUNT, body={"jql": bounded})).count
 
 
-def _compare(work: Work, place: IssuesPlace) -> None:
+def _compare(context: BackfillContext, place: IssuesPlace) -> None:
     """Notice a search that came back with far too little, which looks like success otherwise."""
     if place.expected >= _WORTH_ASKING and place.issues < place.expected * _SURELY_TOO_FEW:
-        work.checkpoint.missing.append(
+        context.checkpoint.missing.append(
             f"the search found {place.issues} issues where Jira counts about {place.expected}; run it again later, "
             "and look whether the account sees all projects"
         )

@@ -1,21 +1,138 @@
-"""Changelogs of many issues at once."""
+"""Changelogs of many issues at once: the changes, and the deletions of comments and worklogs that they name.
 
-from reconcile.backfill.nameless import named_deletions
-from reconcile.backfill.work import Work
+A ``*_deleted`` webhook names no actor. In REST the deletion writes an entry (Atlassian docs, captures): field Comment
+or WorklogId with ``from`` set and ``to`` empty, by whoever deleted. Whether ``from`` holds a comment's id on every site
+is not known. Where it does not, the webhook's word is taken: it names the comment and nobody. Where on one issue
+exactly one deletion and one entry lie within seconds of each other, they are the same act. Anything less certain stays
+without an actor: nothing is guessed.
+"""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from reconcile.backfill.context import BackfillContext, WindowFacts
 from reconcile.client.endpoints import CHANGELOGS
-from reconcile.client.paging import Turned
-from reconcile.facts.histories import Nameless, Told, told_by
-from reconcile.facts.maker import Place
-from reconcile.shapes.changelogs import HISTORY, ChangelogPage
-from reconcile.shapes.each import each
+from reconcile.client.paging import SeenTokens, decoded_elements
+from reconcile.publisher import Deletion
+from reconcile.responses.issues import HISTORY, ChangelogPage, History, Item
+from reconcile.responses.membership import Person
+from rollcall import identity
+from rollcall.errors import WarehouseUnavailableError
+from rollcall.facts import IssueRef
 from rollcall.identity import jira_id
+from rollcall.jira.changelog import changed_fields
+from rollcall.records import Activity
+
+_MOST_FIELDS = 1000
+_ENTITIES: dict[str, identity.Entity] = {"comment": "comment", "worklogid": "worklog"}
+
+
+class Nameless(NamedTuple):
+    """A comment deletion that does not say which comment: on which issue, when, by whom."""
+
+    place: IssueRef
+    at: int
+    who: Person
+
+
+@dataclass(slots=True)
+class HistoryFacts:
+    """What an entry tells.
+
+    Attributes:
+        facts: Its facts.
+        worklogs: Ids of worklogs it added or edited.
+        deleted_worklogs: Ids of worklogs it deleted.
+        nameless: Comment deletions without the comment's id.
+    """
+
+    facts: list[Activity] = field(default_factory=list)
+    worklogs: list[int] = field(default_factory=list)
+    deleted_worklogs: list[int] = field(default_factory=list)
+    nameless: list[Nameless] = field(default_factory=list)
+
+
+def history_facts(maker: WindowFacts, history: History, place: IssueRef) -> HistoryFacts:
+    """Return what a changelog entry tells; nothing when it lies outside the window.
+
+    Raises:
+        ValueError: Its id or ``created`` is none.
+    """
+    found = HistoryFacts()
+    key = identity.history(identity.jira_id(history.id))
+    at = maker.inside(history.created)
+    if at is None:
+        return found
+    fields = changed_fields(history.items)[:_MOST_FIELDS]
+    found.facts.append(maker.fact(key, "history", "updated", history.author, at, place, fields))
+    for item in history.items:
+        entity = _ENTITIES.get((item.fieldId or item.field or "").strip().lower())
+        if entity and item.removes:
+            _deletion(maker, found, entity, item, history.author, at, place)
+        elif entity == "worklog" and (number := _number(item.new_id)):
+            found.worklogs.append(number)
+    return found
+
+
+def _deletion(
+    maker: WindowFacts,
+    found: HistoryFacts,
+    entity: identity.Entity,
+    item: Item,
+    who: Person | None,
+    at: int,
+    place: IssueRef,
+) -> None:
+    if number := _number(item.old_id):
+        found.facts.append(maker.fact(identity.deleted(entity, number), entity, "deleted", who, at, place))
+        if entity == "worklog":
+            found.deleted_worklogs.append(number)
+    elif entity == "comment" and who and who.known_id:
+        found.nameless.append(Nameless(place, at, who))
+
+
+def _number(text: str) -> int:
+    """Read an id; 0 for none."""
+    try:
+        return identity.jira_id(text)
+    except ValueError:
+        return 0
+
+
+NEAR_MS = 5_000
+
+_SKIPPED = "comment deletions that do not say which comment"
+
+
+async def named_deletions(context: BackfillContext, nameless: list[Nameless]) -> list[Activity]:
+    """Return the deletions that can be told, with who deleted; the others are counted as skipped."""
+    known: list[Deletion] = []
+    if context.publisher.known:
+        try:
+            issues = {one.place.issue_id for one in nameless}
+            known = list(await context.publisher.known.nameless_deletions(context.checkpoint.site, issues))
+        except WarehouseUnavailableError:
+            context.publisher.known = None
+    facts = []
+    for one in nameless:
+        near = [deletion for deletion in known if _same(one, deletion)]
+        if len(near) == 1 and sum(_same(other, near[0]) for other in nameless) == 1:
+            facts.append(context.maker.fact(near[0].event_key, "comment", "deleted", one.who, one.at, one.place))
+        else:
+            context.skip(_SKIPPED)
+    return facts
+
+
+def _same(one: Nameless, deletion: Deletion) -> bool:
+    return one.place.issue_id == deletion.issue_id and abs(one.at - deletion.at) <= NEAR_MS
+
 
 MOST_ISSUES = 1000
 _MOST_HISTORIES = 10_000
 """In one request, and on one page of its answer (OpenAPI file)."""
 
 
-async def pending_changelogs(work: Work) -> None:
+async def pending_changelogs(context: BackfillContext) -> None:
     """Ask for the changelogs of the pending issues, page by page, and take what they tell.
 
     There is no filter by date; issues without history, and those gone since, are simply absent.
@@ -23,50 +140,50 @@ async def pending_changelogs(work: Work) -> None:
     Raises:
         JiraError: Jira could not be asked, or repeats a page.
     """
-    place = work.checkpoint.issues
-    places = work.memory.spool.places(place.pending)
-    turned = Turned(CHANGELOGS, place.changelog_token)
+    place = context.checkpoint.issues
+    places = context.state.spool.places(place.pending)
+    seen_tokens = SeenTokens(CHANGELOGS, place.changelog_token)
     while True:
         body: dict[str, object] = {"issueIdsOrKeys": [str(one) for one in place.pending], "maxResults": _MOST_HISTORIES}
         if place.changelog_token:
             body["nextPageToken"] = place.changelog_token
-        page = await work.jira.read(ChangelogPage, CHANGELOGS, body=body)
-        await _take(work, page, places)
+        page = await context.jira.read(ChangelogPage, CHANGELOGS, body=body)
+        await _take(context, page, places)
         if not page.next_page_token:
             break
-        place.changelog_token = turned.check(page.next_page_token)
-        await work.save()
+        place.changelog_token = seen_tokens.check(page.next_page_token)
+        await context.save()
     place.pending, place.changelog_token = [], None
-    await work.save()
+    await context.save()
 
 
-async def _take(work: Work, page: ChangelogPage, places: dict[int, Place]) -> None:
+async def _take(context: BackfillContext, page: ChangelogPage, places: dict[int, IssueRef]) -> None:
     nameless: list[Nameless] = []
     named: list[int] = []
     deleted: list[int] = []
     for issue in page.issue_change_logs:
-        issue_id = _number(issue.issue_id)
-        at = places.get(issue_id, Place(issue_id))
-        for history in each(HISTORY, issue.change_histories, work.unreadable):
+        issue_id = _issue_number(issue.issue_id)
+        at = places.get(issue_id, IssueRef(issue_id))
+        for history in decoded_elements(HISTORY, issue.change_histories, context.unreadable):
             try:
-                told = told_by(work.maker, history, at)
+                found = history_facts(context.maker, history, at)
             except ValueError:
-                work.unreadable()
-                told = Told()
-            nameless += told.nameless
-            named += told.worklogs
-            deleted += told.deleted_worklogs
-            await work.outbox.add(told.facts)
-    spool = work.memory.spool
+                context.unreadable()
+                found = HistoryFacts()
+            nameless += found.nameless
+            named += found.worklogs
+            deleted += found.deleted_worklogs
+            await context.publisher.add(found.facts)
+    spool = context.state.spool
     if named:
         spool.name_worklogs(named)
     if deleted:
         spool.name_deleted(deleted)
     if nameless:
-        await work.outbox.add(await named_deletions(work, nameless))
+        await context.publisher.add(await named_deletions(context, nameless))
 
 
-def _number(value: object) -> int:
+def _issue_number(value: object) -> int:
     try:
         return jira_id(value)
     except ValueError:

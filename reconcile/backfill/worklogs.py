@@ -1,66 +1,66 @@
-"""Worklogs of the whole site: the feed of what was touched, then the worklogs themselves by id.
+"""Worklogs of the whole site: the feed of what was touched, the worklogs by id, and the feed of deleted ones.
 
 The feed's page holds 1000 ids and goes on by time. More than a page may share one millisecond (an import), and it is
 not clear whether ``since`` includes its own millisecond (the OpenAPI file says "after", its example says otherwise). So
 each page goes back by one millisecond, and worklogs that changelog entries name but the feed did not bring are asked
-for as well.
+for as well. A deleted worklog that no changelog entry named is known to be gone, and not through whom.
 """
 
 import msgspec
 
-from reconcile.backfill.work import GONE, Work
-from reconcile.client.endpoints import WORKLOGS, WORKLOGS_UPDATED
-from reconcile.client.errors import PagingError
-from reconcile.client.paging import MOST_PAGES, next_since
-from reconcile.facts.entries import entry_facts
-from reconcile.facts.maker import Place, number_or_zero
-from reconcile.shapes.each import each
-from reconcile.shapes.entries import WORKLOG, Touched, Worklog, WorklogFeed
+from reconcile.backfill.context import GONE, BackfillContext, entry_facts, number_or_zero
+from reconcile.client.endpoints import WORKLOGS, WORKLOGS_DELETED, WORKLOGS_UPDATED
+from reconcile.client.jira_errors import PagingError
+from reconcile.client.paging import MOST_PAGES, decoded_elements, next_since
+from reconcile.responses.issues import WORKLOG, Touched, Worklog, WorklogFeed
+from rollcall import identity
+from rollcall.facts import IssueRef
 from rollcall.identity import jira_id
-from rollcall.jira_time import parse_jira_time
+from rollcall.jira.times import parse_jira_time
+from rollcall.records import Activity
 
 _MOST = 1000
 """Ids in one request (OpenAPI file)."""
 
 
-async def touched_worklogs(work: Work) -> None:
+async def touched_worklogs(context: BackfillContext) -> None:
     """Take all worklogs touched since the window's beginning.
 
     Raises:
         JiraError: Jira could not be asked, or its feed does not end.
     """
-    place = work.checkpoint.worklogs
-    since = place.since if place.since is not None else work.maker.window.since - work.overlap_ms
+    place = context.checkpoint.worklogs
+    since = place.since if place.since is not None else context.maker.window.since - context.overlap_ms
     done = 0
     for _ in range(MOST_PAGES):
         if place.read:
             break
-        page = await work.jira.read(WorklogFeed, WORKLOGS_UPDATED, query={"since": since})
-        entries = read_feed(work, page.values)
-        ids = [number for number, at in entries if at >= work.maker.window.since]
-        done += await _ask(work, work.memory.spool.not_seen(ids))
+        page = await context.jira.read(WorklogFeed, WORKLOGS_UPDATED, query={"since": since})
+        entries = read_feed(context, page.values)
+        ids = [number for number, at in entries if at >= context.maker.window.since]
+        done += await _ask(context, context.state.spool.not_seen(ids))
         since, place.read = following(page, since, max((at for _, at in entries), default=0))
         place.since = since
-        await work.save()
-        work.progress.at("worklogs", done)
+        await context.save()
+        context.progress.at("worklogs", done)
     else:
         raise PagingError(f"{WORKLOGS_UPDATED.name}: the feed does not end")
-    while named := work.memory.spool.unseen_worklogs(_MOST):
-        done += await _ask(work, named)
-        await work.save()
+    while named := context.state.spool.unseen_worklogs(_MOST):
+        done += await _ask(context, named)
+        await context.save()
     place.done = True
-    await work.save()
-    work.progress.end("worklogs", done)
+    await context.save()
+    context.progress.end("worklogs", done)
 
 
-def read_feed(work: Work, values: list[Touched]) -> list[tuple[int, int]]:
+def read_feed(context: BackfillContext, values: list[Touched]) -> list[tuple[int, int]]:
     """Return id and time (epoch ms) of the feed's entries."""
     found = []
     for value in values:
         try:
             found.append((jira_id(value.worklog_id), parse_jira_time(value.updated_time)))
         except ValueError:
-            work.unreadable()
+            context.unreadable()
     return found
 
 
@@ -85,27 +85,64 @@ def following(page: WorklogFeed, since: int, latest: int) -> tuple[int, bool]:
     return max(min(until, latest) - 1, since + 1), False
 
 
-async def _ask(work: Work, ids: list[int]) -> int:
+async def _ask(context: BackfillContext, ids: list[int]) -> int:
     """Ask for worklogs by id and take what they tell; return how many there were."""
     there = 0
     for start in range(0, len(ids), _MOST):
         some = ids[start : start + _MOST]
-        raw = await work.jira.read(list[msgspec.Raw], WORKLOGS, body={"ids": some})
-        worklogs = list(each(WORKLOG, raw, work.unreadable))
-        work.skip(f"worklogs {GONE}", max(0, len(some) - len(raw)))
-        await _take(work, worklogs)
-        work.memory.spool.see_worklogs(some)
+        raw = await context.jira.read(list[msgspec.Raw], WORKLOGS, body={"ids": some})
+        worklogs = list(decoded_elements(WORKLOG, raw, context.unreadable))
+        context.skip(f"worklogs {GONE}", max(0, len(some) - len(raw)))
+        await _take(context, worklogs)
+        context.state.spool.see_worklogs(some)
         there += len(worklogs)
     return there
 
 
-async def _take(work: Work, worklogs: list[Worklog]) -> None:
-    places = work.memory.spool.places(number_or_zero(one.issue_id) for one in worklogs)
+async def _take(context: BackfillContext, worklogs: list[Worklog]) -> None:
+    places = context.state.spool.places(number_or_zero(one.issue_id) for one in worklogs)
     for worklog in worklogs:
         issue_id = number_or_zero(worklog.issue_id)
         try:
-            facts = list(entry_facts(work.maker, "worklog", worklog, places.get(issue_id, Place(issue_id))))
+            facts = list(entry_facts(context.maker, "worklog", worklog, places.get(issue_id, IssueRef(issue_id))))
         except ValueError:
-            work.unreadable()
+            context.unreadable()
             continue
-        await work.outbox.add(facts)
+        await context.publisher.add(facts)
+
+
+async def deleted_worklogs(context: BackfillContext) -> None:
+    """Take the feed of deleted worklogs: ids and times, without an actor (OpenAPI file).
+
+    Raises:
+        JiraError: Jira could not be asked, or its feed does not end.
+    """
+    place = context.checkpoint.deletions
+    since = place.since if place.since is not None else context.maker.window.since - 1
+    done = 0
+    for _ in range(MOST_PAGES):
+        if place.read:
+            break
+        page = await context.jira.read(WorklogFeed, WORKLOGS_DELETED, query={"since": since})
+        entries = read_feed(context, page.values)
+        facts = _facts(context, entries)
+        await context.publisher.add(facts)
+        done += len(facts)
+        since, place.read = following(page, since, max((at for _, at in entries), default=0))
+        place.since = since
+        await context.save()
+    else:
+        raise PagingError(f"{WORKLOGS_DELETED.name}: the feed does not end")
+    place.done = True
+    await context.save()
+    context.progress.end("deleted worklogs without an actor", done)
+
+
+def _facts(context: BackfillContext, entries: list[tuple[int, int]]) -> list[Activity]:
+    inside = {number: at for number, at in entries if context.maker.window.holds(at)}
+    named = context.state.spool.named_deleted(inside)
+    return [
+        context.maker.fact(identity.deleted("worklog", number), "worklog", "deleted", None, at, IssueRef())
+        for number, at in inside.items()
+        if number not in named
+    ]

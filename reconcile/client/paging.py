@@ -1,12 +1,21 @@
-"""The ways in which Jira cuts a list into pages, each with a guard against lists that do not end."""
+"""The ways in which Jira cuts a list into pages, each with a guard against lists that do not end.
 
+Also: several requests at a time (the client bounds how many are really under way), and a page's elements decoded one
+by one, so that one unreadable element does not cost the others.
+"""
+
+import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Protocol, TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
+from typing import Any, Protocol, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
+import msgspec
+
 from reconcile.client.endpoints import Endpoint
-from reconcile.client.errors import PagingError
+from reconcile.client.jira_errors import PagingError
+
+_T = TypeVar("_T")
 
 MOST_PAGES = 1_000_000
 """More pages than any list of Jira has."""
@@ -36,7 +45,7 @@ class OffsetPage(Protocol):
 Offset = TypeVar("Offset", bound=OffsetPage)
 
 
-class Turned:
+class SeenTokens:
     """Notices a token that was given before: a loop.
 
     Only the last few are kept, so memory stays bounded: a loop of pages repeats the one just asked for, or goes back
@@ -95,3 +104,41 @@ def next_since(next_page: str | None) -> int | None:
     """Return the ``since`` of a worklog feed's ``nextPage``; its host is not looked at, it may be another's."""
     values = parse_qs(urlsplit(next_page or "").query).get("since", [])
     return int(values[0]) if values and _MOMENT.fullmatch(values[0]) else None
+
+
+async def gather_first_error(work: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Run all of these; the first that fails ends the others.
+
+    Raises:
+        Exception: What the first one failed with, by itself and not in a group.
+    """
+    try:
+        async with asyncio.TaskGroup() as group:
+            for one in work:
+                group.create_task(one)
+    except BaseExceptionGroup as failures:
+        raise _first(failures) from None
+
+
+def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
+    error: BaseException = failures
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def decoded_elements(
+    decoder: msgspec.json.Decoder[_T], elements: Sequence[msgspec.Raw], unreadable: Callable[[], None]
+) -> Iterator[_T]:
+    """Yield the elements that have the form the decoder knows.
+
+    Args:
+        decoder: Knows the form.
+        elements: Raw JSON.
+        unreadable: Called for every other element.
+    """
+    for element in elements:
+        try:
+            yield decoder.decode(element)
+        except (ValueError, RecursionError):
+            unreadable()

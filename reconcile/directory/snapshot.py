@@ -1,20 +1,55 @@
-"""One snapshot of the directory, its last row only when all others are durable on the log."""
+"""One snapshot of the directory, its last row only when all others are durable on the log.
 
-from reconcile.client.errors import JiraRefusedError
-from reconcile.client.jira import JiraClient
-from reconcile.directory.groups import Groups
-from reconcile.directory.licenses import Product, products
-from reconcile.directory.outbox import DirectoryOutbox
-from reconcile.directory.project_roles import NOT_ALLOWED, ProjectRoles
-from reconcile.directory.roles import Held, global_roles
-from reconcile.directory.users import all_users
-from reconcile.known import KnownFacts
+Users are all there are: active, inactive and deleted ones, apps and portal customers; the account id is who they are.
+"""
+
+from collections.abc import AsyncIterator, Callable
+
+import msgspec
+
+from reconcile.client.endpoints import USERS
+from reconcile.client.jira_client import JiraClient
+from reconcile.client.jira_errors import JiraRefusedError
+from reconcile.client.paging import by_offset, decoded_elements
+from reconcile.directory.licenses import Groups, Product, products
+from reconcile.directory.roles import NOT_ALLOWED, Held, ProjectRoles, global_roles
 from reconcile.progress import Progress
-from reconcile.resume.checkpoint import Checkpoint
+from reconcile.publisher import DirectoryPublisher, ExistingFacts
+from reconcile.responses.membership import PERSON, Person, UserPage
+from reconcile.state.checkpoint import Checkpoint
 from rollcall.clock import now_ms
 from rollcall.errors import WarehouseUnavailableError
 from rollcall.records import License, Role, Seats, SnapshotComplete, User
 from rollcall.settings import ReconcileSettings
+
+_PAGE = 1000
+"""Users a page at most (OpenAPI file)."""
+
+
+async def all_users(jira: JiraClient, unreadable: Callable[[], None]) -> AsyncIterator[list[Person]]:
+    """Yield all users with an account id, each once. A hidden e-mail is no reason to leave anybody out.
+
+    Pages are a bare array, may be short and have no particular order; only an empty one is the end.
+
+    Args:
+        jira: Asks.
+        unreadable: Called for an element of unknown form.
+    """
+
+    async def ask(start: int) -> UserPage:
+        query = {"startAt": start, "maxResults": _PAGE}
+        return UserPage(values=await jira.read(list[msgspec.Raw], USERS, query=query))
+
+    seen: set[str] = set()
+    async for page in by_offset(USERS, ask, until_empty=True):
+        fresh = {
+            person.known_id: person
+            for person in decoded_elements(PERSON, page.values, unreadable)
+            if person.known_id and person.known_id not in seen
+        }
+        seen.update(fresh)
+        yield list(fresh.values())
+
 
 _FORBIDDEN = (401, 403)
 
@@ -24,7 +59,7 @@ class Snapshot:
 
     Args:
         jira: Asks Jira.
-        outbox: Takes rows to the log.
+        publisher: Takes rows to the log.
         checkpoint: The run; its counts are added to.
         settings: What to learn.
         progress: Is told.
@@ -34,14 +69,14 @@ class Snapshot:
     def __init__(
         self,
         jira: JiraClient,
-        outbox: DirectoryOutbox,
+        publisher: DirectoryPublisher,
         checkpoint: Checkpoint,
         settings: ReconcileSettings,
         progress: Progress,
-        known: KnownFacts | None,
+        known: ExistingFacts | None,
     ) -> None:
         self._jira = jira
-        self._outbox = outbox
+        self._publisher = publisher
         self._run = checkpoint
         self._settings = settings
         self._progress = progress
@@ -90,7 +125,7 @@ class Snapshot:
     async def _users(self) -> None:
         rows = self._run.found.rows
         async for people in all_users(self._jira, lambda: self._skip("unreadable users")):
-            await self._outbox.add(
+            await self._publisher.add(
                 User(
                     site=self._site,
                     snapshot_id=self._id,
@@ -108,11 +143,13 @@ class Snapshot:
     async def _licenses(self, found: list[Product]) -> None:
         for product in found:
             key, total, used = product.role.key, product.seats, product.used
-            await self._outbox.add(
+            await self._publisher.add(
                 License(site=self._site, snapshot_id=self._id, product=key, account_id=account)
                 for account in sorted(product.counted)
             )
-            await self._outbox.add([Seats(site=self._site, snapshot_id=self._id, product=key, total=total, used=used)])
+            await self._publisher.add(
+                [Seats(site=self._site, snapshot_id=self._id, product=key, total=total, used=used)]
+            )
             if used != len(product.holders):
                 self._run.notes.append(
                     f"{key}: Jira counts {used} seats used, its groups have {len(product.holders)} active people"
@@ -120,7 +157,7 @@ class Snapshot:
         self._progress.end("licenses", self._run.found.rows["licenses"])
 
     async def _roles(self, held: set[Held]) -> None:
-        await self._outbox.add(
+        await self._publisher.add(
             Role(site=self._site, snapshot_id=self._id, account_id=account, role=role, scope=scope)
             for account, role, scope in sorted(held)
         )
@@ -136,7 +173,7 @@ class Snapshot:
 
     async def _complete(self) -> None:
         rows = self._run.found.rows
-        await self._outbox.complete(
+        await self._publisher.complete(
             SnapshotComplete(
                 site=self._site,
                 snapshot_id=self._id,

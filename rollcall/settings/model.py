@@ -3,125 +3,15 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from rollcall.settings.addresses import checked_address, optional_address
-from rollcall.settings.kafka import KafkaSettings
-from rollcall.settings.letters import largest_body, letter_bytes
-from rollcall.settings.page import PageSettings
-from rollcall.settings.reconcile import ReconcileSettings
-from rollcall.settings.secrets import read_secret_file
+from rollcall.files import read_secret_file
+from rollcall.http.listener import checked_address, optional_address
+from rollcall.records import dead_letter_bytes, largest_body
+from rollcall.settings.parts import ConsumerSettings, IngestSettings, PageSettings, ReconcileSettings, RetentionSettings
+from rollcall.settings.servers import KafkaSettings, WarehouseSettings
 from rollcall.settings.sites import SITE_NAME, SiteSettings
-from rollcall.settings.warehouse import WarehouseSettings
-
-
-class Group(BaseModel):
-    """Settings of one part; an unknown name is an error, so that a typing slip is seen."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class IngestSettings(Group):
-    """How webhooks are received."""
-
-    body_limit: Annotated[
-        int,
-        Field(
-            ge=1024,
-            description="Largest webhook body, in bytes; a larger one is answered 413. Jira sends up to 25 MB. On "
-            "Kafka its dead letter has to fit into `kafka.message_bytes`.",
-        ),
-    ] = 32 * 1024 * 1024
-    body_timeout: Annotated[
-        float,
-        Field(
-            gt=0,
-            description="Seconds a webhook's body may take to arrive; then it is answered 408, which Jira retries.",
-        ),
-    ] = 20.0
-    bodies_in_memory: Annotated[
-        int,
-        Field(
-            ge=1024,
-            description="Bytes of webhook bodies held at once; beyond it webhooks are answered 503 with Retry-After.",
-        ),
-    ] = 256 * 1024 * 1024
-    append_timeout: Annotated[
-        float,
-        Field(gt=0, description="Seconds to wait for the log to take the facts; then 503 with Retry-After."),
-    ] = 10.0
-    retry_after: Annotated[int, Field(ge=1, description="Seconds named in Retry-After of a 503.")] = 30
-    drain_timeout: Annotated[
-        float, Field(gt=0, description="Seconds that webhooks in flight get to finish at a stop.")
-    ] = 15.0
-
-
-class ConsumerSettings(Group):
-    """How records go from the log into the warehouse."""
-
-    listen: Annotated[
-        str,
-        Field(
-            description="Address and port where `rollcall consume` answers /healthz, /readyz and /metrics; empty "
-            "switches it off. Several `consume` on one machine need an address each. `up` answers them at `listen`."
-        ),
-    ] = "127.0.0.1:8081"
-    batch_records: Annotated[int, Field(ge=1, le=1_000_000, description="Most records inserted at once.")] = 20_000
-    batch_seconds: Annotated[
-        float, Field(gt=0, description="Longest time in seconds that a record waits for its batch to fill.")
-    ] = 1.0
-    poison_ratio: Annotated[
-        float,
-        Field(gt=0, le=1, description="Share of unreadable records in the window at which the consumer stops."),
-    ] = 0.2
-    poison_window: Annotated[
-        int, Field(ge=10, description="Number of records that the share of unreadable ones is taken over.")
-    ] = 1000
-    backoff_max: Annotated[
-        float,
-        Field(gt=0, description="Longest pause in seconds between two tries while log or warehouse are away."),
-    ] = 30.0
-
-    @field_validator("listen")
-    @classmethod
-    def _address(cls, value: str) -> str:
-        return optional_address(value)
-
-
-class RetentionSettings(Group):
-    """How long the event log keeps records.
-
-    A SQLite log removes nothing that a consumer has yet to write. Kafka removes by age, read or not.
-    """
-
-    activity_days: Annotated[
-        float,
-        Field(
-            gt=0,
-            description="Days that activity and directory records are kept. On Kafka it is written into the "
-            "topics when they are created, and records go whether or not a consumer has read them: consumers may stand "
-            "still no longer.",
-        ),
-    ] = 7.0
-    deadletter_days: Annotated[
-        float,
-        Field(
-            gt=0,
-            description="Days that dead letters are kept. On Kafka it is written into their topic when it is created.",
-        ),
-    ] = 30.0
-    max_bytes: Annotated[
-        int,
-        Field(
-            ge=0,
-            description="Size of a topic in bytes above which its oldest consumed records go; 0 for no limit. On Kafka "
-            "it bounds the dead letters only, when their topic is created.",
-        ),
-    ] = 4 * 1024**3
-    every_seconds: Annotated[float, Field(gt=0, description="Seconds between two clean-ups. Not used with Kafka.")] = (
-        300.0
-    )
 
 
 class Settings(BaseSettings):
@@ -212,7 +102,7 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _room_for_letters(self) -> "Settings":
         """A body that cannot be understood, and whose letter the log cannot take, would be refused for ever."""
-        needed = letter_bytes(self.ingest.body_limit)
+        needed = dead_letter_bytes(self.ingest.body_limit)
         if self.log_url.startswith("kafka:") and self.kafka.message_bytes < needed:
             raise ValueError(
                 f"ingest.body_limit is {self.ingest.body_limit}, and the dead letter of a body of so many bytes does "

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import httpx
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
-from rollcall.settings.secrets import read_secret_file
+from rollcall.files import read_secret_file
 
 SITE_NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?", re.ASCII)
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}

@@ -2,8 +2,7 @@
 
 from rollcall.warehouse.client import RefusedRowsError, Row, Warehouse, calls_left, open_warehouse
 from rollcall.warehouse.migrations import migrate, require_current
-from rollcall.warehouse.rebuild import days_with_facts, rebuild_days
-from rollcall.warehouse.sites import record_sites
+from rollcall.warehouse.rebuild import days_with_facts, rebuild_days, record_sites
 
 __all__ = [
     "RefusedRowsError",

@@ -1,9 +1,13 @@
-"""One client for both engines: ClickHouse over HTTP, or chDB in this process, through clickhouse-connect."""
+"""One client for both engines, ClickHouse over HTTP or chDB in this process, and the cluster a server belongs to.
+
+A cluster is one shard with its replicas: every replica holds everything, and no Distributed table stands in between.
+"""
 
 import asyncio
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,15 +16,59 @@ from clickhouse_connect.driver.exceptions import ClickHouseError, DataError
 
 from rollcall.errors import SettingsError, WarehouseUnavailableError
 from rollcall.logs import logger
-from rollcall.settings.warehouse import WarehouseSettings
-from rollcall.warehouse.address import Server, parse_warehouse_url
-from rollcall.warehouse.cluster import Cluster
-from rollcall.warehouse.connecting import embedded_client, fitting, server_client
-from rollcall.warehouse.holder import Holder
-from rollcall.warehouse.trouble import explained
+from rollcall.settings.servers import WarehouseSettings
+from rollcall.warehouse.engines import (
+    Server,
+    embedded_client,
+    error_text,
+    parse_warehouse_url,
+    require_consistent,
+    server_client,
+)
+from rollcall.warehouse.lock import Holder
+
+_T = TypeVar("_T")
+
+_log = logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A ClickHouse cluster, or none.
+
+    Attributes:
+        name: As in the server's ``remote_servers``; empty for one server or the embedded engine.
+    """
+
+    name: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.name)
+
+    @property
+    def on_cluster(self) -> str:
+        """The clause that has a statement run on every replica; empty without a cluster."""
+        return f"ON CLUSTER `{self.name}`" if self.name else ""
+
+    def filled(self, statement: str) -> str:
+        """Fill the placeholders ``{on_cluster}`` and ``{replicated}`` of a statement.
+
+        The engines name no path in Keeper and no replica: the server's ``default_replica_path`` and
+        ``default_replica_name`` say them.
+        """
+        replicated = "Replicated" if self.name else ""
+        return statement.replace("{on_cluster}", self.on_cluster).replace("{replicated}", replicated)
+
+    def everywhere(self, table: str) -> str:
+        """Return what to read a system table of all replicas from."""
+        return f"clusterAllReplicas(`{self.name}`, {table})" if self.name else table
+
+    def caught_up(self, table: str) -> str:
+        """Return the statement that waits until every replica has all parts of a table; empty without a cluster."""
+        return f"SYSTEM SYNC REPLICA {self.on_cluster} {table} LIGHTWEIGHT" if self.name else ""
+
 
 Row = dict[str, Any]
-_T = TypeVar("_T")
 
 WRITE_SETTINGS: Mapping[str, Any] = {
     # An answered insert must be in the table, not in a server-side buffer.
@@ -36,8 +84,6 @@ _BAD_DATA = frozenset({6, 26, 27, 38, 41, 53, 69, 70, 72, 117, 131, 349, 407, 69
 
 _LAST_CALLS_SECONDS = 5.0
 """How long a server may take to answer what is under way when everything else has stopped."""
-
-_log = logger(__name__)
 _left: set[Future[Any]] = set()
 
 
@@ -169,9 +215,9 @@ class Warehouse:
             code = getattr(error, "code", None)
             if inserting and (code in _BAD_DATA or isinstance(error, DataError)):
                 raise RefusedRowsError(f"ClickHouse error {code}") from error
-            raise WarehouseUnavailableError(explained(error)) from error
+            raise WarehouseUnavailableError(error_text(error)) from error
         except (OSError, RuntimeError) as error:
-            raise WarehouseUnavailableError(explained(error)) from error
+            raise WarehouseUnavailableError(error_text(error)) from error
 
 
 async def open_warehouse(
@@ -190,7 +236,7 @@ async def open_warehouse(
         WarehouseHeldError: Another process holds the embedded files.
     """
     address, options = parse_warehouse_url(url), options or WarehouseSettings()
-    fitting(address, options)
+    require_consistent(address, options)
     settings = dict(WRITE_SETTINGS) if write else {}
     if isinstance(address, Server):
         cluster = Cluster(options.cluster)

@@ -1,13 +1,103 @@
-"""Numbered SQL files, applied in order and once each."""
+"""Migrations: numbered SQL files, applied in order and once each, in a database that is made if a server lacks it.
+
+On a cluster, every table has to be one table on all replicas.
+"""
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 
 from rollcall.errors import SchemaError
-from rollcall.warehouse.client import Warehouse
-from rollcall.warehouse.replicas import require_cluster, require_same_tables
+from rollcall.settings.servers import WarehouseSettings
+from rollcall.warehouse.client import Cluster, Warehouse
+from rollcall.warehouse.engines import Server, parse_warehouse_url, require_consistent, server_client
+
+_USERS_OWN = "__default__"
+"""clickhouse-connect's word for the database that the server gives this user."""
+
+
+async def create_database(url: str, options: WarehouseSettings) -> bool:
+    """Create the database that `warehouse_url` names, if it names a server that lacks it.
+
+    Where it is there, the user needs no right to create one.
+
+    Args:
+        url: ``warehouse_url``.
+        options: The `warehouse` settings.
+
+    Returns:
+        Whether it was made.
+
+    Raises:
+        SettingsError: The URL is unusable.
+        WarehouseUnavailableError: The server cannot be reached or refuses.
+    """
+    address = parse_warehouse_url(url)
+    require_consistent(address, options)
+    if not isinstance(address, Server):
+        return False
+    elsewhere, cluster = replace(address, database=_USERS_OWN), Cluster(options.cluster)
+    warehouse = Warehouse(lambda: server_client(elsewhere, options, {}), threads=1)
+    try:
+        there = await warehouse.query(
+            "SELECT 1 FROM system.databases WHERE name = {name:String}", {"name": address.database}
+        )
+        if not there:
+            await warehouse.command(
+                f"CREATE DATABASE IF NOT EXISTS {{name:Identifier}} {cluster.on_cluster}", {"name": address.database}
+            )
+        return not there
+    finally:
+        await warehouse.close()
+
+
+async def require_cluster(warehouse: Warehouse) -> None:
+    """Raise SchemaError unless the cluster of the settings, if any, is there and has one shard.
+
+    With more shards a fact would be on one of them only, and every view would tell of a part.
+    """
+    if not warehouse.cluster:
+        return
+    rows = await warehouse.query(
+        "SELECT uniqExact(shard_num) AS shards FROM system.clusters WHERE cluster = {name:String}",
+        {"name": warehouse.cluster.name},
+    )
+    shards = rows[0]["shards"]
+    if shards == 0:
+        raise SchemaError(
+            f"warehouse.cluster: the server knows no cluster {warehouse.cluster.name}; "
+            "system.clusters lists those it knows"
+        )
+    if shards > 1:
+        raise SchemaError(
+            f"warehouse.cluster: {warehouse.cluster.name} has {shards} shards; Rollcall needs a cluster of one shard, "
+            "whose replicas hold everything"
+        )
+
+
+async def require_same_tables(warehouse: Warehouse) -> None:
+    """Raise SchemaError when a table of ours is not one replicated table on all replicas of the cluster.
+
+    A migration that was cut short and run again can leave a replica with a table of the same name and another path in
+    Keeper: it looks right and never gets what the others have.
+    """
+    if not warehouse.cluster:
+        return
+    rows = await warehouse.query(
+        "SELECT table, uniqExact(zookeeper_path) AS paths, count() AS replicas, "  # noqa: S608 - our own setting
+        "(SELECT count() FROM system.clusters WHERE cluster = {name:String}) AS hosts "
+        f"FROM {warehouse.cluster.everywhere('system.replicas')} "
+        "WHERE database = currentDatabase() GROUP BY table HAVING paths > 1 OR replicas != hosts ORDER BY table",
+        {"name": warehouse.cluster.name},
+    )
+    if rows:
+        named = ", ".join(f"{row['table']} ({row['replicas']} of {row['hosts']} replicas)" for row in rows)
+        raise SchemaError(
+            f"not one table on all replicas of cluster {warehouse.cluster.name}: {named}. Drop it where it stands "
+            "alone, and run rollcall migrate again; docs/clickhouse.md tells how"
+        )
+
 
 _FILE = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
 _END = re.compile(r";[ \t]*(?:\n|$)")

@@ -1,7 +1,7 @@
-"""Compute the user days of given days again from the facts, and swap them in at once.
+"""Rebuild rollups: the user days of given days computed again from the facts, and swapped in at once.
 
 Incremental states cannot forget a wrong row (a webhook's time across midnight, an actor learned later, a parser
-since mended). A rebuild can. Its unit is a site's month, the partition of ``user_day_states``:
+since mended, a site's new time zone). A rebuild can. Its unit is a site's month, the partition of ``user_day_states``:
 
 1. The month is computed from ``activity`` into a staging table.
 2. REPLACE PARTITION swaps it in, atomically: readers see the old month or the new one.
@@ -16,10 +16,11 @@ wrote: then a load balancer may send every statement to another replica. All rep
 import asyncio
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from rollcall.settings import Settings, SiteSettings
 from rollcall.warehouse.client import Warehouse
 
 _STAGING = "user_day_states_staging_"
@@ -163,3 +164,39 @@ async def _drop_leftovers(warehouse: Warehouse) -> None:
         made = name.removeprefix(_STAGING).split("_")[0]
         if not made.isdecimal() or time.time() - int(made) > _LEFT_BEHIND_SECONDS:
             await warehouse.command(f"DROP TABLE IF EXISTS {name} {warehouse.cluster.on_cluster}")
+
+
+async def record_sites(warehouse: Warehouse, sites: Mapping[str, SiteSettings]) -> list[str]:
+    """Tell the warehouse the sites' time zones; where one changed, rebuild the site's days in the new zone.
+
+    Returns:
+        The sites whose days were rebuilt.
+
+    Raises:
+        WarehouseUnavailableError: Not recorded; run it again.
+    """
+    rows = await warehouse.query("SELECT site, timezone FROM sites FINAL")
+    known = {row["site"]: row["timezone"] for row in rows}
+    rebuilt = []
+    for name, site in sites.items():
+        if known.get(name) == site.timezone:
+            continue
+        if name in known:
+            await rebuild_days(warehouse, name, site.timezone, await days_with_facts(warehouse, name))
+            rebuilt.append(name)
+        await warehouse.command(
+            "INSERT INTO sites (site, timezone) VALUES ({site:String}, {timezone:String})",
+            {"site": name, "timezone": site.timezone},
+        )
+    return rebuilt
+
+
+async def rebuild_site(warehouse: Warehouse, settings: Settings, site: str, days: Sequence[date] | None) -> list[str]:
+    """Rebuild days of a site, None for all, and return the months, such as ``2026-11``.
+
+    Raises:
+        WarehouseUnavailableError: It did not finish; run it again.
+    """
+    wanted = days if days is not None else await days_with_facts(warehouse, site)
+    months = await rebuild_days(warehouse, site, settings.sites[site].timezone, wanted)
+    return [f"{month.year}-{month.month:02}" for month in months]

@@ -1,1 +1,1 @@
-"""The company behind the site: people, their days, projects and groups."""
+"""The company behind the site: people, their days, projects, groups, and the directory."""

@@ -1,1 +1,1 @@
-"""Acts as webhooks: bodies in the shape of captures from Jira Cloud, headers and signature."""
+"""Webhooks: acts as bodies in the shape of captures from Jira Cloud, sent the way Jira Cloud does, with its retries."""

@@ -10,11 +10,9 @@ from typing import Any
 
 from simulator.company.person import Person
 from simulator.config import SiteConfig
-from simulator.hooks.changelog import item_json
-from simulator.hooks.scribe import Scribe
-from simulator.life import catalog
-from simulator.life.act import Act, Entry, Family, Issue
-from simulator.life.attached import attachments, links
+from simulator.hooks.serializer import Serializer, item_json, time_spent
+from simulator.life import field_values
+from simulator.life.act import Act, Entry, Family, Issue, attachments, links
 
 
 class Bodies:
@@ -24,17 +22,17 @@ class Bodies:
         """Prepare for a site."""
         self.config = config
         self.people = people
-        self.scribe = Scribe(config)
+        self.serializer = Serializer(config)
 
     def issue(self, act: Act) -> dict[str, Any]:
         """Write a ``jira:issue_*`` event, with the changelog where the act has one."""
-        scribe = self.scribe
+        serializer = self.serializer
         if act.kind == "issue_deleted":
-            issue = scribe.full(act.issue, deleted=True)
+            issue = serializer.full(act.issue, deleted=True)
             return {
                 "timestamp": act.stamp,
                 "webhookEvent": "jira:issue_deleted",
-                "user": scribe.person(act.actor),
+                "user": serializer.person(act.actor),
                 "issue": issue,
             }
         created = act.kind == "issue_created"
@@ -42,8 +40,8 @@ class Bodies:
             "timestamp": act.stamp if act.entry is None else act.issue.updated + act.stamp % 82,
             "webhookEvent": "jira:issue_created" if created else "jira:issue_updated",
             "issue_event_type_name": act.event,
-            "user": scribe.person(act.actor),
-            "issue": scribe.full(act.issue),
+            "user": serializer.person(act.actor),
+            "issue": serializer.full(act.issue),
         }
         if act.history:
             items = [item_json(item, self.people, historic=not created) for item in act.items]
@@ -58,8 +56,8 @@ class Bodies:
             "timestamp": act.stamp,
             "webhookEvent": "jira:issue_updated",
             "issue_event_type_name": act.event,
-            "user": self.scribe.person(act.actor),
-            "issue": self.scribe.full(act.issue),
+            "user": self.serializer.person(act.actor),
+            "issue": self.serializer.full(act.issue),
         }
 
     def entry(self, act: Act) -> dict[str, Any]:
@@ -96,13 +94,13 @@ class Bodies:
             yield self._link(act.stamp, "issuelink_created", entry, act.issue)
 
     def _attachment(self, stamp: int, name: str, entry: Entry) -> dict[str, Any]:
-        scribe = self.scribe
+        serializer = self.serializer
         attachment = {
-            "self": f"{scribe.base}/attachment/{entry.id}",
+            "self": f"{serializer.base}/attachment/{entry.id}",
             "id": str(entry.id),
             "filename": "screenshot.png",
-            "author": scribe.person(entry.author),
-            "created": scribe.time(entry.created),
+            "author": serializer.person(entry.author),
+            "created": serializer.time(entry.created),
             "size": 12_345,
             "mimeType": "image/png",
             "content": f"https://{self.config.host}/secure/attachment/{entry.id}/screenshot.png",
@@ -121,38 +119,38 @@ class Bodies:
         return {"timestamp": stamp, "webhookEvent": name, "issueLink": link}
 
     def _comment(self, stamp: int, name: str, entry: Entry, issue: Issue) -> dict[str, Any]:
-        scribe = self.scribe
+        serializer = self.serializer
         comment = {
-            "self": f"{scribe.base}/issue/{issue.id}/comment/{entry.id}",
+            "self": f"{serializer.base}/issue/{issue.id}/comment/{entry.id}",
             "id": str(entry.id),
-            "author": scribe.person(entry.author),
-            "body": catalog.words(entry.text, 8),
-            "updateAuthor": scribe.person(entry.editor),
-            "created": scribe.time(entry.created),
-            "updated": scribe.time(entry.updated),
+            "author": serializer.person(entry.author),
+            "body": field_values.words(entry.text, 8),
+            "updateAuthor": serializer.person(entry.editor),
+            "created": serializer.time(entry.created),
+            "updated": serializer.time(entry.updated),
             "jsdPublic": True,
         }
         body: dict[str, Any] = {
             "timestamp": stamp,
             "webhookEvent": name,
             "comment": comment,
-            "issue": scribe.brief(issue),
+            "issue": serializer.brief(issue),
         }
         if name == "comment_created":
             body["eventType"] = "primaryAction"
         return body
 
     def _worklog(self, stamp: int, name: str, entry: Entry, issue: Issue) -> dict[str, Any]:
-        scribe = self.scribe
+        serializer = self.serializer
         worklog = {
-            "self": f"{scribe.base}/issue/{issue.id}/worklog/{entry.id}",
-            "author": scribe.person(entry.author),
-            "updateAuthor": scribe.person(entry.editor),
-            "comment": catalog.words(entry.text, 3) if entry.text % 2 else "",
-            "created": scribe.time(entry.created),
-            "updated": scribe.time(entry.updated),
-            "started": scribe.time(entry.started),
-            "timeSpent": spent(entry.seconds),
+            "self": f"{serializer.base}/issue/{issue.id}/worklog/{entry.id}",
+            "author": serializer.person(entry.author),
+            "updateAuthor": serializer.person(entry.editor),
+            "comment": field_values.words(entry.text, 3) if entry.text % 2 else "",
+            "created": serializer.time(entry.created),
+            "updated": serializer.time(entry.updated),
+            "started": serializer.time(entry.started),
+            "timeSpent": time_spent(entry.seconds),
             "timeSpentSeconds": entry.seconds,
             "id": str(entry.id),
             "issueId": str(issue.id),
@@ -161,9 +159,3 @@ class Bodies:
         if name != "worklog_updated":
             body["isFromIssueLimitTransformation"] = False
         return body
-
-
-def spent(seconds: int) -> str:
-    """Write a duration as Jira does: hours and minutes."""
-    hours, minutes = divmod(seconds // 60, 60)
-    return " ".join(part for part in (f"{hours}h" if hours else "", f"{minutes}m" if minutes else "") if part) or "0m"

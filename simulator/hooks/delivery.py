@@ -1,16 +1,18 @@
-"""The deliveries an act causes: one webhook or several, with what their headers need."""
+"""The deliveries an act causes: one webhook or several, their headers and signature, and what became of them."""
 
+import hmac
 from collections.abc import Iterator
+from hashlib import sha256
 from typing import Any, Literal
 
 import msgspec
 
-from simulator.chance import mix
-from simulator.company.people import roster
+from simulator.chance import mix, uuid
+from simulator.company.person import roster
 from simulator.config import SiteConfig
 from simulator.hooks.bodies import Bodies
 from simulator.life.act import Act
-from simulator.truth.fact import facts
+from simulator.life.truth import facts
 
 Flow = Literal["Primary", "Secondary"]
 
@@ -69,3 +71,95 @@ class Announcer:
     def _made(self, act: Act, side: int, body: dict[str, Any], flow: Flow, *keys: str) -> Delivery:
         number = mix(self.config.seed, act.issue.id, act.seq, side)
         return Delivery(number, body["webhookEvent"], flow, body["timestamp"], self._encode(body), keys)
+
+
+def signature(secret: str, body: bytes) -> str:
+    """Return X-Hub-Signature: HMAC over the raw body in WebSub form, hex."""
+    return "sha256=" + hmac.digest(secret.encode(), body, sha256).hex()
+
+
+def headers(delivery: Delivery, secret: str, registration: int = 0, retry: int = 0) -> dict[str, str]:
+    """Return the headers of one attempt.
+
+    Args:
+        delivery: What is sent.
+        secret: The webhook's secret; empty for an unsigned webhook.
+        registration: Number of the webhook registration; each has identifiers of its own.
+        retry: Which retry this is; 0 for the first attempt, which has no Retry header.
+    """
+    made = {
+        "Content-Type": "application/json; charset=utf-8",
+        "User-Agent": "Atlassian Webhook HTTP Client",
+        "X-Atlassian-Webhook-Identifier": uuid(delivery.number, registration),
+        "X-Atlassian-Webhook-Flow": delivery.flow,
+    }
+    if retry:
+        made["X-Atlassian-Webhook-Retry"] = str(retry)
+    if secret:
+        made["X-Hub-Signature"] = signature(secret, delivery.body)
+    return made
+
+
+class DeliveryStats:
+    """Counts attempts and outcomes, and remembers every delivery that did not arrive.
+
+    Memory grows with what was lost, which is the report, and with nothing else: of a delivery sent twice something is
+    kept only from the end of one of the two to the end of the other.
+
+    Attributes:
+        sent: Attempts made, first ones and retries.
+        delivered: Deliveries answered 2xx; a delivery sent twice counts twice.
+        retried: Attempts that were retries.
+        statuses: Answers by status; 0 for failed connections.
+    """
+
+    def __init__(self, registration: int = 0) -> None:
+        """Begin at zero, for the webhook registration of this number."""
+        self.registration = registration
+        self.sent = self.delivered = self.retried = 0
+        self.statuses: dict[int, int] = {}
+        self._lost: dict[int, tuple[str, str, tuple[str, ...]]] = {}
+        self._halves: dict[int, bool] = {}
+
+    def attempted(self, status: int, *, retry: bool) -> None:
+        """Count one attempt."""
+        self.sent += 1
+        self.retried += retry
+        self.statuses[status] = self.statuses.get(status, 0) + 1
+
+    def arrived(self, delivery: Delivery, *, twin: bool = False) -> None:
+        """Count an arrival. ``twin`` says that the delivery is one of two that are the same."""
+        self.delivered += 1
+        if twin:
+            self._settle(delivery.number, arrived=True)
+
+    def lose(self, delivery: Delivery, reason: str, *, twin: bool = False) -> None:
+        """Remember a delivery that will not arrive; one of a pair is lost when both are."""
+        if not twin or self._settle(delivery.number, arrived=False) is False:
+            self._lost[delivery.number] = (delivery.event, reason, delivery.keys)
+
+    def _settle(self, number: int, *, arrived: bool) -> bool | None:
+        """Note how one of a pair has ended; returns how the other has, None while it is under way."""
+        other = self._halves.pop(number, None)
+        if other is None:
+            self._halves[number] = arrived
+        return other
+
+    @property
+    def half_known(self) -> int:
+        """How many pairs have one of the two still under way."""
+        return len(self._halves)
+
+    @property
+    def lost_keys(self) -> set[str]:
+        """The facts, by event_key, that no webhook has brought."""
+        return {key for _, _, keys in self._lost.values() for key in keys}
+
+    def as_json(self) -> dict[str, Any]:
+        """Return all of it as one JSON object; ``lost`` lists identifier, event, reason and facts."""
+        lost = [
+            {"identifier": uuid(number, self.registration), "event": event, "reason": reason, "keys": list(keys)}
+            for number, (event, reason, keys) in self._lost.items()
+        ]
+        counts = {"sent": self.sent, "delivered": self.delivered, "retried": self.retried}
+        return {**counts, "statuses": {str(k): v for k, v in sorted(self.statuses.items())}, "lost": lost}

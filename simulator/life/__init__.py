@@ -1,1 +1,1 @@
-"""What happens on the site: issues are born, live and die, each one a story told from its own seed."""
+"""What happens on the site: issues are born, live and are deleted, each from its own seed; and the truth about it."""

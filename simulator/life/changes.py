@@ -9,25 +9,26 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from simulator.company.projects import Project
-from simulator.life import catalog
+from simulator.company.project import Project
+from simulator.life import field_values
 from simulator.life.act import Issue, Item
-from simulator.life.numbering import number_of
+from simulator.life.birth import number_of
+from simulator.life.field_values import labels
 
 Change = tuple[str, tuple[Item, ...], Issue]
 """issue_event_type_name, changelog items, the issue afterwards."""
 
-Changer = Callable[[Issue, random.Random, tuple[Project, ...]], Change]
+ChangeFunction = Callable[[Issue, random.Random, tuple[Project, ...]], Change]
 
 
 def transition(issue: Issue, rng: random.Random, _projects: tuple[Project, ...]) -> Change:
     """Move the issue to another status; reaching Done sets the resolution, leaving it clears it."""
-    target = (issue.status + 1 + int(rng.random() * 1.3)) % len(catalog.STATUSES)
-    old, new = catalog.STATUSES[issue.status], catalog.STATUSES[target]
+    target = (issue.status + 1 + int(rng.random() * 1.3)) % len(field_values.STATUSES)
+    old, new = field_values.STATUSES[issue.status], field_values.STATUSES[target]
     items: list[Item] = [("status", "status", "jira", old[0], old[1], new[0], new[1])]
-    if target == catalog.DONE:
+    if target == field_values.DONE:
         items.insert(0, ("resolution", "resolution", "jira", None, None, "10000", "Done"))
-    elif issue.status == catalog.DONE:
+    elif issue.status == field_values.DONE:
         items.insert(0, ("resolution", "resolution", "jira", "10000", "Done", None, None))
     return "issue_generic", tuple(items), replace(issue, status=target)
 
@@ -46,14 +47,17 @@ def assign(issue: Issue, rng: random.Random, projects: tuple[Project, ...]) -> C
 
 def prioritize(issue: Issue, rng: random.Random, _projects: tuple[Project, ...]) -> Change:
     """Set another priority."""
-    target = (issue.priority + 1 + int(rng.random() * 4)) % len(catalog.PRIORITIES)
-    old, new = catalog.PRIORITIES[issue.priority], catalog.PRIORITIES[target]
+    target = (issue.priority + 1 + int(rng.random() * 4)) % len(field_values.PRIORITIES)
+    old, new = field_values.PRIORITIES[issue.priority], field_values.PRIORITIES[target]
     return "issue_updated", (("priority", "priority", "jira", *old, *new),), replace(issue, priority=target)
 
 
 def rewrite(issue: Issue, rng: random.Random, _projects: tuple[Project, ...]) -> Change:
     """Write a new summary, often a new description with it."""
-    old, new = catalog.words(issue.number + issue.summary, 5), catalog.words(issue.number + issue.summary + 1, 5)
+    old, new = (
+        field_values.words(issue.number + issue.summary, 5),
+        field_values.words(issue.number + issue.summary + 1, 5),
+    )
     items: list[Item] = [("summary", "summary", "jira", None, old, None, new)]
     if rng.random() < 0.5:
         items.append(("description", "description", "jira", None, old + " " + old, None, new + " " + new))
@@ -62,7 +66,7 @@ def rewrite(issue: Issue, rng: random.Random, _projects: tuple[Project, ...]) ->
 
 def label(issue: Issue, rng: random.Random, _projects: tuple[Project, ...]) -> Change:
     """Add or drop a label."""
-    bit = 1 << int(rng.random() * len(catalog.LABELS))
+    bit = 1 << int(rng.random() * len(field_values.LABELS))
     after = issue.labels ^ bit
     items: tuple[Item, ...] = (("labels", "labels", "jira", None, labels(issue.labels), None, labels(after)),)
     return "issue_updated", items, replace(issue, labels=after)
@@ -70,7 +74,7 @@ def label(issue: Issue, rng: random.Random, _projects: tuple[Project, ...]) -> C
 
 def plan(issue: Issue, rng: random.Random, _projects: tuple[Project, ...]) -> Change:
     """Change a version, a component, the sprint, points or dates: fields that the payload spells in many ways."""
-    version, component = rng.choice(catalog.VERSIONS), rng.choice(catalog.COMPONENTS)
+    version, component = rng.choice(field_values.VERSIONS), rng.choice(field_values.COMPONENTS)
     date = f"2026-0{rng.randint(1, 9)}-1{rng.randint(0, 9)}"
     choices: tuple[tuple[Item, ...], ...] = (
         (("Fix Version", "fixVersions", "jira", None, None, *version),),
@@ -125,14 +129,9 @@ def move(issue: Issue, rng: random.Random, projects: tuple[Project, ...]) -> Cha
     return "issue_moved", items, replace(issue, project=target.index)
 
 
-CHANGERS: tuple[Changer, ...] = (transition, assign, prioritize, rewrite, label, plan, link, attach, move)
+CHANGES: tuple[ChangeFunction, ...] = (transition, assign, prioritize, rewrite, label, plan, link, attach, move)
 CHANCES = (0.38, 0.56, 0.62, 0.72, 0.79, 0.91, 0.95, 0.992, 1.0)
 """How often each is drawn, as a running sum."""
-
-
-def labels(bits: int) -> str:
-    """Return the labels of this bit set as Jira writes them: parted by spaces."""
-    return " ".join(name for place, name in enumerate(catalog.LABELS) if bits >> place & 1)
 
 
 def _account(index: int) -> str | None:

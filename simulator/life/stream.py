@@ -11,10 +11,8 @@ import msgspec
 
 from simulator.config import DAY_MS, SiteConfig
 from simulator.life.act import Act
-from simulator.life.birth import LIFE_DAYS, Birth
-from simulator.life.births import born_on, live_between, specials
-from simulator.life.numbering import first_day
-from simulator.life.story import tell
+from simulator.life.birth import LIFE_DAYS, Birth, born_on, first_day, live_births, special_births
+from simulator.life.lifecycle import lifecycle
 
 _HOUR_MS = 3_600_000
 
@@ -24,22 +22,22 @@ def acts(config: SiteConfig, since: int | None = None, until: int | None = None)
 
     Times are epoch ms. Any stretch can be told again, and gives the same acts.
     """
-    births = sorted(specials(config), key=lambda birth: birth.at)
+    births = sorted(special_births(config), key=lambda birth: birth.at)
     # The first local day begins in the eastern zones while UTC still has the day before.
     begin = min([(first_day(config) - 1) * DAY_MS, *(birth.at for birth in births)])
     since = begin if since is None else max(since, begin)
     day = since // DAY_MS
-    ahead = _Ahead(config, since)
+    ahead = _Schedule(config, since)
     ahead.tell(births)
     for local_day in range(max(first_day(config), day - LIFE_DAYS - 1), day + 1):
         ahead.tell(born_on(config, local_day))
-    ahead.tell(live_between(config, since - _HOUR_MS, day * DAY_MS))
+    ahead.tell(live_births(config, since - _HOUR_MS, day * DAY_MS))
     while until is None or day * DAY_MS < until:
         # The eastern zones begin a day before UTC does, so the next local day may already reach into this one.
         if day + 1 >= first_day(config):
             ahead.tell(born_on(config, day + 1))
         for hour in range(day * 24, day * 24 + 24):
-            ahead.tell(live_between(config, max(since - _HOUR_MS, hour * _HOUR_MS), (hour + 1) * _HOUR_MS))
+            ahead.tell(live_births(config, max(since - _HOUR_MS, hour * _HOUR_MS), (hour + 1) * _HOUR_MS))
             for act in ahead.hour(hour):
                 if until is not None and act.at >= until:
                     return
@@ -47,7 +45,7 @@ def acts(config: SiteConfig, since: int | None = None, until: int | None = None)
         day += 1
 
 
-class _Ahead:
+class _Schedule:
     """The acts of the hours to come, packed."""
 
     def __init__(self, config: SiteConfig, since: int) -> None:
@@ -61,7 +59,7 @@ class _Ahead:
         """Take in the stories of these births."""
         for birth in births:
             hours: dict[int, list[Act]] = {}
-            for act in tell(self._config, birth):
+            for act in lifecycle(self._config, birth):
                 if act.at >= self._since:
                     hours.setdefault(act.at // _HOUR_MS, []).append(act)
             for hour, found in hours.items():

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from simulator.company.people import CALLER
-from simulator.jira_time import jira_time
-from simulator.rest.answer import JiraError
-from simulator.rest.ask import Ask
-from simulator.rest.scribe import RestScribe
+from simulator.clock import jira_time
+from simulator.company.person import CALLER
+from simulator.rest.call import ApiCall
+from simulator.rest.response import JiraError
+from simulator.rest.rest_serializer import RestSerializer
 
 _GLOBAL = {"ADMINISTER", "USER_PICKER"}
 _NAMES = {
@@ -17,31 +17,31 @@ _NAMES = {
 }
 
 
-def server_info(ask: Ask, scribe: RestScribe) -> dict[str, Any]:
+def server_info(call: ApiCall, serializer: RestSerializer) -> dict[str, Any]:
     """Answer GET /serverInfo: the site's clock, even to strangers."""
     return {
-        "baseUrl": f"https://{ask.site.config.host}",
+        "baseUrl": f"https://{call.site.config.host}",
         "version": "1001.0.0-SNAPSHOT",
         "versionNumbers": [1001, 0, 0],
         "deploymentType": "Cloud",
         "buildNumber": 100_300,
-        "buildDate": scribe.time(ask.site.config.start_ms),
-        "serverTime": scribe.time(ask.site.clock.now()),
+        "buildDate": serializer.time(call.site.config.start_ms),
+        "serverTime": serializer.time(call.site.clock.now()),
         "scmInfo": "0" * 40,
         "serverTitle": "Jira",
-        "serverTimeZone": ask.site.config.site_zone,
+        "serverTimeZone": call.site.config.site_zone,
     }
 
 
-def my_permissions(ask: Ask, _scribe: RestScribe) -> dict[str, Any]:
+def my_permissions(call: ApiCall, _serializer: RestSerializer) -> dict[str, Any]:
     """Answer GET /mypermissions: the parameter is required."""
-    asked = ask.listed("permissions")
+    asked = call.listed("permissions")
     if not asked:
         raise JiraError(400, "The 'permissions' query parameter is required.")
     unknown = [key for key in asked if key not in _NAMES]
     if unknown:
         raise JiraError(400, f"Unrecognized permission: {unknown[0]}")
-    held = ask.site.faults.permissions if ask.signed_in else []
+    held = call.site.faults.permissions if call.signed_in else []
     return {
         "permissions": {
             key: {
@@ -57,37 +57,37 @@ def my_permissions(ask: Ask, _scribe: RestScribe) -> dict[str, Any]:
     }
 
 
-def check_permissions(ask: Ask, _scribe: RestScribe) -> dict[str, Any]:
+def check_permissions(call: ApiCall, _serializer: RestSerializer) -> dict[str, Any]:
     """Answer POST /permissions/check: only what is granted."""
-    body = ask.body if isinstance(ask.body, dict) else {}
-    directory = ask.site.directory
+    body = call.body if isinstance(call.body, dict) else {}
+    directory = call.site.directory
     account = body.get("accountId")
     person = directory.find(account) if account else directory.people[CALLER]
     if person is None:
         raise JiraError(400, "The account does not exist.")
-    held = set(ask.site.faults.permissions) if person.index == CALLER else _held(ask, person.index)
-    if person.index != CALLER and "ADMINISTER" not in ask.site.faults.permissions:
+    held = set(call.site.faults.permissions) if person.index == CALLER else _held(call, person.index)
+    if person.index != CALLER and "ADMINISTER" not in call.site.faults.permissions:
         raise JiraError(403, "You need Administer Jira to check the permissions of others.")
     granted = []
     for wanted in body.get("projectPermissions") or []:
         for key in wanted.get("permissions") or []:
             projects = [number for number in wanted.get("projects") or [] if key in held]
-            issues = [number for number in wanted.get("issues") or [] if key in held and ask.site.issue(str(number))]
+            issues = [number for number in wanted.get("issues") or [] if key in held and call.site.issue(str(number))]
             if projects or issues:
                 granted.append({"permission": key, "projects": projects, "issues": issues})
     asked = body.get("globalPermissions") or []
     return {"globalPermissions": [key for key in asked if key in held], "projectPermissions": granted}
 
 
-def audit_records(ask: Ask, _scribe: RestScribe) -> dict[str, Any]:
+def audit_records(call: ApiCall, _serializer: RestSerializer) -> dict[str, Any]:
     """Answer GET /auditing/record: administrative acts only; ``total`` ignores the filter, as Jira's does.
 
     Raises:
         JiraError: 403, every product is on a free plan.
     """
-    if ask.site.faults.free_plan:
+    if call.site.faults.free_plan:
         raise JiraError(403, "The audit log is not available on the free plan.")
-    config, directory = ask.site.config, ask.site.directory
+    config, directory = call.site.config, call.site.directory
     records = [
         {
             "id": 10_000 + person.index,
@@ -102,12 +102,12 @@ def audit_records(ask: Ask, _scribe: RestScribe) -> dict[str, Any]:
         }
         for person in reversed(directory.listed())
     ]
-    wanted = [record for record in records if ask.query.get("filter", "") in str(record["summary"])]
-    start, size = ask.number("offset", 0), ask.number("limit", 1_000, 1_000)
+    wanted = [record for record in records if call.query.get("filter", "") in str(record["summary"])]
+    start, size = call.number("offset", 0), call.number("limit", 1_000, 1_000)
     return {"offset": start, "limit": size, "total": len(records), "records": wanted[start : start + size]}
 
 
-def _held(ask: Ask, index: int) -> set[str]:
-    access = {group.access for group in ask.site.directory.groups.values() if index in group.members}
+def _held(call: ApiCall, index: int) -> set[str]:
+    access = {group.access for group in call.site.directory.groups.values() if index in group.members}
     admins = {"ADMINISTER", "ADMINISTER_PROJECTS"} if access & {"admin", "site-admin"} else set()
     return {"BROWSE_PROJECTS", "USER_PICKER"} | admins

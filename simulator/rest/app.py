@@ -1,7 +1,11 @@
-"""The site as an ASGI application: Jira's REST API, the gateway's prefix, and the control surface."""
+"""The site as an ASGI application: Jira's REST API, the gateway's prefix, and the control surface.
+
+`ENDPOINTS` lists every endpoint of Jira that the site answers: method, path, who may, and what answers.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple
 
 import msgspec
 from starlette.applications import Starlette
@@ -10,40 +14,115 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 
 from simulator.chance import share
-from simulator.rest import control
-from simulator.rest.answer import JiraError, answer
-from simulator.rest.ask import Ask
-from simulator.rest.auth import refuse, refuse_stranger, signed_in
-from simulator.rest.endpoints import ANYBODY, ENDPOINTS, Endpoint
-from simulator.rest.scribe import RestScribe
+from simulator.rest import admin_webhooks, administration, control_surface, issues, projects, users
+from simulator.rest.call import ApiCall, signed_in
+from simulator.rest.response import JiraError, forbidden, json_response, unauthorized
+from simulator.rest.rest_serializer import RestSerializer
 from simulator.rest.search import Searches, count, search
-from simulator.rest.state import Site
+from simulator.rest.site import Site
+
+Handler = Callable[[ApiCall, RestSerializer], Any]
+
+ANYBODY = "anybody"
+"""Strangers get an answer too, if a poor one."""
+
+
+class Endpoint(NamedTuple):
+    """An endpoint; ``needs`` is a permission, ANYBODY, or empty for any signed-in caller."""
+
+    method: str
+    path: str
+    handler: Handler
+    needs: str = ""
+    status: int = 200
+
+    @property
+    def name(self) -> str:
+        """Name under which requests are counted and faults are set."""
+        return f"{self.method} {self.path}"
+
+
+def _removed(_call: ApiCall, _serializer: RestSerializer) -> None:
+    """Answer /search, which Jira Cloud has removed (change 2046)."""
+    raise JiraError(410, "The requested API has been removed. Please migrate to the /rest/api/3/search/jql API.")
+
+
+_API = "/rest/api/3"
+_HOOKS = "/rest/webhooks/1.0/webhook"
+
+ENDPOINTS = (
+    Endpoint("GET", f"{_API}/myself", users.myself),
+    Endpoint("GET", f"{_API}/serverInfo", administration.server_info, ANYBODY),
+    Endpoint("GET", f"{_API}/mypermissions", administration.my_permissions, ANYBODY),
+    Endpoint("POST", f"{_API}/permissions/check", administration.check_permissions),
+    Endpoint("GET", f"{_API}/auditing/record", administration.audit_records, "ADMINISTER"),
+    Endpoint("GET", f"{_API}/search", _removed, ANYBODY),
+    Endpoint("POST", f"{_API}/search", _removed, ANYBODY),
+    Endpoint("POST", f"{_API}/changelog/bulkfetch", issues.bulk_changelogs),
+    Endpoint("POST", f"{_API}/issue/bulkfetch", issues.bulk_issues),
+    Endpoint("GET", f"{_API}/issue/{{issue}}", issues.get_issue),
+    Endpoint("GET", f"{_API}/issue/{{issue}}/changelog", issues.changelog),
+    Endpoint("POST", f"{_API}/issue/{{issue}}/changelog/list", issues.changelog_list),
+    Endpoint("GET", f"{_API}/issue/{{issue}}/comment", issues.comments),
+    Endpoint("POST", f"{_API}/comment/list", issues.comment_list),
+    Endpoint("GET", f"{_API}/issue/{{issue}}/worklog", issues.worklogs),
+    Endpoint("GET", f"{_API}/worklog/updated", issues.updated_worklogs),
+    Endpoint("GET", f"{_API}/worklog/deleted", issues.deleted_worklogs),
+    Endpoint("POST", f"{_API}/worklog/list", issues.worklog_list),
+    Endpoint("GET", f"{_API}/users/search", users.all_users, "USER_PICKER"),
+    Endpoint("GET", f"{_API}/users", users.all_users, "USER_PICKER"),
+    Endpoint("GET", f"{_API}/user", users.user, "USER_PICKER"),
+    Endpoint("GET", f"{_API}/user/bulk", users.user_bulk),
+    Endpoint("GET", f"{_API}/user/groups", users.user_groups, "USER_PICKER"),
+    Endpoint("GET", f"{_API}/group/bulk", users.group_bulk, "USER_PICKER"),
+    Endpoint("GET", f"{_API}/group/member", users.group_member, "USER_PICKER"),
+    Endpoint("GET", f"{_API}/applicationrole", users.application_roles, "ADMINISTER"),
+    Endpoint("GET", f"{_API}/applicationrole/{{key}}", users.application_role, "ADMINISTER"),
+    Endpoint("GET", f"{_API}/license/approximateLicenseCount", users.approximate_count, "ADMINISTER"),
+    Endpoint(
+        "GET",
+        f"{_API}/license/approximateLicenseCount/product/{{key}}",
+        users.approximate_product_count,
+        "ADMINISTER",
+    ),
+    Endpoint("GET", f"{_API}/instance/license", users.instance_license),
+    Endpoint("GET", f"{_API}/project/search", projects.project_search),
+    Endpoint("GET", f"{_API}/project/{{project}}/role", projects.project_roles, "ADMINISTER_PROJECTS"),
+    Endpoint("GET", f"{_API}/project/{{project}}/role/{{id}}", projects.project_role, "ADMINISTER_PROJECTS"),
+    Endpoint("GET", f"{_API}/role", projects.roles, "ADMINISTER"),
+    Endpoint("GET", _HOOKS, admin_webhooks.webhooks, "ADMINISTER"),
+    Endpoint("POST", _HOOKS, admin_webhooks.create, "ADMINISTER", 201),
+    Endpoint("GET", f"{_HOOKS}/{{id}}", admin_webhooks.webhook, "ADMINISTER"),
+    Endpoint("PUT", f"{_HOOKS}/{{id}}", admin_webhooks.update, "ADMINISTER"),
+    Endpoint("DELETE", f"{_HOOKS}/{{id}}", admin_webhooks.delete, "ADMINISTER", 204),
+)
+"""The searches are not here: they keep what is being paged, see `rest.app`."""
 
 _V3 = "/rest/api/3"
 
 
 def build_app(site: Site) -> Starlette:
     """Return the application that answers for this site."""
-    scribe, searches = RestScribe(site), Searches(site)
+    serializer, searches = RestSerializer(site), Searches(site)
     found = [
-        Endpoint("POST", f"{_V3}/search/jql", lambda ask, scribe: search(ask, searches, scribe), ANYBODY),
-        Endpoint("GET", f"{_V3}/search/jql", lambda ask, scribe: search(ask, searches, scribe), ANYBODY),
-        Endpoint("POST", f"{_V3}/search/approximate-count", lambda ask, _scribe: count(ask, searches), ANYBODY),
+        Endpoint("POST", f"{_V3}/search/jql", lambda call, serializer: search(call, searches, serializer), ANYBODY),
+        Endpoint("GET", f"{_V3}/search/jql", lambda call, serializer: search(call, searches, serializer), ANYBODY),
+        Endpoint("POST", f"{_V3}/search/approximate-count", lambda call, _serializer: count(call, searches), ANYBODY),
         *ENDPOINTS,
     ]
 
     def routes(*, gateway: bool) -> list[Route]:
         return [
-            Route(one.path, _handler(site, scribe, one, gateway=gateway), methods=[one.method], name=one.name)
+            Route(one.path, _handler(site, serializer, one, gateway=gateway), methods=[one.method], name=one.name)
             for one in found
         ]
 
     async def tenant_info(_request: Request) -> Response:
-        return answer({"cloudId": site.cloud_id})
+        return json_response({"cloudId": site.cloud_id})
 
     return Starlette(
         routes=[
-            *control.routes(site),
+            *control_surface.routes(site),
             Route("/_edge/tenant_info", tenant_info),
             Mount(f"/ex/jira/{site.cloud_id}", routes=routes(gateway=True)),
             *routes(gateway=False),
@@ -52,7 +131,7 @@ def build_app(site: Site) -> Starlette:
 
 
 def _handler(
-    site: Site, scribe: RestScribe, endpoint: Endpoint, *, gateway: bool
+    site: Site, serializer: RestSerializer, endpoint: Endpoint, *, gateway: bool
 ) -> Callable[[Request], Awaitable[Response]]:
     """Return what answers one endpoint: counted, delayed, throttled, checked, and only then asked."""
 
@@ -62,7 +141,7 @@ def _handler(
         if site.faults.latency_ms:
             await asyncio.sleep(site.faults.latency_ms / 1000)
         body = await request.body()
-        response = _fault(site, endpoint, number) or _answer(site, scribe, endpoint, request, body, gateway=gateway)
+        response = _fault(site, endpoint, number) or _answer(site, serializer, endpoint, request, body, gateway=gateway)
         site.statuses[response.status_code] += 1
         if site.faults.vanish_every and (number + 1) % site.faults.vanish_every == 0:
             site.vanish(site.faults.vanish_count)
@@ -91,21 +170,21 @@ def _fault(site: Site, endpoint: Endpoint, number: int) -> Response | None:
 
 
 def _answer(
-    site: Site, scribe: RestScribe, endpoint: Endpoint, request: Request, raw: bytes, *, gateway: bool
+    site: Site, serializer: RestSerializer, endpoint: Endpoint, request: Request, raw: bytes, *, gateway: bool
 ) -> Response:
     """Return the answer proper."""
     try:
         known = signed_in(site, request.headers, gateway=gateway)
         if not known and endpoint.needs != ANYBODY:
-            raise refuse_stranger()
+            raise unauthorized()
         if endpoint.needs not in ("", ANYBODY) and endpoint.needs not in site.faults.permissions:
-            raise refuse(endpoint.needs)
+            raise forbidden(endpoint.needs)
         try:
             body = msgspec.json.decode(raw) if raw else None
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise JiraError(400, "There was an error parsing JSON. Check that your request body is valid.") from error
-        ask = Ask(site, request.path_params, request.query_params, body, known)
-        value = endpoint.handler(ask, scribe)
+        call = ApiCall(site, request.path_params, request.query_params, body, known)
+        value = endpoint.handler(call, serializer)
     except JiraError as error:
         return error.response()
-    return answer(value, endpoint.status)
+    return json_response(value, endpoint.status)

@@ -1,100 +1,100 @@
-"""One issue, many issues, and their changelogs."""
+"""One issue, many issues, their changelogs, comments and worklogs, and the two feeds of changed worklogs."""
 
 import base64
 from typing import Any
 
 from simulator.life.act import Act
-from simulator.rest.answer import JiraError, missing
-from simulator.rest.ask import Ask
-from simulator.rest.scribe import RestScribe
-from simulator.rest.snapshot import Snapshot
+from simulator.rest.call import ApiCall
+from simulator.rest.response import JiraError, not_found
+from simulator.rest.rest_serializer import RestSerializer
+from simulator.rest.site import Snapshot
 
 MOST_HISTORIES = 10_000
 PAGE = 100
 """Changelog entries and comments a page of one issue holds at most (measured)."""
 
 
-def the_issue(ask: Ask) -> Snapshot:
+def named_issue(call: ApiCall) -> Snapshot:
     """Return the issue named in the path.
 
     Raises:
         JiraError: 404, there is none (any more).
     """
-    found = ask.site.issue(ask.path["issue"])
+    found = call.site.issue(call.path["issue"])
     if found is None:
-        raise missing()
+        raise not_found()
     return found
 
 
-def get_issue(ask: Ask, scribe: RestScribe) -> dict[str, Any]:
+def get_issue(call: ApiCall, serializer: RestSerializer) -> dict[str, Any]:
     """Answer GET /issue/{issue}: all fields unless some are named."""
-    return scribe.issue(the_issue(ask), ask.listed("fields") or ["*all"], ask.listed("expand"))
+    return serializer.issue(named_issue(call), call.listed("fields") or ["*all"], call.listed("expand"))
 
 
-def bulk_issues(ask: Ask, scribe: RestScribe) -> dict[str, Any]:
+def bulk_issues(call: ApiCall, serializer: RestSerializer) -> dict[str, Any]:
     """Answer POST /issue/bulkfetch: at most 100 issues; those that are gone are named as errors."""
-    names = ask.listed("issueIdsOrKeys")
+    names = call.listed("issueIdsOrKeys")
     if not 0 < len(names) <= 100:
         raise JiraError(400, "The number of issues to fetch must be 1 to 100.")
-    fields, expand = ask.listed("fields") or ["*navigable"], ask.listed("expand")
+    fields, expand = call.listed("fields") or ["*navigable"], call.listed("expand")
     issues, errors = [], []
     for name in dict.fromkeys(names):
-        found = ask.site.issue(name)
+        found = call.site.issue(name)
         if found is None:
             errors.append({"id": name, "errorMessage": "Issue does not exist or you do not have permission to see it."})
         else:
-            issues.append(scribe.issue(found, fields, expand))
+            issues.append(serializer.issue(found, fields, expand))
     return {"issues": issues, "issueErrors": errors}
 
 
-def changelog(ask: Ask, scribe: RestScribe) -> dict[str, Any]:
+def changelog(call: ApiCall, serializer: RestSerializer) -> dict[str, Any]:
     """Answer GET /issue/{issue}/changelog: oldest first, at most 100."""
-    found = the_issue(ask)
-    start, size = ask.number("startAt", 0), ask.number("maxResults", PAGE, PAGE, 1)
+    found = named_issue(call)
+    start, size = call.number("startAt", 0), call.number("maxResults", PAGE, PAGE, 1)
     page = found.histories[start : start + size]
-    link = f"{scribe.base}/issue/{ask.path['issue']}/changelog?maxResults={size}&startAt="
+    link = f"{serializer.base}/issue/{call.path['issue']}/changelog?maxResults={size}&startAt="
     answer: dict[str, Any] = {"self": f"{link}{start}", "maxResults": size, "startAt": start}
     last = start + size >= len(found.histories)
-    answer |= {"total": len(found.histories), "isLast": last, "values": [scribe.history(act) for act in page]}
+    answer |= {"total": len(found.histories), "isLast": last, "values": [serializer.history(act) for act in page]}
     return answer if last else answer | {"nextPage": f"{link}{start + size}"}
 
 
-def changelog_list(ask: Ask, scribe: RestScribe) -> dict[str, Any]:
+def changelog_list(call: ApiCall, serializer: RestSerializer) -> dict[str, Any]:
     """Answer POST /issue/{issue}/changelog/list: the entries of these ids."""
-    wanted = set(ask.ids("changelogIds"))
-    found = [act for act in the_issue(ask).histories if act.history in wanted]
-    histories = [scribe.history(act) for act in found]
+    wanted = set(call.ids("changelogIds"))
+    found = [act for act in named_issue(call).histories if act.history in wanted]
+    histories = [serializer.history(act) for act in found]
     return {"startAt": 0, "maxResults": len(wanted), "total": len(found), "histories": histories}
 
 
-def bulk_changelogs(ask: Ask, scribe: RestScribe) -> dict[str, Any]:
+def bulk_changelogs(call: ApiCall, serializer: RestSerializer) -> dict[str, Any]:
     """Answer POST /changelog/bulkfetch: oldest first, then by issue; an issue may span pages.
 
     Issues without history, and those that are gone, are absent; there is no filter by date.
     """
-    names, fields = ask.listed("issueIdsOrKeys"), set(ask.listed("fieldIds"))
+    names, fields = call.listed("issueIdsOrKeys"), set(call.listed("fieldIds"))
     if not 0 < len(names) <= 1_000:
         raise JiraError(400, "The number of issues must be 1 to 1000.")
     if len(fields) > 10:
         raise JiraError(400, "At most 10 field ids may be given.")
-    size = ask.number("maxResults", 1_000, least=1)
+    size = call.number("maxResults", 1_000, least=1)
     if size > MOST_HISTORIES:
         raise JiraError(400, f"maxResults must be at most {MOST_HISTORIES}.")
-    start = _place(str(ask.body.get("nextPageToken") or ""))
+    start = _place(str(call.body.get("nextPageToken") or ""))
     found: list[Act] = []
-    for issue in {one.issue.id: one for name in names if (one := ask.site.issue(name))}.values():
+    for issue in {one.issue.id: one for name in names if (one := call.site.issue(name))}.values():
         found += [act for act in issue.histories if not fields or fields & {item[1] for item in act.items}]
     found.sort(key=lambda act: (act.history_at, act.issue.id))
     grouped: dict[int, list[dict[str, Any]]] = {}
     for act in found[start : start + size]:
-        grouped.setdefault(act.issue.id, []).append(scribe.history(act, _created(ask, act)))
+        grouped.setdefault(act.issue.id, []).append(serializer.history(act, _created(call, act)))
     logs = [{"issueId": str(number), "changeHistories": histories} for number, histories in grouped.items()]
     after = base64.urlsafe_b64encode(str(start + size).encode()).decode() if start + size < len(found) else None
     return {"issueChangeLogs": logs, "nextPageToken": after}
 
 
-def _created(ask: Ask, act: Act) -> int | str | None:
-    form = ask.site.faults.bulk_created
+def _created(call: ApiCall, act: Act) -> int | str | None:
+    form = call.site.faults.bulk_created
     return None if form == "iso" else act.history_at if form == "epoch_ms" else str(act.history_at)
 
 
@@ -105,3 +105,84 @@ def _place(token: str) -> int:
         return int(base64.urlsafe_b64decode(token))
     except ValueError as error:
         raise JiraError(400, "Next page token is invalid.") from error
+
+
+def comments(call: ApiCall, serializer: RestSerializer) -> dict[str, Any]:
+    """Answer GET /issue/{issue}/comment: at most 100, ordered by creation only."""
+    order = call.query.get("orderBy", "created")
+    if order not in ("created", "+created", "-created", " created"):
+        raise JiraError(400, f"Cannot order by '{order}'. Only 'created' is supported.")
+    found = named_issue(call)
+    entries = found.comments[::-1] if order == "-created" else found.comments
+    start, size = call.number("startAt", 0), call.number("maxResults", PAGE, PAGE)
+    page = [serializer.comment(entry, found.issue.id) for entry in entries[start : start + size]]
+    return {"startAt": start, "maxResults": size, "total": len(entries), "comments": page}
+
+
+def comment_list(call: ApiCall, serializer: RestSerializer) -> dict[str, Any]:
+    """Answer POST /comment/list: up to 1000 ids; those that are gone are left out."""
+    found = []
+    for number in dict.fromkeys(call.ids("ids")):
+        issue = call.site.holder(number)
+        if issue:
+            found += [serializer.comment(entry, issue.issue.id) for entry in issue.comments if entry.id == number]
+    return {"maxResults": 1_000, "startAt": 0, "total": len(found), "isLast": True, "values": found}
+
+
+FEED_PAGE = 1_000
+
+
+def worklogs(call: ApiCall, serializer: RestSerializer) -> dict[str, Any]:
+    """Answer GET /issue/{issue}/worklog: 5000 a page; the filters are on ``started``, not on when it was logged."""
+    found = named_issue(call)
+    after, before = call.number("startedAfter", -1, least=-1), call.number("startedBefore", 1 << 62)
+    entries = [entry for entry in found.worklogs if after < entry.started < before]
+    start, size = call.number("startAt", 0), call.number("maxResults", 5_000, 5_000)
+    page = [serializer.worklog(entry, found.issue.id) for entry in entries[start : start + size]]
+    return {"startAt": start, "maxResults": size, "total": len(entries), "worklogs": page}
+
+
+def worklog_list(call: ApiCall, serializer: RestSerializer) -> list[dict[str, Any]]:
+    """Answer POST /worklog/list: up to 1000 ids; those that are gone are left out."""
+    wanted = dict.fromkeys(call.ids("ids"))
+    written = []
+    for number in wanted:
+        issue = call.site.holder(number)
+        if issue:
+            written += [serializer.worklog(entry, issue.issue.id) for entry in issue.worklogs if entry.id == number]
+    return written
+
+
+def updated_worklogs(call: ApiCall, serializer: RestSerializer) -> dict[str, Any]:
+    """Answer GET /worklog/updated: ids created or edited since, oldest first."""
+    return _feed(call, serializer, deleted=False)
+
+
+def deleted_worklogs(call: ApiCall, serializer: RestSerializer) -> dict[str, Any]:
+    """Answer GET /worklog/deleted: ids and times, and nobody's name."""
+    return _feed(call, serializer, deleted=True)
+
+
+def _feed(call: ApiCall, serializer: RestSerializer, *, deleted: bool) -> dict[str, Any]:
+    """Write a page of a feed. ``since`` is inclusive, and a page may cut through a millisecond.
+
+    Jira Cloud: 1000 a page, nothing of the last minute, and ``nextPage`` on the site's own host. Atlassian's example
+    shows the first value at ``since`` itself, and ``nextPage`` on the last page too.
+    """
+    since = call.number("since", 0)
+    found = call.site.feed(deleted=deleted, since=since)
+    size = FEED_PAGE
+    if call.site.faults.feed_ties == "whole":
+        while size < len(found) and found[size][0] == found[size - 1][0]:
+            size += 1
+    page = found[:size]
+    until = page[-1][0] if page else since
+    link = f"{serializer.base}/worklog/{'deleted' if deleted else 'updated'}?since="
+    return {
+        "values": [{"worklogId": number, "updatedTime": at, "properties": []} for at, number in page],
+        "since": since,
+        "until": until,
+        "self": f"{link}{since}",
+        "nextPage": f"{link}{until}",
+        "lastPage": size >= len(found),
+    }

@@ -1,4 +1,4 @@
-"""Reads the part of JQL that a backfill needs: times, projects, ids and order.
+"""Reads the part of JQL that a backfill needs: times, projects, ids and order, and what they may refer to on a site.
 
 Jira Cloud: time literals have minute resolution and are read in the calling user's profile time zone; ``-31d`` is
 relative to now; a query without any restriction is refused.
@@ -13,8 +13,10 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from simulator.rest.answer import JiraError
+from simulator.life.birth import FIRST_ID
 from simulator.rest.index import Row
+from simulator.rest.response import JiraError
+from simulator.rest.site import Site
 
 Test = Callable[[Row], bool]
 
@@ -229,3 +231,17 @@ def _span(text: str) -> timedelta | None:
 
 def _ms(moment: datetime) -> int:
     return int(moment.timestamp()) * 1000 + moment.microsecond // 1000
+
+
+def names_of(site: Site, now: int) -> Names:
+    """Return the names a query can use, relative to ``now``, epoch ms."""
+    by_name = {project.key.lower(): project.index for project in site.projects}
+    by_name |= {str(project.id): project.index for project in site.projects}
+
+    def issue(text: str) -> int | None:
+        number = text.rpartition("-")[2]
+        if not number.isdigit():
+            return None
+        return int(number) if number == text else int(number) + FIRST_ID - 1
+
+    return Names(now, site.config.caller_zone, lambda text: by_name.get(text.lower()), issue)

@@ -7,14 +7,13 @@ from typing import Any
 import msgspec
 
 from simulator.chance import share
-from simulator.life.numbering import FIRST
-from simulator.rest.answer import JiraError
-from simulator.rest.ask import Ask
+from simulator.life.birth import FIRST_ID
+from simulator.rest.call import ApiCall
 from simulator.rest.index import Row
-from simulator.rest.jql import Query, parse
-from simulator.rest.names import names_of
-from simulator.rest.scribe import RestScribe
-from simulator.rest.state import Site
+from simulator.rest.jql import Query, names_of, parse
+from simulator.rest.response import JiraError
+from simulator.rest.rest_serializer import RestSerializer
+from simulator.rest.site import Site
 
 MOST, MOST_IDS = 100, 5_000
 """Issues a page holds with any field, and with nothing but id or key."""
@@ -82,29 +81,29 @@ class Searches:
         return parse(jql, names_of(self._site, self._site.now()))
 
 
-def search(ask: Ask, searches: Searches, scribe: RestScribe) -> dict[str, Any]:
+def search(call: ApiCall, searches: Searches, serializer: RestSerializer) -> dict[str, Any]:
     """Answer a search: a page of issues and, if there is more, the token of the next."""
-    site = ask.site
-    body = ask.body if isinstance(ask.body, dict) else {}
-    jql = str(body.get("jql") or ask.query.get("jql") or "")
-    fields = ask.listed("fields") or ["id"]
+    site = call.site
+    body = call.body if isinstance(call.body, dict) else {}
+    jql = str(body.get("jql") or call.query.get("jql") or "")
+    fields = call.listed("fields") or ["id"]
     only_ids = set(fields) <= {"id", "key"}
-    size = ask.number("maxResults", 50, MOST_IDS if only_ids else MOST)
+    size = call.number("maxResults", 50, MOST_IDS if only_ids else MOST)
     if not size:
         raise JiraError(400, "The value of 'maxResults' must be at least 1.")
-    fresh = [int(number) for number in ask.listed("reconcileIssues") if number.isdigit()][:50]
+    fresh = [int(number) for number in call.listed("reconcileIssues") if number.isdigit()][:50]
     if isinstance(body.get("expand"), list):
         # A comma string even in POST, unlike ``fields``.
         raise JiraError(400, "Invalid request payload. Refer to the REST API documentation and try again.")
-    expand = ask.listed("expand")
+    expand = call.listed("expand")
     site.now()
-    text = str(body.get("nextPageToken") or ask.query.get("nextPageToken") or "")
+    text = str(body.get("nextPageToken") or call.query.get("nextPageToken") or "")
     if text:
         token, found = searches.go_on(text, jql)
     else:
         number, found = searches.begin(jql, fresh)
         token = Token(number, 0)
-    if not ask.signed_in or "BROWSE_PROJECTS" not in site.faults.permissions:
+    if not call.signed_in or "BROWSE_PROJECTS" not in site.faults.permissions:
         # Missing permission looks like an empty answer, not like an error.
         return {"issues": [], "isLast": True}
     if size > 1 and share(site.config.seed, token.search, token.place, 91) < site.faults.short_page_share:
@@ -112,11 +111,12 @@ def search(ask: Ask, searches: Searches, scribe: RestScribe) -> dict[str, Any]:
     page = found[token.place : token.place + size]
     if only_ids:
         issues = [
-            {"id": str(number)} | ({"key": _key(site, scribe, number)} if "key" in fields else {}) for number in page
+            {"id": str(number)} | ({"key": _key(site, serializer, number)} if "key" in fields else {})
+            for number in page
         ]
     else:
         alive = (site.issue_by_id(number) for number in page)
-        issues = [scribe.issue(one, fields, expand) for one in alive if one is not None]
+        issues = [serializer.issue(one, fields, expand) for one in alive if one is not None]
     place = token.place + size
     if place >= len(found):
         return {"issues": issues, "isLast": True}
@@ -124,14 +124,14 @@ def search(ask: Ask, searches: Searches, scribe: RestScribe) -> dict[str, Any]:
     return {"issues": issues, "nextPageToken": after, "isLast": False}
 
 
-def count(ask: Ask, searches: Searches) -> dict[str, Any]:
+def count(call: ApiCall, searches: Searches) -> dict[str, Any]:
     """Answer POST /search/approximate-count."""
-    body = ask.body if isinstance(ask.body, dict) else {}
+    body = call.body if isinstance(call.body, dict) else {}
     return {"count": len(searches.rows(str(body.get("jql") or ""), []))}
 
 
-def _key(site: Site, scribe: RestScribe, number: int) -> str:
+def _key(site: Site, serializer: RestSerializer, number: int) -> str:
     found = site.issue_by_id(number)
     if found is not None:
-        return scribe.key(found.issue)
-    return f"{site.projects[0].key}-{number - FIRST + 1}"
+        return serializer.key(found.issue)
+    return f"{site.projects[0].key}-{number - FIRST_ID + 1}"

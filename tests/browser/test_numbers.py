@@ -4,9 +4,8 @@ from datetime import date, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from console.formats import iso
-from console.reports import catalog
-from console.reports.report import Report, read_report
+from console.commands.report import DAYS, USERS, Report, read_report
+from rollcall.clock import iso
 
 from ..page.serving import Served
 from .page_object import DayRow, PersonRow, RollcallPage
@@ -25,7 +24,7 @@ def active(rows: list[dict[str, Any]], last: date, days: int) -> set[str]:
 def test_tiles_are_the_people_of_report_days(page: RollcallPage, company_page: Served) -> None:
     page.open(site="acme")
     tiles = page.tiles()
-    rows = report(company_page, catalog.DAYS, 40)
+    rows = report(company_page, DAYS, 40)
     assert tiles.active_month > tiles.active_week > tiles.active_today > 0
     for days, shown in ((1, tiles.active_today), (7, tiles.active_week), (30, tiles.active_month)):
         assert shown == len(active(rows, tiles.today, days))
@@ -34,7 +33,7 @@ def test_tiles_are_the_people_of_report_days(page: RollcallPage, company_page: S
 def test_chart_and_its_table_are_the_days_of_report_days(page: RollcallPage, company_page: Served) -> None:
     page.open(site="acme")
     today = page.tiles().today
-    rows = report(company_page, catalog.DAYS, 40)
+    rows = report(company_page, DAYS, 40)
     expected = {}
     for before in range(30):
         day = today - timedelta(days=before)
@@ -53,7 +52,7 @@ def test_chart_and_its_table_are_the_days_of_report_days(page: RollcallPage, com
 def test_the_table_of_people_is_report_users(page: RollcallPage, company_page: Served) -> None:
     page.open(site="acme")
     shown = page.all_people()
-    expected = [as_shown(row) for row in report(company_page, catalog.USERS, 30)]
+    expected = [as_shown(row) for row in report(company_page, USERS, 30)]
     assert len(shown) == 130
     assert shown == expected, "the same people, numbers and order"
     assert {row.last_activity for row in shown if row.last_active_at is None} == {"no activity seen"}

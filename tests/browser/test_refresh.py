@@ -7,7 +7,7 @@ import pytest
 from selenium.webdriver import Chrome
 from selenium.webdriver.support.wait import WebDriverWait
 
-from consumers.activity import ActivityWriter
+from consumers.writers import ActivityWriter
 from rollcall.clock import now_ms
 
 from ..facts import entries, fact
@@ -21,7 +21,7 @@ from .page_object import PATIENCE, RollcallPage
 def fresh(driver: Chrome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[RollcallPage, Served]]:
     """A page that keeps no answers, so that what is written is seen at once."""
     for name in ("COUNTS_SECONDS", "PEOPLE_SECONDS", "STATE_SECONDS"):
-        monkeypatch.setattr(f"console.page.looking.{name}", 0.0)
+        monkeypatch.setattr(f"console.web.queries.{name}", 0.0)
     with served(settings_of(tmp_path, company.SITES)) as page:
         yield RollcallPage(driver, page.url), page
         assert console_lines(driver) == []

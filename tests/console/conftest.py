@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from console.main import app
 from rollcall.eventlog import Record
-from rollcall.eventlog.opening import open_log
+from rollcall.eventlog.log_url import open_log
 from rollcall.records import Activity, encode
 from rollcall.settings import load_settings
 from rollcall.topics import topics_of

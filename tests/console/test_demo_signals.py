@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from console.stopping import stop_on_signals
+from console.process import stop_on_signals
 
 
 @pytest.fixture(autouse=True)

@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from console.opening import opened_log, opened_warehouse
-from console.pipeline import Pipeline
+from consumers.supervisor import Supervisor
 from rollcall.errors import RollcallError, SchemaError, TooMuchPoisonError
 from rollcall.eventlog import Record
+from rollcall.runtime import opened_log, opened_warehouse
 from rollcall.settings import load_settings
 
 from .conftest import Shell
@@ -17,14 +17,14 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-async def poisoned(shell: Shell) -> AsyncIterator[Pipeline]:
+async def poisoned(shell: Shell) -> AsyncIterator[Supervisor]:
     settings = load_settings(shell.config)
     async with opened_log(settings) as log, opened_warehouse(settings, "a test") as warehouse:
         await log.append("rollcall.activity", [Record(b"no record")] * 300)
-        yield Pipeline(settings, log, warehouse, migrates=True)
+        yield Supervisor(settings, log, warehouse, migrates=True)
 
 
-async def test_consume_ends_with_the_trouble(poisoned: Pipeline) -> None:
+async def test_consume_ends_with_the_trouble(poisoned: Supervisor) -> None:
     with pytest.raises(RollcallError, match="not prepared"):
         await poisoned.check()
     with pytest.raises(TooMuchPoisonError, match="300 of the last 300"):
@@ -33,7 +33,7 @@ async def test_consume_ends_with_the_trouble(poisoned: Pipeline) -> None:
         await poisoned.check()
 
 
-async def test_up_carries_on_until_it_is_told_to_stop(poisoned: Pipeline) -> None:
+async def test_up_carries_on_until_it_is_told_to_stop(poisoned: Supervisor) -> None:
     stop = asyncio.Event()
     running = asyncio.create_task(poisoned.run(stop, carry_on=True))
     async with asyncio.timeout(60):
@@ -54,4 +54,4 @@ async def test_without_migrations_it_names_migrate(shell: Shell) -> None:
     settings = load_settings(shell.config)
     async with opened_log(settings) as log, opened_warehouse(settings, "a test") as warehouse:
         with pytest.raises(SchemaError, match="run rollcall migrate"):
-            await Pipeline(settings, log, warehouse, migrates=False).run(asyncio.Event(), carry_on=False)
+            await Supervisor(settings, log, warehouse, migrates=False).run(asyncio.Event(), carry_on=False)

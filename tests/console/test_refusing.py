@@ -21,7 +21,7 @@ def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
         asyncio.get_running_loop().call_later(10, event.set)
         return event
 
-    for module in ("console.parts", "console.up"):
+    for module in ("console.commands.services", "console.commands.up"):
         monkeypatch.setattr(f"{module}.stop_on_signals", stop)
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from console import running
-from console.running import in_background, together, watched
+from console import process
+from console.process import in_background, together, watched
 from rollcall.errors import RollcallError
 from rollcall.logs import kind_and_place
 
@@ -40,7 +40,7 @@ async def for_ever() -> None:
 async def test_what_ends_is_told_at_once_and_begun_again(
     monkeypatch: pytest.MonkeyPatch, ending: Callable[[], Coroutine[Any, Any, None]], cause: str
 ) -> None:
-    monkeypatch.setattr(running, "_AGAIN_SECONDS", 0.01)
+    monkeypatch.setattr(process, "_AGAIN_SECONDS", 0.01)
     rounds = 0
 
     async def upkeep() -> None:
@@ -99,4 +99,4 @@ def test_an_error_is_named_by_kind_and_place_and_never_quoted() -> None:
     assert kind_and_place(ExceptionGroup("hush", [KeyError("hush")])) == "KeyError"
     with pytest.raises(KeyError) as caught:
         asyncio.run(together(asyncio.Event(), failing()))
-    assert kind_and_place(caught.value).startswith("KeyError in console.running:")
+    assert kind_and_place(caught.value).startswith("KeyError in console.process:")

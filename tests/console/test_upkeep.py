@@ -10,8 +10,8 @@ import pytest
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
-from console import upkeep
-from console.running import in_background
+from console.commands import services
+from console.process import in_background
 from rollcall.errors import LogUnavailableError
 from rollcall.eventlog import TopicState
 from rollcall.settings import RetentionSettings, Settings
@@ -53,14 +53,14 @@ class Moody(MemoryLog):
 
 @pytest.fixture
 def log(monkeypatch: pytest.MonkeyPatch) -> Moody:
-    monkeypatch.setattr(upkeep, "_MEASURE_SECONDS", 0.01)
+    monkeypatch.setattr(services, "_MEASURE_SECONDS", 0.01)
     return Moody()
 
 
 @pytest.fixture(autouse=True)
 def no_series() -> Iterator[None]:
     yield
-    upkeep._unmeasured()
+    services._unmeasured()
 
 
 def shown(name: str, **labels: str) -> float | None:
@@ -93,7 +93,7 @@ async def failing(log: Moody, fault: Exception) -> AsyncIterator[list[Any]]:
 async def test_the_lag_is_absent_while_it_cannot_be_measured(
     log: Moody, fault: Exception, level: str, words: str
 ) -> None:
-    async with in_background(measuring=partial(upkeep.measure, SETTINGS, log)):
+    async with in_background(measuring=partial(services.measure_log, SETTINGS, log)):
         await log.next_rounds()
         assert all_shown() == (7, 70, 1)
         async with failing(log, fault) as lines:
@@ -107,7 +107,7 @@ async def test_the_lag_is_absent_while_it_cannot_be_measured(
 
 @pytest.mark.parametrize(("fault", "level"), [(AWAY, "warning"), (KeyError("of ours"), "error")])
 async def test_retention_goes_on_after_a_failure(log: Moody, fault: Exception, level: str) -> None:
-    retention = partial(upkeep.retain, SETTINGS, log)
+    retention = partial(services.retain_log, SETTINGS, log)
     async with in_background(retention=retention), failing(log, fault) as lines:
         assert {line["log_level"] for line in lines} == {level}
         assert len(lines) > 1

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from console.main import app
 from console.sqldoor.engine import Engine
-from console.sqldoor.limits import DoorLimits
+from console.sqldoor.profile import DoorLimits
 from rollcall.errors import SettingsError
 
 from ..warehouse.servers import stand_in

@@ -10,8 +10,8 @@ import signal
 import sys
 from pathlib import Path
 
-from consumers.activity import ActivityWriter
 from consumers.loop import Consumer, Source
+from consumers.writers import ActivityWriter
 from rollcall.eventlog import EventLog, Topic
 from rollcall.eventlog.sqlite import open_sqlite_log
 from rollcall.settings import ConsumerSettings

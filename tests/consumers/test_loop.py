@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from consumers.activity import ActivityWriter
 from consumers.loop import Consumer, Source
-from consumers.writer import Poison
+from consumers.writers import ActivityWriter, Poison
 from rollcall.errors import LogUnavailableError, TooMuchPoisonError, WarehouseUnavailableError
 from rollcall.eventlog import Entry, EventLog, Record, Topic, open_log
 from rollcall.eventlog.sqlite import SqliteLog

@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from consumers.bisect import insert_all
-from consumers.directory import DirectoryWriter
+from consumers.writers import DirectoryWriter, insert_all
 from rollcall.eventlog import Entry
 from rollcall.records import License, Role, Seats, SnapshotComplete, User, encode
 from rollcall.warehouse import Warehouse

@@ -5,9 +5,9 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
+from rollcall.http.listener import split_address
 from rollcall.settings import Settings
-from rollcall.settings.addresses import split_address
-from rollcall.warehouse.address import Server, parse_warehouse_url
+from rollcall.warehouse.engines import Server, parse_warehouse_url
 
 from .files import OURS, ROOT, filled, services, settings_of
 from .users import password_variables

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from rollcall.topics import topics_of
-from rollcall.warehouse.address import Server, parse_warehouse_url
+from rollcall.warehouse.engines import Server, parse_warehouse_url
 from tools.reference.commands import all_commands
 
 from ..docker import docker_answers

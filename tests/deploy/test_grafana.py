@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from console.sqldoor.tables import WAREHOUSE
+from console.sqldoor.allowlist import WAREHOUSE_TABLES
 from rollcall.warehouse import Warehouse
 
 from ..facts import fact, write
@@ -74,4 +74,4 @@ async def test_the_read_only_user_may_read_all_that_views_read(warehouse: Wareho
     for grant in grants():
         await warehouse.query("SELECT formatQuery({sql:String})", {"sql": f"{grant} TO dashboards"})
     read = {match[1] for grant in grants() if (match := re.fullmatch(r"GRANT SELECT ON rollcall\.(\w+)", grant))}
-    assert read == WAREHOUSE
+    assert read == WAREHOUSE_TABLES

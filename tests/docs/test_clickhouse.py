@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from console.sqldoor.tables import WAREHOUSE
+from console.sqldoor.allowlist import WAREHOUSE_TABLES
 from rollcall.warehouse import Warehouse
 from rollcall.warehouse.client import WRITE_SETTINGS
 
@@ -26,7 +26,7 @@ def test_dashboards_may_read_every_table_and_view_and_nothing_else() -> None:
     granted = [one for one in STATEMENTS if one.startswith("GRANT") and one.endswith("TO rollcall_dashboards")]
     assert {
         one.removeprefix("GRANT SELECT ON rollcall.").removesuffix(" TO rollcall_dashboards") for one in granted
-    } == (WAREHOUSE)
+    } == (WAREHOUSE_TABLES)
 
 
 def test_the_file_of_compose_grants_the_same() -> None:

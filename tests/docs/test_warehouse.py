@@ -6,10 +6,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from console.sqldoor.app import create_door
-from console.sqldoor.limits import DoorLimits
+from console.sqldoor.door import create_door
+from console.sqldoor.profile import DoorLimits
 from rollcall.warehouse import Warehouse
-from rollcall.warehouse.address import Embedded
+from rollcall.warehouse.engines import Embedded
 
 from ..facts import fact, write
 from .pages import blocks, plain, sections, tables, text_of

@@ -6,8 +6,8 @@ import hmac
 import re
 from collections.abc import Iterator
 
-from ingest import events
-from ingest.translate import translate
+from ingest.handler import translate
+from rollcall.jira import events
 
 from .pages import ROOT, blocks, plain, sections, tables, text_of
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rollcall.eventlog import Topic
 from rollcall.eventlog.sqlite import SqliteLog, open_sqlite_log
-from rollcall.eventlog.sqlite.limits import Limits
+from rollcall.eventlog.sqlite.connection import Limits
 
 from .contract import LONG_MS
 

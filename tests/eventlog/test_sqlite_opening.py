@@ -10,7 +10,7 @@ import pytest
 
 from rollcall.errors import LogUnavailableError, SettingsError
 from rollcall.eventlog import Record, Topic, open_log
-from rollcall.eventlog.sqlite.schema import VERSION
+from rollcall.eventlog.sqlite.database import VERSION
 
 from .contract import scanned
 from .sqlite_place import FACTS, SqlitePlace

@@ -5,7 +5,7 @@ import pytest
 from rollcall.errors import LogUnavailableError
 from rollcall.eventlog import Record
 from rollcall.eventlog.sqlite import SqliteLog
-from rollcall.eventlog.sqlite.limits import Limits
+from rollcall.eventlog.sqlite.connection import Limits
 
 from .contract import numbered, opened, read_all, scanned, texts
 from .sqlite_place import SqlitePlace

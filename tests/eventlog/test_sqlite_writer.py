@@ -12,9 +12,8 @@ import pytest
 from rollcall.errors import LogUnavailableError
 from rollcall.eventlog import Record
 from rollcall.eventlog.sqlite import SqliteLog
-from rollcall.eventlog.sqlite.limits import Limits
-from rollcall.eventlog.sqlite.store import Store
-from rollcall.eventlog.sqlite.turn import Turn
+from rollcall.eventlog.sqlite.connection import Limits, WriteConnection
+from rollcall.eventlog.sqlite.write_lock import WriteLock
 
 from .contract import Opened, opened, scanned
 from .sqlite_place import SqlitePlace
@@ -47,13 +46,13 @@ class Gate:
 def count_commits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Count the transactions of the log's writer from now on."""
     commits: list[int] = []
-    watch: Callable[[Store, sqlite3.Connection], None] = Store._watch_wal
+    watch: Callable[[WriteConnection, sqlite3.Connection], None] = WriteConnection._watch_wal
 
-    def counted(store: Store, db: sqlite3.Connection) -> None:
+    def counted(store: WriteConnection, db: sqlite3.Connection) -> None:
         commits.append(1)
         watch(store, db)
 
-    monkeypatch.setattr(Store, "_watch_wal", counted)
+    monkeypatch.setattr(WriteConnection, "_watch_wal", counted)
     return commits
 
 
@@ -89,12 +88,12 @@ async def test_memory_is_bounded_and_said_at_once(place: SqlitePlace) -> None:
     async with opened(place) as log:
         gate = Gate(log)
         await gate.reached()
-        taken = asyncio.create_task(log.append(["x" * 8000]))
+        held = asyncio.create_task(log.append(["x" * 8000]))
         await asyncio.sleep(0)
         with pytest.raises(LogUnavailableError, match="does not keep up"):
             await log.append(["y" * 8000])
         await gate.open()
-        await taken
+        await held
         await log.append(["z" * 50_000])  # larger than the bound, but alone
         assert [len(text) for text in await scanned(log.log, log.topic)] == [8000, 50_000]
 
@@ -161,8 +160,8 @@ async def test_locked_by_another_program(place: SqlitePlace) -> None:
 async def test_another_process_keeps_the_turn(place: SqlitePlace) -> None:
     place.limits = Limits(busy_seconds=0.05)
     async with opened(place) as log:
-        turn = Turn(place.path, 1)
-        with closing(turn), turn.taken():
+        turn = WriteLock(place.path, 1)
+        with closing(turn), turn.held():
             with pytest.raises(LogUnavailableError, match="held by another process"):
                 await log.append(["lost"])
             with pytest.raises(LogUnavailableError, match="held by another process"):

@@ -11,8 +11,8 @@ from pathlib import Path
 import uvloop
 
 from ingest.app import create_app
-from ingest.server import serve
 from rollcall.eventlog import Record, open_log
+from rollcall.http.server import serve
 from rollcall.settings import Settings
 from rollcall.topics import topics_of
 

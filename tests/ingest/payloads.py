@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from ingest.translate import Translation, translate
+from ingest.handler import Translation, translate
 
 ANN = "5b10a2844c20165700ede21g"
 BOB = "557058:00000000-0000-4000-8000-000000000001"

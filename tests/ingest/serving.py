@@ -14,8 +14,8 @@ import httpx
 import uvloop
 
 from ingest.app import create_app
-from ingest.server import serve
 from rollcall.eventlog import EventLog
+from rollcall.http.server import serve
 from rollcall.settings import Settings
 from rollcall.topics import topics_of
 

@@ -21,7 +21,7 @@ RECEIVED = 1_790_900_000_000
 
 @pytest.fixture(autouse=True)
 def _a_day_after_the_newest_sample(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ingest.intake.now_ms", lambda: RECEIVED)
+    monkeypatch.setattr("ingest.handler.now_ms", lambda: RECEIVED)
 
 
 def opener(folder: Path) -> Callable[[Settings], Awaitable[EventLog]]:

@@ -2,9 +2,9 @@
 
 import pytest
 
-from ingest import events
-from ingest.translate import event_label
+from ingest.handler import event_label
 from rollcall.errors import NotUnderstoodError
+from rollcall.jira import events
 
 from .payloads import (
     CREATED,

@@ -6,8 +6,8 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
-from ingest.health import health_routes
 from rollcall.errors import LogUnavailableError, WarehouseUnavailableError
+from rollcall.http.health import health_routes
 
 from .memory_log import MemoryLog
 from .payloads import comment, encoded
@@ -47,7 +47,7 @@ def test_ready_when_every_check_passes() -> None:
 
 
 def test_not_ready_says_what_is_wrong_and_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ingest.health.CHECK_SECONDS", 0.05)
+    monkeypatch.setattr("rollcall.http.health.CHECK_SECONDS", 0.05)
     answer = ask("/readyz", log=fine, warehouse=away, clock=hanging, other=foreign)
     told = answer.json()
     assert answer.status_code == 503

@@ -167,7 +167,7 @@ def test_a_body_on_which_rollcall_fails_is_a_dead_letter(
     def broken(*_: object) -> None:
         raise KeyError("secret text")
 
-    monkeypatch.setattr("ingest.intake.translate", broken)
+    monkeypatch.setattr("ingest.handler.translate", broken)
     assert server.post(BODY).status_code == 204
     (letter,) = memory.letters
     assert (letter.reason, letter.payload) == ("fault", BODY)

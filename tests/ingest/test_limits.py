@@ -86,7 +86,7 @@ def test_an_endless_head_is_cut_off(server: Served) -> None:
 
 
 def test_a_head_that_never_ends_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ingest.connection.HEAD_SECONDS", 0.05)
+    monkeypatch.setattr("rollcall.http.server.HEAD_SECONDS", 0.05)
     with served(opened) as server:
         for sent in (b"", b"POST /webhooks/acme HTTP/1.1\r\nhost: x\r\n"):
             with server.connect() as connection:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ingest.translate import Translation, translate
+from ingest.handler import Translation, translate
 from rollcall.errors import NotUnderstoodError
 from rollcall.records import decode_activity, encode
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ingest.translate import translate
+from ingest.handler import translate
 from rollcall.records import decode_activity, encode
 
 from .payloads import RECEIVED, Json, changed, comment, encoded, issue_event, told, without, worklog

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from ingest.translate import translate
+from ingest.handler import translate
 from rollcall.errors import NotUnderstoodError
 
 from .sample_table import CLOUD, DATA_CENTER, SAMPLES, Expected, Fact, Letter, NoFact

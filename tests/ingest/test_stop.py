@@ -14,8 +14,8 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
-from ingest.server import serve
 from rollcall.errors import RollcallError, SettingsError
+from rollcall.http.server import serve
 from rollcall.settings import Settings
 
 from .memory_log import MemoryLog

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ingest.translate import translate
+from ingest.handler import translate
 from rollcall.errors import NotUnderstoodError
 
 from .payloads import RECEIVED, comment, encoded

@@ -9,10 +9,10 @@ import signal
 import sys
 from pathlib import Path
 
-from console.opening import opened_log, opened_warehouse
-from consumers.activity import ActivityWriter
 from consumers.loop import Consumer, Source
+from consumers.writers import ActivityWriter
 from rollcall.logs import configure_logging
+from rollcall.runtime import opened_log, opened_warehouse
 from rollcall.settings import load_settings
 from rollcall.topics import WAREHOUSE_GROUP, topics_of
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import httpx
 
-from console.opening import opened_log
+from rollcall.runtime import opened_log
 from rollcall.settings import load_settings
 from rollcall.topics import WAREHOUSE_GROUP, topics_of
 from tests.endtoend.installation import PATIENCE, SECRET, Installation, free_port, rollcall

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from console.opening import opened_log
 from rollcall.eventlog import Record
 from rollcall.records import DeadLetter, encode
+from rollcall.runtime import opened_log
 from rollcall.settings import load_settings
 from rollcall.topics import topics_of
 from tests.endtoend.oracle import assert_stored

@@ -8,10 +8,10 @@ from confluent_kafka.admin import AdminClient
 from structlog.testing import capture_logs
 
 from console.checks.finding import Finding
-from console.checks.local import local_findings
+from console.checks.installation import local_findings
 from rollcall.errors import SettingsError
 from rollcall.eventlog import Remark
-from rollcall.eventlog.kafka.topics.wanted import wanted_config
+from rollcall.eventlog.kafka.topic_admin import topic_config
 from rollcall.settings import Settings
 from rollcall.topics import topics_of
 from tests.kafka.administrator import make
@@ -29,7 +29,7 @@ def admin(kafka: Chosen) -> AdminClient:
 def made(admin: AdminClient, place: KafkaPlace, changed: Mapping[str, str], partitions: int = 3) -> None:
     """Make both topics as Rollcall would, but for what is changed in one."""
     for topic in (place.consumed, place.letters):
-        config = wanted_config(topic, place.settings)
+        config = topic_config(topic, place.settings)
         make(admin, topic.name, {**config, **changed} if topic is place.consumed else config, partitions)
 
 
@@ -141,7 +141,7 @@ async def test_check_shows_it_as_something_to_look_at(place: KafkaPlace, admin: 
     )
     topics = topics_of(settings)
     for topic in topics.all():
-        config = wanted_config(topic, settings.kafka)
+        config = topic_config(topic, settings.kafka)
         make(admin, topic.name, config | {"retention.ms": "60000"} if topic is topics.activity else config, 3)
     found: dict[str, Finding] = {finding.subject: finding async for finding in local_findings(settings)}
     assert found["event log"].ok

@@ -6,7 +6,7 @@ import pytest
 
 from rollcall.errors import LogUnavailableError
 from rollcall.eventlog import Entry, Reader, Record
-from rollcall.eventlog.kafka.reader import KafkaReader
+from rollcall.eventlog.kafka.consumer import KafkaReader
 from tests.eventlog.contract import read_all, texts
 from tests.kafka.place import COUNT, KafkaPlace, filled, small
 
@@ -151,7 +151,7 @@ async def test_a_member_whose_commits_are_never_answered_is_replaced(
         reader = await log.reader(place.consumed.name, "group")
         assert isinstance(reader, KafkaReader)
         entries = await read_all(reader, COUNT)
-        stuck = reader._membership
+        stuck = reader._member
         assert stuck
 
         async def never_answered(_: object) -> None:
@@ -162,7 +162,7 @@ async def test_a_member_whose_commits_are_never_answered_is_replaced(
             with pytest.raises(LogUnavailableError):
                 await reader.commit(entries)
         await reader.commit(entries)
-        assert reader._membership is not stuck
+        assert reader._member is not stuck
         assert (await log.state(place.consumed.name)).lag == {"group": 0}
     finally:
         await log.close()

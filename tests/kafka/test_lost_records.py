@@ -12,7 +12,7 @@ from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
 from rollcall.eventlog import Record
-from rollcall.eventlog.kafka.losses import Gaps
+from rollcall.eventlog.kafka.offsets import OffsetGaps
 from tests.eventlog.contract import read_all, texts
 from tests.kafka.administrator import remove_before
 from tests.kafka.broker.choosing import Chosen
@@ -127,7 +127,7 @@ async def test_what_begins_nobody_knew_where_has_no_first_gap() -> None:
             return dict.fromkeys(tps, 105)
 
     tp, other = TopicPartition("topic", 0), TopicPartition("topic", 1)
-    gaps = Gaps()
+    gaps = OffsetGaps()
     gaps.begin(unknown={tp})
     gaps.look(tp, 0, 100)
     assert await gaps.losses(Told(), {tp: 101}) == {}

@@ -64,14 +64,14 @@ async def test_a_batch_that_fails_unseen_does_not_fail_the_next(cluster: Cluster
     topic = place.consumed.name
     try:
         everything = await filled(log, topic)
-        producer = log._sending._producing._producer
+        producer = log._producer._supervisor._producer
         cluster.brokers[1].kill()
         try:
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(1.0):  # a webhook's patience
                     await filled(log, topic)
             async with asyncio.timeout(60):
-                while log._sending._producing._producer is producer:
+                while log._producer._supervisor._producer is producer:
                     await asyncio.sleep(0.05)
         finally:
             await asyncio.to_thread(cluster.brokers[1].start)

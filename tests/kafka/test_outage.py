@@ -67,7 +67,7 @@ async def test_everything_ends_in_time_and_works_again(killable: JavaBroker, out
         async with asyncio.timeout(60):
             while "after" not in seen:
                 seen.update(texts(await patiently_read(reader)))
-        assert log._sending._budget.used == 0
+        assert log._producer._budget.used == 0
     finally:
         await log.close()
 
@@ -110,10 +110,10 @@ async def test_memory_is_bounded_while_the_broker_hangs(killable: JavaBroker) ->
             )
             assert all(isinstance(outcome, LogUnavailableError) for outcome in outcomes)
             assert sum("does not keep up" in str(outcome) for outcome in outcomes) > 30
-            assert log._sending._budget.used <= limit
+            assert log._producer._budget.used <= limit
         finally:
             killable.go_on()
         await until_it_works(lambda: log.append(place.consumed.name, [Record(b"after")]))
     finally:
         await log.close()
-    assert log._sending._budget.used == 0
+    assert log._producer._budget.used == 0

@@ -44,7 +44,7 @@ async def test_a_start_goes_on_although_every_append_gives_up(
         await start(producer)
 
     try:
-        producing = log._sending._producing
+        producing = log._producer._supervisor
         assert producing._producer
         monkeypatch.setattr(AIOKafkaProducer, "start", slow)
         producing.replace(producing._producer, "a test")
@@ -62,7 +62,7 @@ async def test_a_producer_that_hears_no_more_of_the_brokers_is_replaced(
     log = await impatient.open()
     try:
         assert await append(log, impatient, 5.0)
-        deaf = log._sending._producing._producer
+        deaf = log._producer._supervisor._producer
         assert deaf
         deaf.client._sync_task.cancel()
         await asyncio.to_thread(killable.kill)
@@ -79,7 +79,7 @@ async def test_a_connection_that_was_reset_a_moment_ago_is_a_broken_one(place: K
     """Until aiokafka has noticed, uvloop raises what aiokafka does not expect of a connection."""
     log = await place.open()
     try:
-        producer = log._sending._producing._producer
+        producer = log._producer._supervisor._producer
         assert producer
         connection = next(iter(producer.client._conns.values()))
         transport = connection._writer.transport

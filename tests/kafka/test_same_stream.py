@@ -9,9 +9,8 @@ import pytest
 from rollcall.warehouse import open_warehouse
 from simulator.config import SiteConfig
 from simulator.hooks.delivery import Announcer, Delivery
+from simulator.hooks.sender import Disorder, Sender
 from simulator.life.stream import acts
-from simulator.sender.disorder import Disorder
-from simulator.sender.sender import Sender
 from tests.endtoend.installation import SECRET, Installation
 from tests.kafka.installation import OnKafka
 

@@ -8,9 +8,9 @@ from pydantic import SecretStr, ValidationError
 
 from rollcall.errors import SettingsError
 from rollcall.eventlog import Topic, open_log
-from rollcall.eventlog.kafka.address import brokers_of
+from rollcall.eventlog.log_url import brokers_of
+from rollcall.records import dead_letter_bytes
 from rollcall.settings import IngestSettings, KafkaSettings
-from rollcall.settings.letters import letter_bytes
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_settings_that_do_not_fit_together(values: dict[str, Any], text: str) ->
 
 
 def test_the_defaults_hold_the_dead_letter_of_the_largest_body() -> None:
-    assert KafkaSettings().message_bytes >= letter_bytes(IngestSettings().body_limit)
+    assert KafkaSettings().message_bytes >= dead_letter_bytes(IngestSettings().body_limit)
 
 
 def test_a_password_is_in_no_text(tmp_path: Path) -> None:

@@ -5,14 +5,12 @@ import random
 
 import pytest
 
-from ingest.deadletters import FLOW, IDENTIFIER, RETRY
-from ingest.intake import Intake
+from ingest.handler import FLOW, IDENTIFIER, RETRY, WebhookHandler
 from rollcall.errors import LogUnavailableError
 from rollcall.eventlog import Record
-from rollcall.eventlog.kafka.sending import OVERHEAD
-from rollcall.records import decode_dead_letter
+from rollcall.eventlog.kafka.producer import OVERHEAD
+from rollcall.records import decode_dead_letter, largest_body
 from rollcall.settings import IngestSettings
-from rollcall.settings.letters import largest_body
 from rollcall.topics import Topics
 from tests.eventlog.contract import read_all, scanned
 from tests.kafka.place import KafkaPlace, small
@@ -44,8 +42,8 @@ async def test_the_largest_body_that_the_settings_allow_becomes_a_letter(place: 
     headers = {name.encode(): b"\x01" * 300 for name in (FLOW, IDENTIFIER, RETRY)}
     log = await place.open()
     try:
-        intake = Intake(log, Topics(place.consumed, place.consumed, place.letters), append_timeout=60)
-        assert (await intake.take("s" * 63, body, headers)).outcome == "dead_letter"
+        intake = WebhookHandler(log, Topics(place.consumed, place.consumed, place.letters), append_timeout=60)
+        assert (await intake.handle("s" * 63, body, headers)).outcome == "dead_letter"
         [letter] = [decode_dead_letter(entry.value) async for entry in log.scan(place.letters.name)]
         assert letter.payload == body
     finally:

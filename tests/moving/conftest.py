@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from console.moving.exporting import export_to
-from console.moving.manifest import Manifest, read_manifest
-from console.moving.showing import Showing
+from console.transfer.exporter import export_to
+from console.transfer.manifest import Manifest, read_manifest
+from console.transfer.progress_bar import TransferProgress
 from rollcall.warehouse import Warehouse, migrate, open_warehouse
 
 from ..facts import fresh_warehouse
@@ -37,7 +37,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
     async def main() -> dict[str, set[str]]:
         async with fresh_warehouse(base) as warehouse:
             await fill(warehouse, seed=1)
-            await export_to(base / "export", warehouse, 20, Showing({}))
+            await export_to(base / "export", warehouse, 20, TransferProgress({}))
             return await everything(warehouse)
 
     return Exported(base / "export", asyncio.run(main()))

@@ -3,11 +3,11 @@
 import random
 from typing import Any
 
-from consumers.directory import DirectoryWriter
+from consumers.writers import DirectoryWriter
 from rollcall.eventlog import Entry
 from rollcall.records import Activity, Directory, License, Role, Seats, SnapshotComplete, User, encode
 from rollcall.warehouse import Warehouse, days_with_facts, rebuild_days
-from rollcall.warehouse.expected import expected_shapes
+from rollcall.warehouse.expected_schema import expected_shapes
 
 from ..facts import SITES, fact, ms, write
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from console.control import control_routes
-from rollcall.warehouse.address import Embedded
-from rollcall.warehouse.holder import Holder
+from rollcall.warehouse.engines import Embedded
+from rollcall.warehouse.lock import Holder
 
 from ..console.conftest import Shell, shell
 from ..facts import fact

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from console.moving.importing import import_from
-from console.moving.manifest import Manifest, this_schema
-from console.moving.showing import Showing
+from console.transfer.importer import import_from
+from console.transfer.manifest import Manifest, this_schema
+from console.transfer.progress_bar import TransferProgress
 from rollcall.warehouse import Warehouse
 
 from ..warehouse.remaking import migrated_into
@@ -36,7 +36,7 @@ async def test_an_hour_tells_one_left_behind_from_one_that_runs(tmp_path: Path) 
             os.utime(definition, (time.time() - 3700,) * 2)
         for definition in (tmp_path / "warehouse").rglob("*_young.sql"):
             os.utime(definition, (time.time() - 3500,) * 2)
-        await import_from(tmp_path, EMPTY, warehouse, Showing({}))
+        await import_from(tmp_path, EMPTY, warehouse, TransferProgress({}))
         assert await staging(warehouse) == ["import_staging_young"]
         assert await warehouse.query("SELECT 1 FROM system.tables WHERE name = 'other_old'")
 
@@ -45,5 +45,5 @@ async def test_in_embedded_files_all_are_left_behind(tmp_path: Path) -> None:
     """An import has them for itself; and their engine tells no time."""
     async with empty_warehouse(f"chdb://{tmp_path}/warehouse") as warehouse:
         await left_behind(warehouse, "import_staging_of_a_minute_ago")
-        await import_from(tmp_path, EMPTY, warehouse, Showing({}))
+        await import_from(tmp_path, EMPTY, warehouse, TransferProgress({}))
         assert await staging(warehouse) == []

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from console.moving import exporting
-from console.moving.exporting import export_to
-from console.moving.importing import import_from
-from console.moving.showing import Showing
-from console.moving.trouble import MoveError
+from console.transfer import exporter
+from console.transfer.exporter import export_to
+from console.transfer.importer import import_from
+from console.transfer.manifest import TransferError
+from console.transfer.progress_bar import TransferProgress
 from rollcall.warehouse import Row, Warehouse
 
 from ..facts import fact, fresh_warehouse, write
@@ -23,7 +23,7 @@ SEEN = fact("history:1", "2026-11-02T10:00:00", account_id="")
 
 @pytest.fixture(autouse=True)
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exporting, "_PAUSE", 0)
+    monkeypatch.setattr(exporter, "_PAUSE", 0)
 
 
 def while_read(monkeypatch: pytest.MonkeyPatch, warehouse: Warehouse, happens: Callable[[], Awaitable[Any]]) -> None:
@@ -56,22 +56,22 @@ async def test_a_stretch_that_changes_while_it_is_read_is_read_again(
     async with fresh_warehouse(tmp_path / "one") as source:
         await write(source, SEEN)
         while_read(monkeypatch, source, lambda: write(source, late))
-        manifest = await export_to(tmp_path / "export", source, 10, Showing({}))
+        manifest = await export_to(tmp_path / "export", source, 10, TransferProgress({}))
         held = await facts_of(source)
     async with empty_warehouse(f"chdb://{tmp_path}/two/warehouse") as target:
-        await import_from(tmp_path / "export", manifest, target, Showing({}))
+        await import_from(tmp_path / "export", manifest, target, TransferProgress({}))
         assert await facts_of(target) == held
 
 
 async def test_a_stretch_that_never_rests_is_no_export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exporting, "_TRIES", 3)
+    monkeypatch.setattr(exporter, "_TRIES", 3)
     async with fresh_warehouse(tmp_path) as source:
         await write(source, SEEN)
         while_read(
             monkeypatch, source, lambda: write(source, fact(f"history:{secrets.token_hex(4)}", "2026-11-02T10:00:00"))
         )
-        with pytest.raises(MoveError, match="activity: changes faster than it can be read"):
-            await export_to(tmp_path / "export", source, 10, Showing({}))
+        with pytest.raises(TransferError, match="activity: changes faster than it can be read"):
+            await export_to(tmp_path / "export", source, 10, TransferProgress({}))
     assert list((tmp_path / "export").glob("manifest*")) == []
     assert list((tmp_path / "export").glob("activity-*")) == []
 
@@ -90,5 +90,5 @@ async def test_rows_that_do_not_stay_are_missed(
                 await command("DELETE FROM activity WHERE event_key = (SELECT min(event_key) FROM activity)")
 
         monkeypatch.setattr(warehouse, "command", leaking)
-        with pytest.raises(MoveError, match=rf"{file.file}: 1 of its {file.rows} rows are not in activity"):
-            await import_from(exported.folder, exported.manifest, warehouse, Showing({}))
+        with pytest.raises(TransferError, match=rf"{file.file}: 1 of its {file.rows} rows are not in activity"):
+            await import_from(exported.folder, exported.manifest, warehouse, TransferProgress({}))

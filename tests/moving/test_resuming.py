@@ -7,11 +7,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from console.moving.importing import import_from
-from console.moving.manifest import NAME, Part
-from console.moving.showing import Showing
-from console.moving.span import Span
-from console.moving.trouble import MoveError
+from console.transfer.importer import import_from
+from console.transfer.manifest import MANIFEST, ExportFile, TransferError
+from console.transfer.progress_bar import TransferProgress
+from console.transfer.tables import Span
 from rollcall.errors import SchemaError
 from rollcall.warehouse import Warehouse
 
@@ -25,7 +24,7 @@ class CutError(Exception):
     """The power went."""
 
 
-class CutShort(Showing):
+class CutShort(TransferProgress):
     """Cuts an import short after some files."""
 
     def __init__(self, files: int) -> None:
@@ -48,9 +47,9 @@ async def test_it_goes_on_where_it_stopped_and_again_changes_nothing(exported: E
     async with empty_warehouse(f"chdb://{tmp_path}/warehouse") as warehouse:
         with pytest.raises(CutError):
             await import_from(exported.folder, exported.manifest, warehouse, CutShort(4))
-        second = await import_from(exported.folder, exported.manifest, warehouse, Showing({}))
+        second = await import_from(exported.folder, exported.manifest, warehouse, TransferProgress({}))
         assert (second.there, second.brought) == (4, files - 4)
-        third = await import_from(exported.folder, exported.manifest, warehouse, Showing({}))
+        third = await import_from(exported.folder, exported.manifest, warehouse, TransferProgress({}))
         assert (third.there, third.brought) == (files, 0)
         assert await everything(warehouse) == exported.held
         assert await staging(warehouse) == []
@@ -62,8 +61,8 @@ async def staging(warehouse: Warehouse) -> list[object]:
 
 async def refused(harmed: Exported, tmp_path: Path) -> str:
     async with empty_warehouse(f"chdb://{tmp_path}/warehouse") as warehouse:
-        with pytest.raises((MoveError, SchemaError)) as error:
-            await import_from(harmed.folder, harmed.manifest, warehouse, Showing({}))
+        with pytest.raises((TransferError, SchemaError)) as error:
+            await import_from(harmed.folder, harmed.manifest, warehouse, TransferProgress({}))
         assert await staging(warehouse) == []
     return str(error.value)
 
@@ -86,16 +85,16 @@ async def test_rows_that_arrive_otherwise_are_noticed(harmed: Exported, tmp_path
     """A file in place of another with the checksum to match: only the rows themselves tell."""
     parts = harmed.manifest.tables["activity"]
     one, other = parts[0], parts[1]
-    swapped = Part(file=other.file, span=one.span, rows=other.rows, digest=one.digest, sha256=other.sha256)
+    swapped = ExportFile(file=other.file, span=one.span, rows=other.rows, digest=one.digest, sha256=other.sha256)
     changed = msgspec.structs.replace(harmed.manifest, tables={**harmed.manifest.tables, "activity": [swapped]})
-    (harmed.folder / NAME).write_bytes(msgspec.json.encode(changed))
+    (harmed.folder / MANIFEST).write_bytes(msgspec.json.encode(changed))
     assert "did not arrive as they were exported" in await refused(harmed, tmp_path)
 
 
 async def test_an_export_of_other_tables_is_refused(harmed: Exported, tmp_path: Path) -> None:
     schema = {**harmed.manifest.schema, "9999": "0123456789abcdef"}
     changed = msgspec.structs.replace(harmed.manifest, schema=schema, made_by="99.0.0")
-    (harmed.folder / NAME).write_bytes(msgspec.json.encode(changed))
+    (harmed.folder / MANIFEST).write_bytes(msgspec.json.encode(changed))
     assert "Rollcall 99.0.0 (migration 9999)" in await refused(harmed, tmp_path)
 
 

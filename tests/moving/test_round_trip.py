@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from console.moving.exporting import export_to
-from console.moving.importing import import_from
-from console.moving.manifest import read_manifest
-from console.moving.showing import Showing
+from console.transfer.exporter import export_to
+from console.transfer.importer import import_from
+from console.transfer.manifest import read_manifest
+from console.transfer.progress_bar import TransferProgress
 from rollcall.settings import WarehouseSettings
-from rollcall.warehouse.database import create_database
+from rollcall.warehouse.migrations import create_database
 
 from ..facts import fact, fresh_warehouse, write
 from ..warehouse.servers import Chosen
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.anyio
 async def test_embedded_to_embedded(exported: Exported, tmp_path: Path) -> None:
     assert len(exported.manifest.tables["activity"]) > 3
     async with empty_warehouse(f"chdb://{tmp_path}/warehouse") as warehouse:
-        done = await import_from(exported.folder, exported.manifest, warehouse, Showing({}))
+        done = await import_from(exported.folder, exported.manifest, warehouse, TransferProgress({}))
         assert await everything(warehouse) == exported.held
     assert (done.there, done.among_others) == (0, 0)
     assert done.user_days == exported.manifest.user_days == len(exported.held["user_days"])
@@ -31,11 +31,11 @@ async def test_embedded_to_embedded(exported: Exported, tmp_path: Path) -> None:
 async def test_embedded_to_server_and_back(exported: Exported, clickhouse: Chosen, tmp_path: Path) -> None:
     await create_database(clickhouse.url, WarehouseSettings())
     async with empty_warehouse(clickhouse.url) as served:
-        await import_from(exported.folder, exported.manifest, served, Showing({}))
+        await import_from(exported.folder, exported.manifest, served, TransferProgress({}))
         assert await everything(served) == exported.held
-        await export_to(tmp_path / "back", served, 90, Showing({}))
+        await export_to(tmp_path / "back", served, 90, TransferProgress({}))
     async with empty_warehouse(f"chdb://{tmp_path}/warehouse") as warehouse:
-        await import_from(tmp_path / "back", read_manifest(tmp_path / "back"), warehouse, Showing({}))
+        await import_from(tmp_path / "back", read_manifest(tmp_path / "back"), warehouse, TransferProgress({}))
         assert await everything(warehouse) == exported.held
 
 
@@ -43,19 +43,19 @@ async def test_embedded_to_server_and_back(exported: Exported, clickhouse: Chose
 async def test_whatever_is_in_it(seed: int, rows: int, tmp_path: Path) -> None:
     async with fresh_warehouse(tmp_path / "one") as source:
         await fill(source, seed, count=25)
-        await export_to(tmp_path / "export", source, rows, Showing({}))
+        await export_to(tmp_path / "export", source, rows, TransferProgress({}))
         held = await everything(source)
     async with empty_warehouse(f"chdb://{tmp_path}/two/warehouse") as target:
-        await import_from(tmp_path / "export", read_manifest(tmp_path / "export"), target, Showing({}))
+        await import_from(tmp_path / "export", read_manifest(tmp_path / "export"), target, TransferProgress({}))
         assert await everything(target) == held
 
 
 async def test_an_empty_warehouse_can_be_moved(tmp_path: Path) -> None:
     async with empty_warehouse(f"chdb://{tmp_path}/one/warehouse") as source:
-        manifest = await export_to(tmp_path / "export", source, 10, Showing({}))
+        manifest = await export_to(tmp_path / "export", source, 10, TransferProgress({}))
     assert manifest.rows("activity") == 0
     async with empty_warehouse(f"chdb://{tmp_path}/two/warehouse") as target:
-        await import_from(tmp_path / "export", manifest, target, Showing({}))
+        await import_from(tmp_path / "export", manifest, target, TransferProgress({}))
         assert await target.query("SELECT * FROM activity") == []
 
 
@@ -64,7 +64,7 @@ async def test_into_a_warehouse_that_has_newer_facts(exported: Exported, tmp_pat
     [brought] = exported.manifest.tables["activity"][:1]
     async with fresh_warehouse(tmp_path) as warehouse:
         await write(warehouse, fact("comment:new:created", "2026-11-20T10:00:00", account_id="newcomer"))
-        done = await import_from(exported.folder, exported.manifest, warehouse, Showing({}))
+        done = await import_from(exported.folder, exported.manifest, warehouse, TransferProgress({}))
         rows = await warehouse.query("SELECT account_id FROM activity FINAL")
         days = await warehouse.query("SELECT 1 FROM user_days WHERE account_id = 'newcomer'")
     assert brought.rows > 0

@@ -3,8 +3,7 @@
 import random
 from typing import Any
 
-from consumers.activity import ActivityWriter
-from consumers.directory import DirectoryWriter
+from consumers.writers import ActivityWriter, DirectoryWriter
 from rollcall.clock import now_ms
 from rollcall.eventlog import Entry, EventLog
 from rollcall.records import Activity, License, Seats, SnapshotComplete, User, encode

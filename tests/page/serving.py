@@ -10,13 +10,13 @@ from typing import Any, TypeVar
 
 import uvloop
 
-from console.opening import opened_log, opened_warehouse
-from console.page.page import Page
-from console.page.routes import page_routes
+from console.web.pipeline import Page
+from console.web.routes import page_routes
 from ingest.app import create_app
-from ingest.server import serve
 from rollcall.eventlog import EventLog
+from rollcall.http.server import serve
 from rollcall.metrics import WEBHOOK_LAST
+from rollcall.runtime import opened_log, opened_warehouse
 from rollcall.settings import Settings
 from rollcall.topics import topics_of
 from rollcall.warehouse import Warehouse, migrate, record_sites

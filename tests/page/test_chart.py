@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console.page.chart import SERIES, describe, draw
-from console.page.headcounts import DAYS, DayCount, Headcounts
+from console.web.chart import SERIES, describe, draw
+from console.web.overview import CHART_DAYS, DayCount, Headcounts
 
 _SVG = "{http://www.w3.org/2000/svg}"
 _TODAY = date(2026, 11, 23)
@@ -16,7 +16,9 @@ _TODAY = date(2026, 11, 23)
 
 def counts(active: list[int | None]) -> Headcounts:
     days = [
-        DayCount(_TODAY - timedelta(days=DAYS - 1 - n), many, *((None,) * 3 if many is None else (many, many // 2, 0)))
+        DayCount(
+            _TODAY - timedelta(days=CHART_DAYS - 1 - n), many, *((None,) * 3 if many is None else (many, many // 2, 0))
+        )
         for n, many in enumerate(active)
     ]
     return Headcounts(tuple(days), active[-1] or 0, 0, 0)
@@ -26,7 +28,7 @@ def charts(counted: Headcounts) -> list[ElementTree.Element]:
     return list(ElementTree.fromstring(f"<both>{draw(counted)}</both>"))
 
 
-@given(st.integers(0, DAYS - 1), st.lists(st.integers(0, 30_000), min_size=DAYS, max_size=DAYS))
+@given(st.integers(0, CHART_DAYS - 1), st.lists(st.integers(0, 30_000), min_size=CHART_DAYS, max_size=CHART_DAYS))
 def test_every_number_is_a_point_in_its_place(unknown: int, numbers: list[int]) -> None:
     active = [None if n < unknown else number for n, number in enumerate(numbers)]
     for chart in charts(counts(active)):
@@ -44,7 +46,7 @@ def test_every_number_is_a_point_in_its_place(unknown: int, numbers: list[int]) 
 
 @pytest.mark.parametrize("most", [0, 1, 3, 5, 7, 11, 99, 1001, 20_000])
 def test_it_needs_neither_style_nor_script_and_counts_whole_people(most: int) -> None:
-    for chart in charts(counts([most] * DAYS)):
+    for chart in charts(counts([most] * CHART_DAYS)):
         assert not {element.tag for element in chart.iter()} & {f"{_SVG}style", f"{_SVG}script", f"{_SVG}image"}
         for element in chart.iter():
             assert not [name for name in element.attrib if name in ("style", "id", "href") or name.startswith("on")]
@@ -61,5 +63,5 @@ def test_it_is_described_in_words() -> None:
         "Active people per day from Sun 25 Oct to Mon 23 Nov: between 0 and 28, today 28. The table below has every "
         "number."
     )
-    assert "nothing recorded yet" in describe(counts([None] * DAYS))
-    assert draw(counts([None] * DAYS)) == ""
+    assert "nothing recorded yet" in describe(counts([None] * CHART_DAYS))
+    assert draw(counts([None] * CHART_DAYS)) == ""

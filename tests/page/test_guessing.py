@@ -4,7 +4,7 @@ from pathlib import Path
 
 import httpx
 
-from console.page.access.throttle import MOST_FAILURES, WINDOW_SECONDS
+from console.web.sign_in import MOST_FAILURES, WINDOW_SECONDS
 
 from . import company
 from .serving import served, settings_of

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from console.page.headcounts import DAYS, DayCount, read_headcounts
+from console.web.overview import CHART_DAYS, DayCount, read_headcounts
 
 from .serving import Served
 
@@ -12,7 +12,7 @@ def test_days_weeks_and_months_are_counted_people(companies: Served) -> None:
     rows = companies.ask(
         companies.warehouse.query("SELECT * FROM user_days WHERE site = 'acme' AND account_type = 'atlassian'")
     )
-    assert len(counts.days) == DAYS
+    assert len(counts.days) == CHART_DAYS
     for count in counts.days:
         of_day = [row for row in rows if row["day"] == count.day]
         families = (sum(row[family] for row in of_day) for family in ("comment", "history", "worklog"))
@@ -24,7 +24,7 @@ def test_days_weeks_and_months_are_counted_people(companies: Served) -> None:
 
 def test_before_the_first_activity_nothing_is_known(companies: Served) -> None:
     counts = companies.ask(read_headcounts(companies.warehouse, "borealis"))
-    assert [count.active for count in counts.days] == [None] * (DAYS - 14) + [1] * 14
+    assert [count.active for count in counts.days] == [None] * (CHART_DAYS - 14) + [1] * 14
     empty = companies.ask(read_headcounts(companies.warehouse, "cumulus"))
     assert not empty.known
     assert (empty.today, empty.week, empty.month) == (0, 0, 0)

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from console.page.kept import Kept
+from console.web.queries import Cache
 
 pytestmark = pytest.mark.anyio
 
@@ -27,7 +27,7 @@ class Loader:
 async def test_many_viewers_share_a_load() -> None:
     load = Loader()
     load.gate.clear()
-    kept: Kept[str, str] = Kept(load, 60)
+    kept: Cache[str, str] = Cache(load, 60)
     viewers = [asyncio.create_task(kept.get("a")) for _ in range(20)]
     await asyncio.sleep(0)
     viewers[0].cancel()
@@ -41,14 +41,14 @@ async def test_many_viewers_share_a_load() -> None:
 
 async def test_what_is_old_is_loaded_again() -> None:
     load = Loader()
-    kept: Kept[str, str] = Kept(load, 0)
+    kept: Cache[str, str] = Cache(load, 0)
     assert [await kept.get("a"), await kept.get("a"), await kept.get("b")] == ["a1", "a2", "b3"]
 
 
 async def test_trouble_is_told_to_all_who_wait_and_not_kept() -> None:
     load = Loader()
     load.trouble = ValueError("away")
-    kept: Kept[str, str] = Kept(load, 60)
+    kept: Cache[str, str] = Cache(load, 60)
     answers = await asyncio.gather(*(kept.get("a") for _ in range(3)), return_exceptions=True)
     assert answers == [load.trouble] * 3
     load.trouble = None
@@ -57,7 +57,7 @@ async def test_trouble_is_told_to_all_who_wait_and_not_kept() -> None:
 
 async def test_no_more_is_kept_than_allowed() -> None:
     load = Loader()
-    kept: Kept[str, str] = Kept(load, 60, most=3)
+    kept: Cache[str, str] = Cache(load, 60, most=3)
     for key in "abcad":
         await kept.get(key)
     for key in "acd":

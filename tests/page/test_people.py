@@ -5,29 +5,28 @@ from typing import Any
 
 import pytest
 
-from console.page.people import People, Person, read_people
-from console.page.wanted import PAGE_SIZE, Show, Sort, Wanted
+from console.web.people import PAGE_SIZE, People, PersonRow, Show, Sort, TableQuery, read_people
 
 from .company import HOSTILE, PEOPLE
 from .serving import Served
 
 
-def everybody(served: Served, **view: Any) -> list[Person]:
+def everybody(served: Served, **view: Any) -> list[PersonRow]:
     """All pages of a view."""
-    wanted = Wanted("acme", **view)
+    wanted = TableQuery("acme", **view)
     first = people(served, wanted)
     rows = list(first.rows)
     for page in range(2, first.pages + 1):
-        rows += people(served, Wanted("acme", **view, page=page)).rows
+        rows += people(served, TableQuery("acme", **view, page=page)).rows
     assert len(rows) == first.total == len({row.account_id for row in rows})
     return rows
 
 
-def people(served: Served, wanted: Wanted) -> People:
+def people(served: Served, wanted: TableQuery) -> People:
     return served.ask(read_people(served.warehouse, wanted))
 
 
-_KEYS: dict[Sort, Callable[[Person], Any]] = {
+_KEYS: dict[Sort, Callable[[PersonRow], Any]] = {
     Sort.NAME: lambda row: row.name.lower(),
     Sort.EMAIL: lambda row: (row.email or "").lower(),
     Sort.LAST_ACTIVITY: lambda row: row.last_active_at.timestamp() if row.last_active_at else 0.0,
@@ -38,7 +37,7 @@ _KEYS: dict[Sort, Callable[[Person], Any]] = {
     Sort.LICENSES: lambda row: row.licenses,
     Sort.STATUS: lambda row: row.status,
 }
-_LACKING: dict[Sort, Callable[[Person], bool]] = {
+_LACKING: dict[Sort, Callable[[PersonRow], bool]] = {
     Sort.EMAIL: lambda row: row.email is None,
     Sort.LICENSES: lambda row: not row.licenses,
 }
@@ -71,26 +70,26 @@ def test_search_finds_what_holds_the_text(companies: Served, search: str) -> Non
 def test_the_chips_promise_what_they_show(companies: Served, search: str) -> None:
     rows = everybody(companies, search=search)
     for show, told in ((Show.ALL, len(rows)), (Show.ACTIVE, sum(row.active_days > 0 for row in rows))):
-        view = people(companies, Wanted("acme", search=search, show=show))
+        view = people(companies, TableQuery("acme", search=search, show=show))
         assert view.totals[show] == view.total == told
     unseen = everybody(companies, search=search, show=Show.UNSEEN)
     assert unseen == [row for row in rows if not row.active_days]
 
 
 def test_behind_the_last_page_is_the_last_page(companies: Served) -> None:
-    last = people(companies, Wanted("acme", page=3))
+    last = people(companies, TableQuery("acme", page=3))
     assert (last.pages, last.first, len(last.rows)) == (3, 2 * PAGE_SIZE + 1, PEOPLE - 2 * PAGE_SIZE)
-    assert people(companies, Wanted("acme", page=77)) == last
-    nobody = people(companies, Wanted("acme", search="nobody", page=7))
+    assert people(companies, TableQuery("acme", page=77)) == last
+    nobody = people(companies, TableQuery("acme", search="nobody", page=7))
     assert (nobody.rows, nobody.total, nobody.pages, nobody.wanted.page) == ((), 0, 1, 1)
 
 
 def test_one_site_knows_nothing_of_another(companies: Served) -> None:
-    assert {row.account_id for row in people(companies, Wanted("borealis")).rows} == set(HOSTILE)
-    assert people(companies, Wanted("cumulus")).total == 0
+    assert {row.account_id for row in people(companies, TableQuery("borealis")).rows} == set(HOSTILE)
+    assert people(companies, TableQuery("cumulus")).total == 0
 
 
 @pytest.mark.parametrize("key", [key for key in HOSTILE if key not in ("long", "words", "control")])
 def test_hostile_text_is_a_value_and_not_sql(companies: Served, key: str) -> None:
-    wanted = Wanted.read("borealis", {"q": HOSTILE[key]})
+    wanted = TableQuery.read("borealis", {"q": HOSTILE[key]})
     assert [row.account_id for row in people(companies, wanted).rows] == [key]

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console.page.rendering import render
-from console.page.showing import LONGEST, ago, size, visible
+from console.web.template import LONGEST_NAME, ago, render, size, visible
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -29,8 +28,8 @@ def test_names_stay_as_they_are(name: str) -> None:
 
 
 def test_long_names_are_cut() -> None:
-    assert visible("x" * LONGEST) == "x" * LONGEST
-    assert visible("x" * 10_000) == "x" * LONGEST + "…"
+    assert visible("x" * LONGEST_NAME) == "x" * LONGEST_NAME
+    assert visible("x" * 10_000) == "x" * LONGEST_NAME + "…"
 
 
 def test_templates_escape() -> None:

@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from console.page.page import Notice
-from consumers.activity import ActivityWriter
+from consumers.writers import ActivityWriter
+from reconcile.progress import Notice
 from rollcall.clock import now_ms
 from rollcall.errors import LogUnavailableError, RollcallError, WarehouseUnavailableError
 from rollcall.eventlog import EventLog
@@ -26,7 +26,7 @@ from .serving import SECRET, Served, served, settings_of
 @pytest.fixture(autouse=True)
 def _keep_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("COUNTS_SECONDS", "PEOPLE_SECONDS", "STATE_SECONDS"):
-        monkeypatch.setattr(f"console.page.looking.{name}", 0.0)
+        monkeypatch.setattr(f"console.web.queries.{name}", 0.0)
 
 
 def words(page: Served, path: str = "/?site=cumulus", status: int = 200) -> str:
@@ -122,7 +122,7 @@ def test_trouble_is_told_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyP
             raise LogUnavailableError("the disk is full")
 
         with monkeypatch.context() as patch:
-            patch.setattr("console.page.looking.read_people", slow)
+            patch.setattr("console.web.queries.read_people", slow)
             half = words(page, status=503)
             assert "Active people per day" in half
             assert "cannot be listed just now: too much at once" in half
@@ -139,7 +139,7 @@ def test_it_recovers_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     with served(settings_of(tmp_path, company.SITES)) as page:
         write(page)
         with monkeypatch.context() as patch:
-            patch.setattr("console.page.looking._PATIENCE", 0.05)
+            patch.setattr("console.web.queries._PATIENCE", 0.05)
             patch.setattr(Warehouse, "query", lambda *_: asyncio.sleep(60))
             assert "no answer within 0.05 s" in words(page, status=503)
         assert "Active people per day" in words(page)

@@ -5,13 +5,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from reconcile.client.connecting import connected
-from reconcile.client.jira import JiraClient, Limits
-from reconcile.known import KnownFacts, NothingKnown
+from reconcile.client.jira_client import JiraClient, Limits, connected
 from reconcile.progress import LoggedProgress
-from reconcile.resume.checkpoint import Checkpoint
-from reconcile.resume.memory import lasting_memory
-from reconcile.run import Plan, Site, reconcile_site
+from reconcile.publisher import ExistingFacts, NoExistingFacts
+from reconcile.run import Plan, RunContext, read_site
+from reconcile.state.checkpoint import Checkpoint
+from reconcile.state.run_state import lasting_state
 from rollcall.eventlog import EventLog, open_log
 from rollcall.records import Activity, Directory, decode_activity, decode_directory
 from rollcall.settings import Settings
@@ -43,17 +42,19 @@ async def reconcile(
     plan: Plan | None = None,
     *,
     limits: Limits | None = None,
-    known: KnownFacts | None = None,
+    known: ExistingFacts | None = None,
     resume: bool = False,
 ) -> Checkpoint:
     """One run, as the command does it but for the warehouse."""
     async with opened(settings) as log, jira(settings, limits) as client:
         folder = Path(settings.log_url.removeprefix("sqlite://")).parent / "reconcile"
-        with lasting_memory(folder, "acme", resume=resume) as (memory, left):
+        with lasting_state(folder, "acme", resume=resume) as (state, left):
             plan = plan or Plan()
             plan = Plan(plan.wanted, plan.parts, left)
-            hands = Site("acme", settings, client, log, known or NothingKnown(), memory, LoggedProgress("acme"))
-            return await reconcile_site(hands, plan)
+            context = RunContext(
+                "acme", settings, client, log, known or NoExistingFacts(), state, LoggedProgress("acme")
+            )
+            return await read_site(context, plan)
 
 
 @asynccontextmanager

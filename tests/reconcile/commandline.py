@@ -14,12 +14,12 @@ from typing import Any
 import anyio.to_thread
 import typer
 
-from console.checks.command import check
-from console.reconciling.command import reconcile
-from console.reconciling.webhooks import app as webhook
-from console.report import app as report
-from console.up import up
-from simulator.rest.state import EMAIL, TOKEN
+from console.commands.maintenance import check
+from console.commands.reconciliation import reconcile
+from console.commands.report import app as report
+from console.commands.up import up
+from console.commands.webhook import app as webhook
+from simulator.rest.site import EMAIL, TOKEN
 
 from .site import SECRET
 

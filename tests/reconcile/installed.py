@@ -4,21 +4,20 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from console.opening import opened_log
-from console.reconciling.asked import Asked
-from console.reconciling.landing import Landing, landing
-from console.reconciling.one_site import Outcome, reconcile_one
-from ingest.translate import translate
-from reconcile.window import Wanted
+from ingest.handler import translate
+from reconcile.run import RunOptions, RunOutcome, run_site
+from reconcile.sink import Sink, open_sink
+from reconcile.window import WindowRequest
 from rollcall.eventlog import EventLog, Record
 from rollcall.records import encode
+from rollcall.runtime import opened_log
 from rollcall.settings import Settings
 from rollcall.topics import topics_of
 from rollcall.warehouse import Row
 from simulator.chance import share
 from simulator.hooks.delivery import Announcer, Delivery
 from simulator.life.stream import acts
-from simulator.rest.state import Site
+from simulator.rest.site import Site
 
 from .site import hurried
 
@@ -29,12 +28,12 @@ class Installed:
 
     settings: Settings
     log: EventLog
-    found: Landing
+    found: Sink
 
-    async def reconcile(self, asked: Asked | None = None) -> Outcome:
-        asked = asked or Asked(Wanted())
+    async def reconcile(self, asked: RunOptions | None = None) -> RunOutcome:
+        asked = asked or RunOptions(WindowRequest())
         log = None if asked.dry_run else self.log
-        return await reconcile_one(self.settings, "acme", asked, log, self.found, hurried())
+        return await run_site(self.settings, "acme", asked, log, self.found, hurried())
 
     async def query(self, sql: str) -> list[Row]:
         assert self.found.reader
@@ -58,7 +57,7 @@ class Installed:
 
 @asynccontextmanager
 async def installed(settings: Settings) -> AsyncIterator[Installed]:
-    async with opened_log(settings) as log, landing(settings, log) as found:
+    async with opened_log(settings) as log, open_sink(settings, log) as found:
         yield Installed(settings, log, found)
 
 

@@ -6,8 +6,8 @@ from functools import lru_cache
 from reconcile.window import Window
 from rollcall.records import Activity
 from simulator.config import SiteConfig
-from simulator.rest.state import Site
-from simulator.truth.record import Truth, truth
+from simulator.life.truth import Truth, truth
+from simulator.rest.site import Site
 
 
 def told(site: Site) -> dict[str, Truth]:

@@ -8,9 +8,8 @@ from unittest import mock
 
 import httpx
 
-from reconcile.client.connecting import connected
-from reconcile.client.jira import JiraClient, Limits
-from reconcile.client.patience import Patience
+from reconcile.client.jira_client import JiraClient, Limits, connected
+from reconcile.client.retry import Backoff
 from rollcall.settings import ReconcileSettings, SiteSettings
 
 TOKEN = "a-very-secret-token"
@@ -52,7 +51,7 @@ class Script:
 async def scripted(
     script: Script, site: SiteSettings = ACME, attempts: int = 6, wait_max: float = 3900.0
 ) -> AsyncIterator[JiraClient]:
-    limits = Limits(attempts=attempts, wait_max=wait_max, patience=Patience(jitter=lambda: 1.0))
+    limits = Limits(attempts=attempts, wait_max=wait_max, backoff=Backoff(jitter=lambda: 1.0))
     with mock.patch("asyncio.sleep", script.sleep):
         async with connected("acme", site, ReconcileSettings(), limits, httpx.MockTransport(script)) as client:
             yield client

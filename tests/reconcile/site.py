@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reconcile.client.jira import Limits
-from reconcile.client.patience import Patience
+from reconcile.client.jira_client import Limits
+from reconcile.client.retry import Backoff
 from rollcall.settings import Settings
 from simulator.config import SiteConfig
 from simulator.rest.faults import Faults
-from simulator.rest.state import EMAIL, TOKEN, Site
+from simulator.rest.site import EMAIL, TOKEN, Site
 from simulator.server import running
 
 NOW = 1_795_000_000_000
@@ -65,4 +65,4 @@ def settings_for(url: str, folder: Path, zone: str = "Europe/Berlin", **more: An
 
 def hurried(attempts: int = 12) -> Limits:
     """Limits whose pauses are counted in full and waited for in a two-hundredth."""
-    return Limits(attempts=attempts, patience=Patience(jitter=lambda: 1.0), pace=1 / 200)
+    return Limits(attempts=attempts, backoff=Backoff(jitter=lambda: 1.0), pace=1 / 200)

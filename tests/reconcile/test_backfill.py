@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from reconcile.run import Plan
-from reconcile.window import Wanted
+from reconcile.window import WindowRequest
 from simulator.config import DAY_MS
 
 from .backfilling import appended, reconcile
@@ -61,7 +61,7 @@ async def test_however_many_comments_a_search_embeds(tmp_path: Path, embedded: i
         settings = settings_for(jira.url, tmp_path)
         run = await reconcile(settings, Plan(parts=("activity",)))
         assert_equal((await appended(settings)).facts, jira.site, run.window)
-        asked = run.tally.requests["GET /issue/{issueIdOrKey}/comment"]
+        asked = run.stats.requests["GET /issue/{issueIdOrKey}/comment"]
         assert (asked == 0) == (embedded == 1000)
 
 
@@ -92,7 +92,7 @@ async def test_both_edges_of_a_window_to_the_millisecond(tmp_path: Path) -> None
             folder = tmp_path / str(first)
             folder.mkdir()
             settings = settings_for(jira.url, folder)
-            run = await reconcile(settings, Plan(Wanted(since=at(first), until=at(last)), ("activity",)))
+            run = await reconcile(settings, Plan(WindowRequest(since=at(first), until=at(last)), ("activity",)))
             assert (run.window.since, run.window.until) == (first, last)
             facts = (await appended(settings)).facts
             assert_equal(facts, jira.site, run.window)
@@ -104,7 +104,7 @@ async def test_both_edges_of_a_window_to_the_millisecond(tmp_path: Path) -> None
 async def test_the_default_window_is_whole_reporting_days(tmp_path: Path) -> None:
     async with jira_site(config(people=5, acts_per_day=0.5, hard_cases=False)) as jira:
         settings = settings_for(jira.url, tmp_path, "Asia/Kolkata")
-        run = await reconcile(settings, Plan(Wanted(days=3), ("activity",)))
+        run = await reconcile(settings, Plan(WindowRequest(days=3), ("activity",)))
         assert at(run.window.since).isoformat() == "2026-11-15T18:30:00+00:00"
         assert at(run.window.until) == at(NOW) - timedelta(minutes=5)
 
@@ -135,7 +135,7 @@ async def test_an_issue_that_vanishes_before_its_comments_are_read_is_a_counted_
 async def test_a_window_before_anything_happened_gives_nothing(tmp_path: Path) -> None:
     async with jira_site(config(people=5, acts_per_day=1.0, hard_cases=False)) as jira:
         settings = settings_for(jira.url, tmp_path)
-        wanted = Wanted(since=at(NOW - 90 * DAY_MS), until=at(NOW - 60 * DAY_MS))
+        wanted = WindowRequest(since=at(NOW - 90 * DAY_MS), until=at(NOW - 60 * DAY_MS))
         run = await reconcile(settings, Plan(wanted, ("activity",)))
         assert known_to_rest(jira.site, run.window) == {}
         assert (await appended(settings)).facts == {}

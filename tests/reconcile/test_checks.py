@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from console.checks.finding import Finding
-from console.reconciling.checks import jira_findings
-from console.reconciling.checks.hook import hook_findings
-from reconcile.client.errors import JiraRefusedError, NotThereError
-from reconcile.webhooks import EVENTS, list_webhooks, register_webhook, remove_webhook
+from console.checks.jira_site import jira_findings, webhook_findings
+from reconcile.admin_webhooks import list_webhooks, register_webhook, remove_webhook
+from reconcile.client.jira_errors import JiraRefusedError, NotThereError
+from rollcall.jira.events import REGISTERED
 from rollcall.settings import Settings
-from simulator.rest.state import SCOPED_TOKEN
+from simulator.rest.site import SCOPED_TOKEN
 
 from .backfilling import jira as asking
 from .commandline import command, write_config
@@ -30,7 +30,7 @@ async def findings(settings: Settings) -> dict[str, Finding]:
 
 
 def registered(jira: JiraSite, **changed: object) -> None:
-    wanted = {"name": "Rollcall", "url": HERE, "events": list(EVENTS), "secret": SECRET}
+    wanted = {"name": "Rollcall", "url": HERE, "events": list(REGISTERED), "secret": SECRET}
     jira.site.registry.add(**{**wanted, **changed})  # type: ignore[arg-type]  # values of many types
 
 
@@ -74,10 +74,10 @@ async def test_nothing_is_set_up_yet(tmp_path: Path) -> None:
     ],
 )
 async def test_a_webhook_that_is_not_right(changed: dict[str, object], says: str) -> None:
-    right = {"self": "https://x/rest/webhooks/1.0/webhook/7", "url": HERE, "events": list(EVENTS), "isSigned": True}
+    right = {"self": "https://x/rest/webhooks/1.0/webhook/7", "url": HERE, "events": list(REGISTERED), "isSigned": True}
     settings = Settings.model_validate({"sites": {"acme": ACME}})
     async with scripted(Script([page([{**right, **changed}])])) as client:
-        (finding,) = [finding async for finding in hook_findings(settings, "acme", client)]
+        (finding,) = [finding async for finding in webhook_findings(settings, "acme", client)]
     assert not finding.ok
     assert says in finding.found
     assert finding.remedy
@@ -122,7 +122,7 @@ async def test_register_list_and_remove(tmp_path: Path) -> None:
             (listed,) = await list_webhooks(client)
             assert (listed.id, listed.url, listed.is_signed) == (made.id, HERE, True)
             assert jira.site.registry.webhooks[1].secret == SECRET
-            assert set(listed.events) == set(EVENTS)
+            assert set(listed.events) == set(REGISTERED)
             await remove_webhook(client, made.id)
             assert await list_webhooks(client) == []
             with pytest.raises(NotThereError):

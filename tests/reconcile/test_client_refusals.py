@@ -6,9 +6,9 @@ import httpx
 import pytest
 
 from reconcile.client.endpoints import COMMENTS, MYSELF, SEARCH
-from reconcile.client.errors import JiraRefusedError, NotThereError
-from reconcile.shapes.issues import SearchPage
-from reconcile.shapes.site import Myself
+from reconcile.client.jira_errors import JiraRefusedError, NotThereError
+from reconcile.responses.issues import SearchPage
+from reconcile.responses.membership import Myself
 from rollcall.errors import SettingsError
 
 from .scripted import ACME, TOKEN, Script, page, scripted

@@ -7,9 +7,9 @@ import httpx
 import pytest
 
 from reconcile.client.endpoints import MYSELF, REGISTER_WEBHOOK
-from reconcile.client.errors import JiraUnavailableError
-from reconcile.client.patience import Patience, asked_for
-from reconcile.shapes.site import Myself
+from reconcile.client.jira_errors import JiraUnavailableError
+from reconcile.client.retry import Backoff, retry_after
+from reconcile.responses.membership import Myself
 
 from .scripted import Script, page, scripted
 
@@ -49,9 +49,9 @@ async def test_what_is_asked_again_and_when(refusal: httpx.Response | Exception,
     async with scripted(script) as jira:
         assert (await jira.read(Myself, MYSELF)).time_zone == "UTC"
     assert script.waited == [waits]
-    assert jira.tally.waits == {reason: 1}
-    assert jira.tally.wait_seconds == {reason: waits}
-    assert jira.tally.requests == {"GET /myself": 2}
+    assert jira.stats.waits == {reason: 1}
+    assert jira.stats.wait_seconds == {reason: waits}
+    assert jira.stats.requests == {"GET /myself": 2}
 
 
 async def test_a_date_in_retry_after() -> None:
@@ -86,7 +86,7 @@ async def test_pauses_double_up_to_the_limit_and_then_it_gives_up() -> None:
             await jira.ask(MYSELF)
     assert script.waited == [2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0]
     assert len(script.asked) == 8
-    assert jira.tally.waits == {"http-503": 7}
+    assert jira.stats.waits == {"http-503": 7}
 
 
 async def test_a_retry_after_that_does_not_help_grows_too() -> None:
@@ -98,13 +98,13 @@ async def test_a_retry_after_that_does_not_help_grows_too() -> None:
 
 
 def test_jitter_stays_between_and_never_below_what_jira_asked_for() -> None:
-    patience = Patience()
-    assert {round(patience.pause(1, 0.0) / 2, 3) for _ in range(200)} <= {n / 1000 for n in range(700, 1301)}
-    assert all(10.0 <= patience.pause(1, 10.0) <= 13.0 for _ in range(200))
+    backoff = Backoff()
+    assert {round(backoff.pause(1, 0.0) / 2, 3) for _ in range(200)} <= {n / 1000 for n in range(700, 1301)}
+    assert all(10.0 <= backoff.pause(1, 10.0) <= 13.0 for _ in range(200))
 
 
 def test_a_reason_that_is_no_word_is_not_repeated() -> None:
-    assert asked_for(429, {"ratelimit-reason": "x\x1b[31m evil"}).reason == "http-429"
+    assert retry_after(429, {"ratelimit-reason": "x\x1b[31m evil"}).reason == "http-429"
 
 
 @pytest.mark.parametrize("failure", [html(503), html(500), httpx.ReadTimeout("slow")])

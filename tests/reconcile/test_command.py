@@ -12,13 +12,13 @@ import httpx
 import pytest
 import typer
 
-from console.reconciling.asked import asked
-from ingest.translate import translate
+from console.commands.reconciliation import run_options
+from ingest.handler import translate
 from reconcile.window import Window
 from simulator.config import SiteConfig
 from simulator.hooks.delivery import Announcer, Delivery
 from simulator.life.stream import acts
-from simulator.rest.state import TOKEN
+from simulator.rest.site import TOKEN
 
 from .commandline import command, free_port, process, start, write_config
 from .installed import seven_of_ten
@@ -111,7 +111,7 @@ MISFITS: list[dict[str, Any]] = [
 def test_options_that_do_not_fit_together(options: dict[str, Any]) -> None:
     wanted = {"days": None, "since": None, "until": None, "only": None, "dry_run": False, "resume": False}
     with pytest.raises(typer.BadParameter):
-        asked(**{**wanted, **options})
+        run_options(**{**wanted, **options})
 
 
 async def test_beside_up_while_webhooks_pour_in(tmp_path: Path) -> None:

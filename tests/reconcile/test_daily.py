@@ -12,12 +12,12 @@ import pytest
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
-from console.reconciling import daily, one_site
-from console.reconciling.asked import Asked, Only
-from console.up import run_everything
-from reconcile.window import Wanted
+from console.commands.up import run_everything
+from reconcile import run, schedule
+from reconcile.run import Only, RunOptions
+from reconcile.window import WindowRequest
 from rollcall.settings import Settings
-from simulator.rest.state import TOKEN
+from simulator.rest.site import TOKEN
 
 from .commandline import free_port, process, write_config
 from .installed import installed
@@ -33,7 +33,7 @@ MYSELF = "GET /rest/api/3/myself"
 DOWN = [500] * 500
 
 
-class Watched(daily.DailyRuns):
+class Watched(schedule.Schedule):
     """The runs of the `up` that started last."""
 
     current: "Watched"
@@ -54,8 +54,8 @@ class Watched(daily.DailyRuns):
 
 @pytest.fixture(autouse=True)
 def _look_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(daily, "_LOOK_SECONDS", 0.05)
-    monkeypatch.setattr("console.up.DailyRuns", Watched)
+    monkeypatch.setattr(schedule, "_LOOK_SECONDS", 0.05)
+    monkeypatch.setattr("console.commands.up.Schedule", Watched)
 
 
 def settings(jira: JiraSite, folder: Path) -> Settings:
@@ -112,8 +112,8 @@ async def test_a_directory_alone_is_no_run(tmp_path: Path) -> None:
     async with jira_site(SITE) as jira:
         given = settings(jira, tmp_path)
         async with installed(given) as rollcall:
-            await rollcall.reconcile(Asked(Wanted(), only=Only.DIRECTORY))
-            await rollcall.reconcile(Asked(Wanted(days=3)))
+            await rollcall.reconcile(RunOptions(WindowRequest(), only=Only.DIRECTORY))
+            await rollcall.reconcile(RunOptions(WindowRequest(days=3)))
         jira.site.requests.clear()
         await read_once(given, jira)
         assert jira.site.requests[MYSELF] == 1
@@ -154,7 +154,7 @@ async def test_what_failed_is_tried_again_after_a_pause(
             await quiet(runs)
             assert jira.site.requests[MYSELF] == 1
             jira.faults()
-            monkeypatch.setattr(daily, "_AFTER_A_FAILURE", timedelta(0))
+            monkeypatch.setattr(schedule, "_AFTER_A_FAILURE", timedelta(0))
             await comes(lambda: jira.site.requests[down] > 2)
             await quiet(runs)
         assert jira.site.requests[MYSELF] == 2
@@ -179,7 +179,7 @@ async def commanded(given: Settings, folder: Path) -> int:
 
 
 async def test_without_a_folder_this_process_remembers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (daily, one_site):
+    for module in (schedule, run):
         monkeypatch.setattr(module, "state_folder", lambda _: None)
     async with jira_site(SITE, permissions=["BROWSE_PROJECTS"]) as jira:
         await read_once(settings(jira, tmp_path), jira)
@@ -216,7 +216,7 @@ async def test_what_nobody_foresaw_is_told_and_tried_again(
     async with jira_site(SITE) as jira:
         given = settings(jira, tmp_path)
         with capture_logs() as lines, monkeypatch.context() as fault:
-            fault.setattr(daily, "reconcile_one", failing)
+            fault.setattr(schedule, "run_site", failing)
             async with up(given) as runs:
                 await comes(lambda: bool(runs.texts))
                 await quiet(runs)
@@ -226,8 +226,8 @@ async def test_what_nobody_foresaw_is_told_and_tried_again(
                     "failed for 1 of 1 sites, tried again within the hour; the page and the log say why",
                 )
                 fault.undo()
-                monkeypatch.setattr(daily, "_LOOK_SECONDS", 0.05)
-                monkeypatch.setattr(daily, "_AFTER_A_FAILURE", timedelta(0))
+                monkeypatch.setattr(schedule, "_LOOK_SECONDS", 0.05)
+                monkeypatch.setattr(schedule, "_AFTER_A_FAILURE", timedelta(0))
                 await comes(lambda: not runs.texts and jira.site.requests[SEARCH] > 0)
                 await quiet(runs)
                 assert await ready(given) == (200, "ok")
@@ -244,7 +244,7 @@ async def test_a_look_that_fails_every_time_is_told_once(tmp_path: Path, monkeyp
         looks += 1
         raise OSError("the disk")
 
-    monkeypatch.setattr(daily, "read_last_run", failing)
+    monkeypatch.setattr(schedule, "read_last_run", failing)
     async with jira_site(SITE) as jira:
         with capture_logs() as lines:
             async with up(settings(jira, tmp_path)):
@@ -264,7 +264,7 @@ async def test_answers_that_no_decoder_reads_are_told_and_tried_again(
                 assert told in runs.texts[0]
                 assert (await ready(given))[0] == 200
                 asked = len(server.asked)
-                monkeypatch.setattr(daily, "_AFTER_A_FAILURE", timedelta(0))
+                monkeypatch.setattr(schedule, "_AFTER_A_FAILURE", timedelta(0))
                 await comes(lambda: len(server.asked) > asked)
         assert told in failures(lines)[0]
 
@@ -278,8 +278,8 @@ async def test_a_token_that_goes_while_it_runs_is_missed_until_it_is_back(
         given = settings(jira, tmp_path)
         acme = given.sites["acme"].model_copy(update={"api_token": SecretStr(""), "api_token_file": token})
         given = given.model_copy(update={"sites": {"acme": acme}})
-        monkeypatch.setattr(daily, "is_due", lambda *_: not token.exists() or jira.site.requests[SEARCH] == 0)
-        monkeypatch.setattr(daily, "_AFTER_A_FAILURE", timedelta(0))
+        monkeypatch.setattr(schedule, "is_due", lambda *_: not token.exists() or jira.site.requests[SEARCH] == 0)
+        monkeypatch.setattr(schedule, "_AFTER_A_FAILURE", timedelta(0))
         async with up(given) as runs:
             await comes(lambda: jira.site.requests[SEARCH] > 0)
             await quiet(runs)

@@ -5,15 +5,14 @@ from typing import Any
 
 import pytest
 
-from console.reconciling.asked import Asked, Only
-from reconcile.client.errors import JiraUnavailableError
-from reconcile.directory.project_roles import NOT_ALLOWED
-from reconcile.known import NothingKnown
-from reconcile.run import Plan
-from reconcile.window import Wanted
+from reconcile.client.jira_errors import JiraUnavailableError
+from reconcile.directory.roles import NOT_ALLOWED
+from reconcile.publisher import NoExistingFacts
+from reconcile.run import Only, Plan, RunOptions
+from reconcile.window import WindowRequest
 from rollcall.errors import WarehouseUnavailableError
 from rollcall.records import License, Role, Seats, SnapshotComplete, User
-from simulator.truth.directory import directory_truth
+from simulator.company.directory import directory_truth
 
 from .backfilling import Appended, appended, reconcile
 from .installed import Installed, installed
@@ -23,7 +22,7 @@ pytestmark = pytest.mark.anyio
 
 SITE = config(people=60, acts_per_day=0.5, hard_cases=False)
 PEOPLE = Plan(parts=("directory",))
-ONLY = Asked(Wanted(), only=Only.DIRECTORY)
+ONLY = RunOptions(WindowRequest(), only=Only.DIRECTORY)
 
 
 def truth(jira: JiraSite, kind: str) -> list[dict[str, Any]]:
@@ -68,7 +67,7 @@ async def test_users_licenses_seats_and_roles_equal_the_truth(tmp_path: Path) ->
         assert {row.snapshot_id for row in found.rows} == {last.snapshot_id}
         # Each group was asked once, whatever named it.
         pages = sum(-(-max(1, active) // 50) for active in group_sizes(jira, users).values())
-        assert run.tally.requests["GET /group/member"] <= pages
+        assert run.stats.requests["GET /group/member"] <= pages
 
 
 def group_sizes(jira: JiraSite, users: dict[str, Any]) -> dict[str, int]:
@@ -103,7 +102,7 @@ async def test_project_roles_can_be_left_out_and_large_groups_are_not_spread(tmp
         (tmp_path / "a").mkdir()
         (tmp_path / "b").mkdir()
         without = await reconcile(settings_for(jira.url, tmp_path / "a", reconcile={"project_roles": False}), PEOPLE)
-        assert not [name for name in without.tally.requests if "/project/" in name]
+        assert not [name for name in without.stats.requests if "/project/" in name]
         small = settings_for(jira.url, tmp_path / "b", reconcile={"project_role_group_limit": 20})
         run = await reconcile(small, PEOPLE)
         assert run.found.skipped["project roles of large groups (project_role_group_limit)"] > 0
@@ -158,7 +157,7 @@ async def test_licenses_that_may_not_be_read_any_more_are_not_reported_as_gone(t
         assert await views(rollcall) == whole
 
 
-class Unreachable(NothingKnown):
+class Unreachable(NoExistingFacts):
     """A warehouse that went away."""
 
     async def has_licenses(self, site: str) -> bool:
@@ -182,7 +181,7 @@ async def test_a_directory_out_of_reach_does_not_keep_the_activity_back_and_is_r
         assert await rollcall.query("SELECT count() AS n FROM directory_snapshots") == [{"n": 0}]
         jira.faults()
         before = jira.site.requests["POST /rest/api/3/search/jql"]
-        outcome = await rollcall.reconcile(Asked(Wanted(), resume=True))
+        outcome = await rollcall.reconcile(RunOptions(WindowRequest(), resume=True))
         assert outcome.complete
         assert jira.site.requests["POST /rest/api/3/search/jql"] == before
         assert await rollcall.query("SELECT count() AS n FROM directory_snapshots") == [{"n": 1}]

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from console.reconciling.due import is_due, last_turn
+from reconcile.schedule import is_due, last_due
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -27,7 +27,7 @@ def utc(text: str) -> datetime:
     ],
 )
 def test_the_latest_turn(now: str, turn: str) -> None:
-    assert last_turn(utc(now), "02:30", BERLIN).astimezone(UTC) == utc(turn)
+    assert last_due(utc(now), "02:30", BERLIN).astimezone(UTC) == utc(turn)
 
 
 def test_due_at_once_when_there_never_was_a_run() -> None:

@@ -7,15 +7,15 @@ from typing import Any
 import httpx
 import pytest
 
-from console.reconciling.checks.access import access_findings
+from console.checks.jira_site import access_findings
 from reconcile.client import endpoints
-from reconcile.client.connecting import connected
 from reconcile.client.endpoints import IN_OPENAPI_FILE, Endpoint
-from reconcile.known import NothingKnown
+from reconcile.client.jira_client import connected
 from reconcile.progress import LoggedProgress
-from reconcile.resume.memory import passing_memory
-from reconcile.run import Plan, Site, reconcile_site
-from reconcile.shapes.site import Myself
+from reconcile.publisher import NoExistingFacts
+from reconcile.responses.membership import Myself
+from reconcile.run import Plan, RunContext, read_site
+from reconcile.state.run_state import temporary_state
 
 from .site import config, hurried, jira_site, settings_for
 
@@ -69,9 +69,9 @@ async def test_every_request_of_a_run_uses_documented_parameters(tmp_path: Path)
         settings = settings_for(jira.url, tmp_path)
         acme = settings.sites["acme"]
         async with connected("acme", acme, settings.reconcile, hurried(), watching) as client:
-            with passing_memory() as memory:
-                hands = Site("acme", settings, client, None, NothingKnown(), memory, LoggedProgress("acme"))
-                await reconcile_site(hands, Plan())
+            with temporary_state() as state:
+                context = RunContext("acme", settings, client, None, NoExistingFacts(), state, LoggedProgress("acme"))
+                await read_site(context, Plan())
             assert [finding.ok async for finding in access_findings("acme", client, Myself())]
     for request in watching.seen:
         spec = described(request)

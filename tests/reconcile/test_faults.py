@@ -24,6 +24,6 @@ async def test_two_percent_503_and_a_tight_burst_limit(tmp_path: Path) -> None:
         assert statuses[429] > 5
         assert statuses[503] > 0
         # Every refusal was a wait, and every request of ours is in the tally.
-        assert run.tally.waits.total() == statuses[429] + statuses[503]
-        assert run.tally.requests.total() == jira.requests
+        assert run.stats.waits.total() == statuses[429] + statuses[503]
+        assert run.stats.requests.total() == jira.requests
         assert run.missing == []

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from reconcile.resume.last_run import LastRun, keep_last_run, last_run_of, read_last_run
 from reconcile.run import Plan
-from reconcile.window import Wanted
+from reconcile.state.checkpoint import LastRun, keep_last_run, last_run_of, read_last_run
+from reconcile.window import WindowRequest
 
 from .backfilling import reconcile
 from .site import config, jira_site, settings_for
@@ -21,12 +21,12 @@ LONG_AGO, LATELY = datetime(2026, 10, 1, tzinfo=UTC), datetime(2026, 11, 18, tzi
     ("plan", "counts"),
     [
         (Plan(), True),
-        (Plan(Wanted(days=30)), True),
-        (Plan(Wanted(days=31)), True),
-        (Plan(Wanted(since=LONG_AGO)), True),
-        (Plan(Wanted(days=29)), False),
-        (Plan(Wanted(since=LATELY)), False),
-        (Plan(Wanted(since=LONG_AGO, until=LATELY)), False),
+        (Plan(WindowRequest(days=30)), True),
+        (Plan(WindowRequest(days=31)), True),
+        (Plan(WindowRequest(since=LONG_AGO)), True),
+        (Plan(WindowRequest(days=29)), False),
+        (Plan(WindowRequest(since=LATELY)), False),
+        (Plan(WindowRequest(since=LONG_AGO, until=LATELY)), False),
         (Plan(parts=("activity",)), False),
         (Plan(parts=("directory",)), False),
     ],

@@ -9,14 +9,11 @@ import httpx
 import pytest
 
 from reconcile.backfill.activity import backfill
-from reconcile.backfill.work import Work
-from reconcile.facts.maker import Maker
-from reconcile.known import NothingKnown
-from reconcile.outbox import Outbox
+from reconcile.backfill.context import BackfillContext, WindowFacts
 from reconcile.progress import LoggedProgress
-from reconcile.resume.checkpoint import Checkpoint
-from reconcile.resume.memory import Memory
-from reconcile.resume.spool import Spool
+from reconcile.publisher import FactPublisher, NoExistingFacts
+from reconcile.state.checkpoint import Checkpoint
+from reconcile.state.run_state import RunState, Spool
 from reconcile.window import Window
 from rollcall.topics import topics_of
 
@@ -89,12 +86,12 @@ async def peak(folder: Path, issues: int) -> int:
     script.asked = Forgetful()
     spool = Spool(folder / "spool")
     async with scripted(script) as jira, opened(settings) as log:
-        outbox = Outbox(log, topics_of(settings).activity.name, "acme", NothingKnown(), run.found)
-        maker, memory = Maker("acme", window, NOW), Memory(spool, folder / "acme.json")
+        publisher = FactPublisher(log, topics_of(settings).activity.name, "acme", NoExistingFacts(), run.found)
+        maker, state = WindowFacts("acme", window, NOW), RunState(spool, folder / "acme.json")
         tracemalloc.start()
         try:
-            work = Work(jira, maker, outbox, memory, run, LoggedProgress("acme"), 0)
-            await backfill(work, NOW, "UTC")
+            context = BackfillContext(jira, maker, publisher, state, run, LoggedProgress("acme"), 0)
+            await backfill(context, NOW, "UTC")
             most = tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()

@@ -7,15 +7,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from reconcile.client.connecting import connected
 from reconcile.client.endpoints import MYSELF, REGISTER_WEBHOOK
-from reconcile.client.errors import JiraRefusedError, JiraUnavailableError
-from reconcile.client.jira import JiraClient
-from reconcile.client.paging import next_since
-from reconcile.client.patience import asked_for
-from reconcile.shapes.each import each
-from reconcile.shapes.people import PERSON
-from reconcile.shapes.site import Myself
+from reconcile.client.jira_client import JiraClient, connected
+from reconcile.client.jira_errors import JiraRefusedError, JiraUnavailableError
+from reconcile.client.paging import decoded_elements, next_since
+from reconcile.client.retry import retry_after
+from reconcile.responses.membership import PERSON, Myself
 from rollcall.errors import SettingsError
 from rollcall.settings import ReconcileSettings, SiteSettings
 
@@ -39,7 +36,7 @@ async def asking(*answers: bytes) -> AsyncIterator[tuple[JiraClient, Server]]:
 async def test_what_cannot_be_unpacked_is_asked_for_again(bad: bytes) -> None:
     async with asking(bad, bad, GOOD) as (jira, server):
         assert (await jira.read(Myself, MYSELF)).time_zone == "UTC"
-        assert (len(server.asked), jira.tally.waits["connection"]) == (3, 2)
+        assert (len(server.asked), jira.stats.waits["connection"]) == (3, 2)
 
 
 async def test_what_can_never_be_unpacked_is_given_up() -> None:
@@ -69,12 +66,12 @@ def test_an_element_nested_too_deep_costs_only_itself() -> None:
     unreadable: list[int] = []
     good, deep = b'{"accountId": "anna"}', b'{"x": ' + b"[" * 3000 + b"]" * 3000 + b"}"
     elements = [msgspec.Raw(deep), msgspec.Raw(good)]
-    assert [one.known_id for one in each(PERSON, elements, lambda: unreadable.append(1))] == ["anna"]
+    assert [one.known_id for one in decoded_elements(PERSON, elements, lambda: unreadable.append(1))] == ["anna"]
     assert len(unreadable) == 1
 
 
 def test_figures_that_are_none() -> None:
-    assert asked_for(429, {"retry-after": "²"}).seconds == 0
+    assert retry_after(429, {"retry-after": "²"}).seconds == 0
     assert next_since("https://acme.example/?since=" + "9" * 5000) is None
     assert next_since("https://acme.example/?since=1795000000000") == 1_795_000_000_000
 

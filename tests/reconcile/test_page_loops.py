@@ -9,16 +9,13 @@ import httpx
 import pytest
 
 from reconcile.backfill.activity import backfill
-from reconcile.backfill.work import Work
-from reconcile.client.errors import PagingError
-from reconcile.client.jira import JiraClient
-from reconcile.facts.maker import Maker
-from reconcile.known import NothingKnown
-from reconcile.outbox import Outbox
+from reconcile.backfill.context import BackfillContext, WindowFacts
+from reconcile.client.jira_client import JiraClient
+from reconcile.client.jira_errors import PagingError
 from reconcile.progress import LoggedProgress
-from reconcile.resume.checkpoint import Checkpoint
-from reconcile.resume.memory import Memory
-from reconcile.resume.spool import Spool
+from reconcile.publisher import FactPublisher, NoExistingFacts
+from reconcile.state.checkpoint import Checkpoint
+from reconcile.state.run_state import RunState, Spool
 from reconcile.window import Window
 
 from .scripted import Script, page, scripted
@@ -30,11 +27,13 @@ WINDOW = Window(NOW - 86_400_000, NOW)
 
 
 @contextmanager
-def work(jira: JiraClient, folder: Path) -> Iterator[Work]:
+def work(jira: JiraClient, folder: Path) -> Iterator[BackfillContext]:
     run = Checkpoint(site="acme", run_id="1", started_at=NOW, window=WINDOW, parts=["activity"])
     spool = Spool(folder / "spool")
-    outbox = Outbox(None, "t", "acme", NothingKnown(), run.found)
-    yield Work(jira, Maker("acme", WINDOW, NOW), outbox, Memory(spool, None), run, LoggedProgress("acme"), 0)
+    publisher = FactPublisher(None, "t", "acme", NoExistingFacts(), run.found)
+    yield BackfillContext(
+        jira, WindowFacts("acme", WINDOW, NOW), publisher, RunState(spool, None), run, LoggedProgress("acme"), 0
+    )
     spool.close()
 
 
@@ -58,7 +57,7 @@ def answers(**changed: Any) -> Script:
     return script
 
 
-async def run(script: Script, folder: Path) -> Work:
+async def run(script: Script, folder: Path) -> BackfillContext:
     async with scripted(script) as jira:
         with work(jira, folder) as hands:
             await backfill(hands, NOW, "UTC")

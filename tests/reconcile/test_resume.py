@@ -8,11 +8,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from reconcile.client.errors import JiraUnavailableError
-from reconcile.resume.checkpoint import Checkpoint, CheckpointError, read_checkpoint
-from reconcile.resume.lock import AlreadyRunningError
-from reconcile.resume.memory import lasting_memory
+from reconcile.client.jira_errors import JiraUnavailableError
 from reconcile.run import Plan
+from reconcile.state.checkpoint import Checkpoint, CheckpointError, read_checkpoint
+from reconcile.state.run_state import AlreadyRunningError, lasting_state
 
 from .backfilling import appended, reconcile
 from .oracle import assert_equal
@@ -43,7 +42,7 @@ async def test_killed_at_ten_random_points_and_resumed(tmp_path: Path) -> None:
         (tmp_path / "whole").mkdir()
         full = await reconcile(whole, Plan(parts=("activity",)))
         wanted = (await appended(whole)).facts
-        cost = full.tally.requests.total()
+        cost = full.stats.requests.total()
         assert jira.requests == cost
 
         folder = tmp_path / "killed"
@@ -96,9 +95,9 @@ async def test_cut_off_anywhere_the_resumed_run_asks_less_than_a_new_one(tmp_pat
             jira.faults()
             resumed = await reconcile(settings, resume=True)
             assert_equal((await appended(settings)).facts, jira.site, resumed.window)
-            assert jira.requests - cut < full.tally.requests.total(), endpoint
+            assert jira.requests - cut < full.stats.requests.total(), endpoint
             # What the interrupted life asked after its last checkpoint is counted nowhere.
-            assert 0 <= jira.requests - begun - resumed.tally.requests.total() <= 8, endpoint
+            assert 0 <= jira.requests - begun - resumed.stats.requests.total() <= 8, endpoint
 
 
 async def test_a_search_that_jira_no_longer_knows_begins_anew(tmp_path: Path) -> None:
@@ -115,12 +114,12 @@ async def test_a_search_that_jira_no_longer_knows_begins_anew(tmp_path: Path) ->
 async def test_a_second_run_says_who_is_at_it(tmp_path: Path) -> None:
     folder = tmp_path / "reconcile"
     with (
-        lasting_memory(folder, "acme", resume=False),
+        lasting_state(folder, "acme", resume=False),
         pytest.raises(AlreadyRunningError, match="another reconcile is under way"),
-        lasting_memory(folder, "acme", resume=False),
+        lasting_state(folder, "acme", resume=False),
     ):
         raise AssertionError("not reached")
-    with lasting_memory(folder, "acme", resume=False), lasting_memory(folder, "other", resume=False):
+    with lasting_state(folder, "acme", resume=False), lasting_state(folder, "other", resume=False):
         pass
 
 

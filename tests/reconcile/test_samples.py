@@ -8,29 +8,35 @@ import httpx
 import msgspec
 import pytest
 
+from reconcile.backfill.activity import creation, issue_ref
+from reconcile.backfill.changelogs import history_facts
+from reconcile.backfill.context import WindowFacts, entry_facts
 from reconcile.client.endpoints import MYSELF
-from reconcile.client.jira import decoded
-from reconcile.client.patience import asked_for
-from reconcile.client.refusal import jiras_words
-from reconcile.directory.users import all_users
-from reconcile.facts.entries import entry_facts
-from reconcile.facts.histories import told_by
-from reconcile.facts.issues import creation, place_of
-from reconcile.facts.maker import Maker, Place
-from reconcile.shapes.changelogs import HISTORY, ChangelogPage
-from reconcile.shapes.each import each
-from reconcile.shapes.entries import COMMENT, WORKLOG, Comments, WorklogFeed
-from reconcile.shapes.issues import ISSUE, SearchPage
-from reconcile.shapes.people import PERSON
-from reconcile.shapes.products import ApplicationRole, GroupPage, MemberPage, NamedProject
+from reconcile.client.jira_client import decoded
+from reconcile.client.jira_errors import jira_message
+from reconcile.client.paging import decoded_elements
+from reconcile.client.retry import retry_after
+from reconcile.directory.snapshot import all_users
+from reconcile.responses.issues import (
+    COMMENT,
+    HISTORY,
+    ISSUE,
+    WORKLOG,
+    ChangelogPage,
+    Comments,
+    SearchPage,
+    WorklogFeed,
+)
+from reconcile.responses.membership import PERSON, ApplicationRole, GroupPage, MemberPage, NamedProject
 from reconcile.window import Window
-from rollcall.jira_time import EARLIEST_MS, LATEST_MS, parse_jira_time
+from rollcall.facts import IssueRef
+from rollcall.jira.times import EARLIEST_MS, LATEST_MS, parse_jira_time
 
 from .scripted import Script, page, scripted
 
 SAMPLES = Path(__file__).parent / "samples"
-MAKER = Maker("acme", Window(EARLIEST_MS, LATEST_MS), 1_795_000_000_000)
-HERE = Place(1, "ACME-1", "ACME")
+MAKER = WindowFacts("acme", Window(EARLIEST_MS, LATEST_MS), 1_795_000_000_000)
+HERE = IssueRef(1, "ACME-1", "ACME")
 
 
 def sample(name: str) -> bytes:
@@ -66,7 +72,7 @@ def test_documented_answers_decode(name: str, shape: Any, count: Any) -> None:
 def test_captured_changelogs_become_one_fact_each_at_their_own_time() -> None:
     name = "devlake-issue-changelogs.json"
     for raw, origin in zip(elements(name), json.loads(sample(name)), strict=True):
-        told = told_by(MAKER, HISTORY.decode(raw), HERE)
+        told = history_facts(MAKER, HISTORY.decode(raw), HERE)
         first = told.facts[0]
         assert first.event_key == f"history:{origin['id']}"
         assert first.occurred_at == parse_jira_time(origin["created"])
@@ -76,14 +82,16 @@ def test_captured_changelogs_become_one_fact_each_at_their_own_time() -> None:
 
 
 def test_edge_cases_of_changelogs_do_no_harm() -> None:
-    histories = list(each(HISTORY, elements("devlake-issue-changelogs-edge-cases.json"), never))
-    assert [told_by(MAKER, history, HERE).facts[0].family for history in histories] == ["history"] * 4
+    histories = list(decoded_elements(HISTORY, elements("devlake-issue-changelogs-edge-cases.json"), never))
+    assert [history_facts(MAKER, history, HERE).facts[0].family for history in histories] == ["history"] * 4
 
 
 def test_documented_bulk_changelogs_with_epoch_seconds() -> None:
     page = decoded(ChangelogPage, MYSELF, sample("dichovsky-POST-changelog-bulkfetch.json"))
     raw = [history for issue in page.issue_change_logs for history in issue.change_histories]
-    facts = [fact for history in each(HISTORY, raw, never) for fact in told_by(MAKER, history, HERE).facts]
+    facts = [
+        fact for history in decoded_elements(HISTORY, raw, never) for fact in history_facts(MAKER, history, HERE).facts
+    ]
     assert facts[0].event_key == "history:10001"
     assert facts[0].occurred_at == 1_492_070_429_000
 
@@ -102,19 +110,19 @@ def test_captured_issues_and_their_comments() -> None:
     name = "devlake-issues-cut.json"
     for raw, origin in zip(elements(name), json.loads(sample(name)), strict=True):
         issue = ISSUE.decode(raw)
-        place = place_of(issue)
+        place = issue_ref(issue)
         assert (str(place.issue_id), place.issue_key) == (origin["id"], origin["key"])
         fact = creation(MAKER, issue, place)
         assert fact
         assert fact.occurred_at == parse_jira_time(origin["fields"]["created"])
         assert issue.fields.comment
         assert issue.fields.comment.total == origin["fields"]["comment"]["total"]
-        for comment in each(COMMENT, issue.fields.comment.comments, never):
+        for comment in decoded_elements(COMMENT, issue.fields.comment.comments, never):
             assert next(entry_facts(MAKER, "comment", comment, place)).action == "created"
 
 
 def test_captured_users_keep_their_types() -> None:
-    people = list(each(PERSON, elements("devlake-users.json"), never))
+    people = list(decoded_elements(PERSON, elements("devlake-users.json"), never))
     assert {person.known_type for person in people} >= {"atlassian", "app"}
     assert all(person.known_id for person in people)
 
@@ -140,9 +148,9 @@ async def test_documented_users() -> None:
 def test_captured_refusals(name: str, seconds: float, reason: str) -> None:
     head = sample(name).decode().partition("\n\n")[0].splitlines()[1:]
     headers = httpx.Headers([(line.partition(":")[0], line.partition(":")[2].strip()) for line in head if ":" in line])
-    assert asked_for(429, headers) == (seconds, reason)
+    assert retry_after(429, headers) == (seconds, reason)
 
 
 def test_captured_bodies_of_refusals_give_words_or_none() -> None:
-    assert jiras_words(sample("devlake-cloud-2022-body.html")) == ""
-    assert jiras_words(sample("raycast-cloud-2026-body.json")) != ""
+    assert jira_message(sample("devlake-cloud-2022-body.html")) == ""
+    assert jira_message(sample("raycast-cloud-2026-body.json")) != ""

@@ -6,13 +6,13 @@ import pytest
 from rich.console import Console
 from rich.progress import Progress as Bars
 
-from console.reconciling.showing import ShownProgress, shown_progress
+from console.output import ProgressBars, progress_bars
 from reconcile.progress import LoggedProgress
 
 
 def test_a_bar_a_step_moves_and_fills() -> None:
     with Bars(console=Console(file=io.StringIO())) as bars:
-        shown = ShownProgress(bars, "acme")
+        shown = ProgressBars(bars, "acme")
         shown.at("issues", 5, 10)
         shown.at("issues", 12, 10)
         shown.at("worklogs", 3)
@@ -23,11 +23,11 @@ def test_a_bar_a_step_moves_and_fills() -> None:
 
 
 def test_bars_are_for_terminals_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    with shown_progress("acme") as logged:
+    with progress_bars("acme") as logged:
         assert isinstance(logged, LoggedProgress)
     terminal = io.StringIO()
     monkeypatch.setattr(terminal, "isatty", lambda: True)
     monkeypatch.setattr("sys.stderr", terminal)
-    with shown_progress("acme") as shown:
-        assert isinstance(shown, ShownProgress)
+    with progress_bars("acme") as shown:
+        assert isinstance(shown, ProgressBars)
         shown.end("issues", 1)

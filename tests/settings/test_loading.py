@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from rollcall.errors import SettingsError
-from rollcall.settings import load_settings, split_address
+from rollcall.http.listener import split_address
+from rollcall.settings import load_settings
 
 GOOD = """
 listen = "127.0.0.1:9000"

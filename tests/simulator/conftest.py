@@ -7,7 +7,7 @@ import pytest
 
 from simulator import SiteConfig
 from simulator.rest.app import build_app
-from simulator.rest.state import EMAIL, TOKEN, Site
+from simulator.rest.site import EMAIL, TOKEN, Site
 
 NOW = 1_795_000_000_000
 """2026-11-18 in the late evening of UTC: a Wednesday."""

@@ -12,10 +12,9 @@ from msgspec.structs import replace
 from simulator import SiteConfig
 from simulator.hooks.delivery import Announcer, Delivery
 from simulator.life.act import Act
-from simulator.life.births import specials
+from simulator.life.birth import FIRST_ID, special_births
 from simulator.life.changes import attach
-from simulator.life.narrator import Narrator
-from simulator.life.numbering import FIRST
+from simulator.life.editor import IssueEditor
 from simulator.life.stream import acts
 
 from .shape import differences, without_custom_fields
@@ -94,19 +93,19 @@ def test_a_link_leads_to_the_issue_that_the_changelog_names(sent: Sent) -> None:
     for act, _delivery, body in sent["issuelink_created"]:
         key = next(item[5] for item in act.items if item[0] == "Link")
         other = body["issueLink"]["destinationIssueId"]
-        assert other == FIRST + int(str(key).rpartition("-")[2]) - 1, "keys count from the first id, see Site.issue"
+        assert other == FIRST_ID + int(str(key).rpartition("-")[2]) - 1, "keys count from the first id, see Site.issue"
         others.add(other - act.issue.id)
     assert len(others) > 10
     assert all(1 <= one <= 50 for one in others)
 
 
 def test_a_deleted_attachment_is_shown_as_it_was_made(config: SiteConfig) -> None:
-    birth = next(birth for birth in specials(config) if birth.script == "many_histories")
-    narrator = Narrator(config, birth, random.Random(1))
+    birth = next(birth for birth in special_births(config) if birth.script == "many_histories")
+    editor = IssueEditor(config, birth, random.Random(1))
     announcer = Announcer(config)
     told = []
     for turn in range(6):
-        act = narrator.change(birth.at + turn * 60_000, turn + 1, attach(narrator.issue, narrator.rng, ()))
+        act = editor.change(birth.at + turn * 60_000, turn + 1, attach(editor.issue, editor.rng, ()))
         told.append((act, [json.loads(one.body) for one in announcer.deliveries(act)][1]))
     names = [body["webhookEvent"].removeprefix("attachment_") for _act, body in told]
     assert names == ["created", "created", "created", "deleted", "created", "deleted"]
@@ -114,7 +113,7 @@ def test_a_deleted_attachment_is_shown_as_it_was_made(config: SiteConfig) -> Non
         assert told[gone][1]["attachment"] == told[made][1]["attachment"]
         assert told[gone][1]["attachment"]["author"]["accountId"] != announcer.bodies.people[gone + 1].account_id
         assert told[gone][1]["timestamp"] == told[gone][0].stamp
-    assert [family for family, _ in narrator.delete_issue(birth.at + 600_000, 1).victims] == ["attachment"] * 2
+    assert [family for family, _ in editor.delete_issue(birth.at + 600_000, 1).victims] == ["attachment"] * 2
 
 
 def test_changelog_items_have_the_keys_of_captures(sent: Sent) -> None:

@@ -7,20 +7,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator import SiteConfig
-from simulator.company.directory import Directory
-from simulator.company.groups import PRODUCTS
-from simulator.company.names import HOSTILE
-from simulator.company.people import AUTOMATION_ID, CALLER, roster
-from simulator.company.projects import projects
-from simulator.company.workdays import is_weekend, local_midnight, shift, works
+from simulator.clock import jira_time
+from simulator.company.directory import PRODUCTS, Directory
+from simulator.company.person import (
+    AUTOMATION_ID,
+    CALLER,
+    HOSTILE_NAMES,
+    is_weekend,
+    local_midnight,
+    roster,
+    working_hours,
+    works,
+)
+from simulator.company.project import projects
 from simulator.config import DAY_MS
-from simulator.jira_time import jira_time
-from simulator.truth.record import day_of, truth, user_days
+from simulator.life.truth import day_of, truth, user_days
 
 from .conftest import NOW
 from .walk import ms
 
-BIG = SiteConfig(seed=4, people=1_000, now_ms=NOW, hostile_names=len(HOSTILE))
+BIG = SiteConfig(seed=4, people=1_000, now_ms=NOW, hostile_names=len(HOSTILE_NAMES))
 
 
 def test_every_kind_of_account_is_there() -> None:
@@ -38,7 +44,7 @@ def test_every_kind_of_account_is_there() -> None:
     assert any(person.erased for person in people)
     assert any(person.left_day * DAY_MS < NOW and not person.erased for person in people)
     assert len({person.zone for person in people if person.account_type == "atlassian" and person.index}) == 7
-    assert {person.name for person in people} >= set(HOSTILE)
+    assert {person.name for person in people} >= set(HOSTILE_NAMES)
     assert all(person.email.endswith((".example", "@example.com")) for person in people)
 
 
@@ -74,7 +80,7 @@ def test_nobody_acts_after_leaving() -> None:
 @settings(deadline=None, max_examples=60)
 def test_people_work_in_their_own_daytime(index: int, day: int) -> None:
     person = roster(BIG)[index]
-    start, end = shift(person, day)
+    start, end = working_hours(person, day)
     assert end - start == int(person.hours * 3_600_000)
     assert day_of(person.zone, start) == day_of("UTC", day * DAY_MS)
     if works(BIG.seed, person, day):

@@ -9,8 +9,8 @@ import pytest
 
 from simulator import SiteConfig
 from simulator.config import DAY_MS
-from simulator.rest.state import Site
-from simulator.rest.throttle import Throttle
+from simulator.rest.faults import Throttle
+from simulator.rest.site import Site
 
 from .walk import V3, search_all
 
@@ -46,7 +46,7 @@ async def test_the_burst_limit_is_of_one_endpoint(client: httpx.AsyncClient) -> 
 
 def test_buckets_fill_again(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
-    monkeypatch.setattr("simulator.rest.throttle.time.monotonic", lambda: now)
+    monkeypatch.setattr("simulator.rest.faults.time.monotonic", lambda: now)
     throttle = Throttle()
     assert [throttle.take("GET /x", 2, 2) for _ in range(3)] == [True, True, False]
     now = 0.5

@@ -6,9 +6,8 @@ import anyio
 import pytest
 
 from simulator import SiteConfig
-from simulator.sender.hosts import Hosts
-from simulator.sender.rules import PRIMARY
-from simulator.sender.sender import Sender
+from simulator.hooks.host import PRIMARY, Hosts
+from simulator.hooks.sender import Sender
 from simulator.server import listen
 
 from .receiver import receiving

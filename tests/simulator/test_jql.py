@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from simulator.clock import jira_time
 from simulator.config import DAY_MS
-from simulator.jira_time import jira_time
-from simulator.rest.answer import JiraError
 from simulator.rest.index import Row
 from simulator.rest.jql import UNBOUNDED, Names, Query, parse
+from simulator.rest.response import JiraError
 
 from .conftest import NOW
 from .walk import V3, ms, search_all

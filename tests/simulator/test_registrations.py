@@ -11,12 +11,11 @@ import pytest
 from simulator import SiteConfig
 from simulator.clock import SiteClock
 from simulator.config import DAY_MS
-from simulator.hooks.delivery import Announcer
-from simulator.hooks.signature import signature
+from simulator.hooks.delivery import Announcer, signature
+from simulator.hooks.registry import EVENTS, Webhook
 from simulator.life.stream import acts
-from simulator.rest.filters import SECTION, lets_through
-from simulator.rest.registry import EVENTS, Webhook
-from simulator.rest.state import EMAIL, TOKEN, Site
+from simulator.rest.admin_webhooks import SECTION, passes_filter
+from simulator.rest.site import EMAIL, TOKEN, Site
 from simulator.server import running
 
 from .conftest import NOW
@@ -122,9 +121,9 @@ def test_times_in_a_filter_are_those_of_the_act(config: SiteConfig) -> None:
     young = Webhook(id=1, name="t", url="", events=[], filters={SECTION: "created >= -1d"})
     seen = set()
     for act in acts(config, None, config.now_ms):
-        through = lets_through(site, young, "jira:issue_updated", act.issue, act.at)
+        through = passes_filter(site, young, "jira:issue_updated", act.issue, act.at)
         assert through == (act.issue.created >= act.at - DAY_MS)
-        assert lets_through(site, young, "issuelink_created", act.issue, act.at), "links are not filtered"
+        assert passes_filter(site, young, "issuelink_created", act.issue, act.at), "links are not filtered"
         seen.add(through)
         if len(seen) == 2 and act.at > config.start_ms:
             break
@@ -134,9 +133,9 @@ def test_times_in_a_filter_are_those_of_the_act(config: SiteConfig) -> None:
 def test_an_unknown_project_is_nobodys(config: SiteConfig) -> None:
     site, act = Site(config), next(acts(config))
     hook = Webhook(id=1, name="t", url="", events=[], filters={SECTION: "project = NOPE"})
-    assert not lets_through(site, hook, "jira:issue_created", act.issue, act.at)
+    assert not passes_filter(site, hook, "jira:issue_created", act.issue, act.at)
     hook.filters = {SECTION: "project != NOPE"}
-    assert lets_through(site, hook, "jira:issue_created", act.issue, act.at)
+    assert passes_filter(site, hook, "jira:issue_created", act.issue, act.at)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from simulator import SiteConfig
 from simulator.config import DAY_MS, MINUTE_MS
 from simulator.life.stream import acts
-from simulator.rest.state import SCOPED_TOKEN, Site
+from simulator.rest.site import SCOPED_TOKEN, Site
 
 from .conftest import client_of
 from .walk import V3, ms, search_all

@@ -8,8 +8,8 @@ import httpx
 import pytest
 from jsonschema import Draft202012Validator
 
-from simulator.rest.endpoints import ENDPOINTS
-from simulator.rest.state import Site
+from simulator.rest.app import ENDPOINTS
+from simulator.rest.site import Site
 
 from .walk import V3
 

@@ -11,13 +11,10 @@ import anyio
 import pytest
 
 from simulator import SiteConfig
-from simulator.hooks.delivery import Announcer, Delivery
-from simulator.hooks.signature import headers, signature
+from simulator.hooks.delivery import Announcer, Delivery, DeliveryStats, headers, signature
+from simulator.hooks.host import LONGEST_S, SHORTEST_S, HostHealth, retriable, retry_delay
+from simulator.hooks.sender import Disorder, Sender, Shuffle
 from simulator.life.stream import acts
-from simulator.sender.disorder import Disorder, Shuffle
-from simulator.sender.rules import LONGEST_S, SHORTEST_S, HostHealth, pause, retriable
-from simulator.sender.sender import Sender
-from simulator.sender.stats import Stats
 
 from .receiver import Received, receiving
 from .webhook_facts import webhook_facts, webhook_truth
@@ -149,7 +146,7 @@ def test_a_success_ends_the_outage() -> None:
 
 
 def test_pauses_are_five_to_fifteen_minutes_and_differ() -> None:
-    pauses = [pause(number, retry) for number in range(50) for retry in range(1, 6)]
+    pauses = [retry_delay(number, retry) for number in range(50) for retry in range(1, 6)]
     assert all(SHORTEST_S <= one <= LONGEST_S for one in pauses)
     assert len(set(pauses)) == len(pauses)
 
@@ -203,7 +200,7 @@ async def test_what_a_duplicate_brings_is_not_lost(config: SiteConfig) -> None:
 
 def test_a_pair_is_lost_when_both_are_and_is_forgotten_once_settled(config: SiteConfig) -> None:
     for fates, lost in (("al", False), ("la", False), ("aa", False), ("ll", True)):
-        stats, one = Stats(), deliveries(config, 1)[0]
+        stats, one = DeliveryStats(), deliveries(config, 1)[0]
         for fate in fates:
             if fate == "a":
                 stats.arrived(one, twin=True)
@@ -213,7 +210,7 @@ def test_a_pair_is_lost_when_both_are_and_is_forgotten_once_settled(config: Site
 
 
 def test_duplicates_take_no_more_memory_than_the_window_holds(config: SiteConfig) -> None:
-    stats = Stats()
+    stats = DeliveryStats()
     shuffle = Shuffle(Disorder(duplicates=1.0, window=20), lambda one: stats.lose(one, "not sent"))
     for one in deliveries(config, 1_500):
         for parcel in shuffle.push(one):

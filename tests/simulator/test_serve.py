@@ -18,9 +18,9 @@ from simulator import SiteConfig
 from simulator.cli import app
 from simulator.clock import SiteClock
 from simulator.config import DAY_MS
-from simulator.rest.state import EMAIL, TOKEN, Site
+from simulator.life.truth import truth
+from simulator.rest.site import EMAIL, TOKEN, Site
 from simulator.server import running
-from simulator.truth.record import truth
 
 from .conftest import NOW, client_of
 from .receiver import Receiver, receiving

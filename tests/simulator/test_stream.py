@@ -8,14 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator import SiteConfig
-from simulator.company.people import roster
-from simulator.company.workdays import works
+from simulator.company.person import roster, works
 from simulator.config import DAY_MS
 from simulator.hooks.delivery import Announcer
 from simulator.life.act import Act
-from simulator.life.births import birth_of
-from simulator.life.numbering import issue_of
-from simulator.life.story import tell
+from simulator.life.birth import birth_of, issue_of
+from simulator.life.lifecycle import lifecycle
 from simulator.life.stream import acts
 
 from .conftest import NOW
@@ -66,7 +64,7 @@ def test_an_issue_is_told_from_its_id_alone(config: SiteConfig) -> None:
     for issue_id in [*list(by_issue)[::37], 10_000, 10_005, 10_010]:
         birth = birth_of(config, issue_id)
         assert birth is not None
-        story = tell(config, birth)
+        story = lifecycle(config, birth)
         assert [act for act in story if act.at < config.now_ms] == by_issue[issue_id]
     assert birth_of(config, 5) is None
     assert birth_of(config, 10_900) is None

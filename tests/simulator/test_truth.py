@@ -5,9 +5,8 @@ import re
 from collections import Counter
 
 from simulator import SiteConfig
-from simulator.company.directory import Directory
-from simulator.truth.directory import directory_truth
-from simulator.truth.record import Truth, day_of, merge, truth, user_days
+from simulator.company.directory import Directory, directory_truth
+from simulator.life.truth import Truth, day_of, merge, truth, user_days
 
 KEY = re.compile(
     r"(comment|worklog):\d+:(created|updated:\d{13}|deleted)|history:\d+|issue:\d+:(created|updated:\d{13}|deleted)"

@@ -4,8 +4,8 @@ import httpx
 import pytest
 
 from simulator import SiteConfig
-from simulator.rest.state import Site
-from simulator.truth.record import truth
+from simulator.life.truth import truth
+from simulator.rest.site import Site
 
 from .conftest import NOW, client_of
 from .walk import rest_facts

@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from simulator import SiteConfig
-from simulator.truth.record import truth
+from simulator.life.truth import truth
 
 from .walk import Known, ms
 

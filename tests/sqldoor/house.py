@@ -14,7 +14,7 @@ import uvicorn
 
 from console.sqldoor import DoorLimits, create_door
 from rollcall.warehouse import Warehouse
-from rollcall.warehouse.address import Embedded
+from rollcall.warehouse.engines import Embedded
 
 from ..facts import fact, fresh_warehouse, write
 

@@ -9,7 +9,7 @@ import pytest
 
 from console.sqldoor import create_door
 from rollcall.errors import SettingsError
-from rollcall.warehouse.address import Embedded
+from rollcall.warehouse.engines import Embedded
 
 from .house import Door, House
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from console.sqldoor.native.types import read_type
+from console.sqldoor.native_format import read_type
 
 from .house import Door, House
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from console.sqldoor import tables
+from console.sqldoor import allowlist
 from rollcall.warehouse import Warehouse
 
 from .house import Door, House
@@ -330,8 +330,8 @@ def test_no_function_reads_a_table_or_a_file(house: House) -> None:
     """Every function that may be called, with a file's name, an internal table and a structure as its arguments."""
     from console.sqldoor.check import _IN
     from console.sqldoor.engine import Engine
-    from console.sqldoor.limits import DoorLimits
-    from console.sqldoor.refusal import DoorError
+    from console.sqldoor.exceptions import DoorError
+    from console.sqldoor.profile import DoorLimits
 
     secret = house.folder / "secret"
     secret.write_text("a file's content")
@@ -440,8 +440,8 @@ def test_what_cannot_be_checked_is_refused(door: Door) -> None:
 def test_the_engine_is_read_only_by_itself(house: House, door: Door) -> None:
     """Should the check ever let something through, the handle's own readonly stands behind it."""
     from console.sqldoor.engine import Engine
-    from console.sqldoor.limits import DoorLimits
-    from console.sqldoor.refusal import DoorError
+    from console.sqldoor.exceptions import DoorError
+    from console.sqldoor.profile import DoorLimits
 
     engine = Engine(house.folder / "warehouse", DoorLimits())
     with engine.handle("a test", {}) as handle:
@@ -465,4 +465,4 @@ def test_every_table_of_the_schema_is_shown_or_kept_back_on_purpose(house: House
         rows = await warehouse.query("SELECT name FROM system.tables WHERE database = currentDatabase()")
         return {row["name"] for row in rows}
 
-    assert house.run(names(house.warehouse)) == tables.WAREHOUSE | tables.INTERNAL
+    assert house.run(names(house.warehouse)) == allowlist.WAREHOUSE_TABLES | allowlist.INTERNAL_TABLES

@@ -7,7 +7,7 @@ import pytest
 
 from rollcall.settings import WarehouseSettings
 from rollcall.warehouse import Warehouse, open_warehouse
-from rollcall.warehouse.database import create_database
+from rollcall.warehouse.migrations import create_database
 
 from ..facts import migrated
 from .servers import Chosen, server

@@ -6,9 +6,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from rollcall.warehouse import Warehouse, migrate
-from rollcall.warehouse.address import Embedded
 from rollcall.warehouse.client import WRITE_SETTINGS
-from rollcall.warehouse.connecting import embedded_client
+from rollcall.warehouse.engines import Embedded, embedded_client
 from rollcall.warehouse.migrations import all_migrations
 
 WAY_IN = "activity_in_to_activity"

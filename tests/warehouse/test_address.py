@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from rollcall.errors import SettingsError
-from rollcall.warehouse.address import Embedded, Server, parse_warehouse_url
+from rollcall.warehouse.engines import Embedded, Server, parse_warehouse_url
 
 
 @pytest.mark.parametrize("url", ["chdb:///var/rollcall/wh", "chdb:////var/rollcall/wh"])

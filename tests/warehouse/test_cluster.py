@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from console.moving.staging import staging_table
-from console.moving.tables import moved_tables
+from console.transfer.importer import staging_table
+from console.transfer.tables import transfer_tables
 from rollcall.errors import SchemaError
 from rollcall.warehouse import Row, Warehouse, migrate, rebuild_days
-from rollcall.warehouse.cluster import Cluster
-from rollcall.warehouse.replicas import require_cluster, require_same_tables
+from rollcall.warehouse.client import Cluster
+from rollcall.warehouse.migrations import require_cluster, require_same_tables
 
 pytestmark = pytest.mark.anyio
 CLUSTER = Cluster("three-replicas")
@@ -87,7 +87,7 @@ async def test_a_rebuild_waits_for_all_replicas_before_each_step(warehouse: Ware
 
 async def test_an_import_stages_on_all_replicas(warehouse: Warehouse) -> None:
     listening = Listening()
-    async with staging_table(listening, moved_tables()[1]):
+    async with staging_table(listening, transfer_tables()[1]):
         pass
     making, dropping = listening.heard
     assert "ON CLUSTER `three-replicas` AS activity ENGINE = ReplicatedMergeTree" in making

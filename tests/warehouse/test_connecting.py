@@ -9,8 +9,13 @@ from pydantic import ValidationError
 
 from rollcall.errors import SettingsError
 from rollcall.settings import WarehouseSettings
-from rollcall.warehouse.address import Server, parse_warehouse_url
-from rollcall.warehouse.connecting import fitting, require_embedded_engine, server_arguments
+from rollcall.warehouse.engines import (
+    Server,
+    parse_warehouse_url,
+    require_consistent,
+    require_embedded_engine,
+    server_arguments,
+)
 
 SECURE = "clickhouses://writer@ch.example:9440/rollcall"
 
@@ -27,7 +32,7 @@ def told(url: str, **options: Any) -> dict[str, Any]:
     address = parse_warehouse_url(url)
     assert isinstance(address, Server)
     made = WarehouseSettings(**options)
-    fitting(address, made)
+    require_consistent(address, made)
     return server_arguments(address, made)
 
 
@@ -63,7 +68,7 @@ def test_a_client_certificate(files: dict[str, Path], password: bool, mode: str)
 def test_contradictions_are_refused(url: str, options: dict[str, Any], said: str, files: dict[str, Path]) -> None:
     settings = WarehouseSettings(**{name: files.get(str(value), value) for name, value in options.items()})
     with pytest.raises(SettingsError, match=said) as refused:
-        fitting(parse_warehouse_url(url), settings)
+        require_consistent(parse_warehouse_url(url), settings)
     assert "inline" not in str(refused.value)
 
 

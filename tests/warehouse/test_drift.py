@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from console.sqldoor.tables import INTERNAL
+from console.sqldoor.allowlist import INTERNAL_TABLES
 from rollcall.errors import SchemaError
 from rollcall.warehouse import Warehouse, open_warehouse
-from rollcall.warehouse.drift import drift, require_shape
-from rollcall.warehouse.expected import actual_shapes, written
+from rollcall.warehouse.expected_schema import actual_shapes, written
+from rollcall.warehouse.schema_check import drift, require_no_drift
 
 from ..sqldoor.house import open_house
 from .remaking import WAY_IN, migrated_into, remade
@@ -51,7 +51,7 @@ async def test_the_stored_shapes_are_what_the_migrations_make(warehouse: Warehou
 async def test_what_loses_facts_is_an_error_and_named(warehouse: Warehouse, change: str, said: str) -> None:
     await warehouse.command(change)
     with pytest.raises(SchemaError) as refused:
-        await require_shape(warehouse)
+        await require_no_drift(warehouse)
     assert said in str(refused.value)
 
 
@@ -111,7 +111,7 @@ async def test_a_lost_or_changed_report_or_an_added_column_only_warns(warehouse:
     await remade(warehouse, "user_days", "min(states.first_at)", "max(states.first_at)")
     await warehouse.command("DROP VIEW webhook_coverage_daily")
     await warehouse.command("ALTER TABLE activity ADD COLUMN note String")
-    await require_shape(warehouse)
+    await require_no_drift(warehouse)
     assert [(str(one), one.harmful) for one in await drift(warehouse)] == [
         ("activity.note is not of Rollcall", False),
         ("user_days has another SELECT", False),
@@ -131,7 +131,7 @@ def test_through_the_sql_door_a_changed_report_is_named(tmp_path: Path) -> None:
         house.run(remade(house.warehouse, "user_days", "min(states.first_at)", "max(states.first_at)"))
         reader = house.run(open_warehouse(f"clickhouse://127.0.0.1:{door.port}/default", "a test", write=False))
         try:
-            differences = house.run(drift(reader, unseen=INTERNAL))
+            differences = house.run(drift(reader, unseen=INTERNAL_TABLES))
         finally:
             house.run(reader.close())
     assert [str(one) for one in differences] == ["user_days has another SELECT"]

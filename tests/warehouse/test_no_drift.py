@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from rollcall.warehouse import Row, Warehouse
-from rollcall.warehouse.drift import drift
-from rollcall.warehouse.expected import Shape, expected_shapes
+from rollcall.warehouse.expected_schema import Shape, expected_shapes
+from rollcall.warehouse.schema_check import drift
 
 from .remaking import WAY_IN, made_by, migrated_into, remade
 
@@ -39,7 +39,7 @@ async def test_how_sql_is_written_makes_no_difference(tmp_path: Path, monkeypatc
     stored = expected_shapes()
     spelt = {name: spelt_otherwise(name, shape) for name, shape in stored.items()}
     assert sum(spelt[name].texts != stored[name].texts for name in stored) > 12
-    monkeypatch.setattr("rollcall.warehouse.drift.expected_shapes", lambda: spelt)
+    monkeypatch.setattr("rollcall.warehouse.schema_check.expected_shapes", lambda: spelt)
     async with migrated_into(tmp_path, "rollcall") as warehouse:
         await warehouse.command("SET implicit_select = 0")  # as servers have it: an expression is no query
         assert await drift(warehouse) == []

@@ -7,8 +7,7 @@ import pytest
 
 from rollcall.errors import SettingsError
 from rollcall.warehouse import RefusedRowsError, Warehouse, migrate, open_warehouse, rebuild_days
-from rollcall.warehouse.drift import drift
-from rollcall.warehouse.insert_settings import verify_insert_settings
+from rollcall.warehouse.schema_check import drift, verify_insert_settings
 
 from ..facts import fact, ms, write
 from ..sqldoor.house import open_house

@@ -6,7 +6,7 @@ from http.client import BadStatusLine, RemoteDisconnected
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 
-from rollcall.warehouse.trouble import explained
+from rollcall.warehouse.engines import error_text
 
 
 def passed_on(cause: Exception) -> OperationalError:
@@ -27,7 +27,7 @@ def passed_on(cause: Exception) -> OperationalError:
     ids=lambda cause: type(cause).__name__,
 )
 def test_hanging_up_may_be_about_tls(cause: Exception) -> None:
-    said = explained(passed_on(cause))
+    said = error_text(passed_on(cause))
     assert said.startswith("warehouse_url: the server hung up")
     assert "clickhouses://" in said
     assert "warehouse.client_cert_file" in said
@@ -35,14 +35,14 @@ def test_hanging_up_may_be_about_tls(cause: Exception) -> None:
 
 @pytest.mark.parametrize("code", [192, 193, 194, 516])
 def test_nothing_that_a_server_says_of_a_user_is_passed_on(code: int) -> None:
-    said = explained(DatabaseError("server response: wrong password 'hush'", code=code))
+    said = error_text(DatabaseError("server response: wrong password 'hush'", code=code))
     assert said.startswith("warehouse_url, warehouse.password_file: ")
     assert str(code) in said
     assert "hush" not in said
 
 
 def test_everything_else_is_its_first_line_cut_short() -> None:
-    assert explained(DatabaseError("Code: 60. No such table\nsecond line", code=60)) == "Code: 60. No such table"
-    assert explained(RuntimeError("x" * 1000)) == "x" * 300
-    assert explained(RuntimeError()) == "RuntimeError"
-    assert explained(passed_on(ConnectionRefusedError(111, "refused"))) == "Error executing HTTP request"
+    assert error_text(DatabaseError("Code: 60. No such table\nsecond line", code=60)) == "Code: 60. No such table"
+    assert error_text(RuntimeError("x" * 1000)) == "x" * 300
+    assert error_text(RuntimeError()) == "RuntimeError"
+    assert error_text(passed_on(ConnectionRefusedError(111, "refused"))) == "Error executing HTTP request"

@@ -10,7 +10,7 @@ CHILD = """
 import asyncio, sys
 from pathlib import Path
 
-from console.command import run
+from console.process import run_command
 from rollcall.warehouse import client, open_warehouse
 
 client._LAST_CALLS_SECONDS = 0.5
@@ -30,7 +30,7 @@ async def body(settings):
     return 3
 
 
-run(Path(sys.argv[1]), body)
+run_command(Path(sys.argv[1]), body)
 """
 
 

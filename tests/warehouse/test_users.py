@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from console.sqldoor.tables import INTERNAL, WAREHOUSE
+from console.sqldoor.allowlist import INTERNAL_TABLES, WAREHOUSE_TABLES
 from rollcall.errors import WarehouseUnavailableError
 from rollcall.warehouse import Warehouse, open_warehouse
-from rollcall.warehouse.insert_settings import verify_insert_settings
+from rollcall.warehouse.schema_check import verify_insert_settings
 
 from ..facts import fact, migrated, write
 from .engines import clear
@@ -68,13 +68,13 @@ async def code(warehouse: Warehouse, sql: str) -> int:
 
 async def test_dashboards_read_all_they_may_and_change_nothing(come_as: ComeAs) -> None:
     async with reader(come_as) as warehouse:
-        for name in sorted(WAREHOUSE):
+        for name in sorted(WAREHOUSE_TABLES):
             arguments = (
                 "(site='acme', days=30)" if name in ("user_usage", "license_usage", "idle_licenses_over") else ""
             )
             await warehouse.query(f"SELECT * FROM {name}{arguments} LIMIT 1")
         assert await warehouse.query("SELECT count() AS n FROM activity FINAL") == [{"n": 1}]
-        for name in INTERNAL:
+        for name in INTERNAL_TABLES:
             assert await code(warehouse, f"SELECT * FROM {name}") == DENIED
         for change in ("INSERT INTO activity_in (site) VALUES ('x')", "DROP TABLE activity", "CREATE DATABASE x"):
             assert await code(warehouse, change) in (READONLY, DENIED)

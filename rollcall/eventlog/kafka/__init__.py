@@ -1,7 +1,6 @@
 """The event log on many machines: Kafka's own partitions, replicas and consumer groups, through aiokafka.
 
-What aiokafka keeps private and this log needs all the same is touched in a few places (`ending`, `membership`,
-`measuring`, `scan`, `stragglers`); pyproject.toml therefore names the release that these were read against.
+What aiokafka keeps private and this log needs all the same is in `_aiokafka`, and nowhere else.
 """
 
 from rollcall.eventlog.kafka.log import KafkaLog, open_kafka_log

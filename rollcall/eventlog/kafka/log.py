@@ -6,19 +6,20 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from rollcall.errors import LogUnavailableError
 from rollcall.eventlog.interface import Entry, Record, Remark, Topic, TopicState
-from rollcall.eventlog.kafka.connection import Connection, connection_of
-from rollcall.eventlog.kafka.coordinating import hear_group_errors
-from rollcall.eventlog.kafka.ending import end_admin
-from rollcall.eventlog.kafka.measuring import Measuring
-from rollcall.eventlog.kafka.quiet import quieten
-from rollcall.eventlog.kafka.reach import reach
-from rollcall.eventlog.kafka.reader import KafkaReader
-from rollcall.eventlog.kafka.scan import scan
-from rollcall.eventlog.kafka.sending import Sending
-from rollcall.eventlog.kafka.stragglers import cut_when_closed, stragglers_gone
-from rollcall.eventlog.kafka.topics import Checked, check_topics, make_topics
-from rollcall.eventlog.kafka.trouble import within
-from rollcall.settings.kafka import KafkaSettings
+from rollcall.eventlog.kafka._aiokafka import (
+    connections_closed,
+    end_admin,
+    limit_client_logs,
+    patch_connections,
+    patch_group_errors,
+)
+from rollcall.eventlog.kafka.brokers import Connection, connection_of, probe, within
+from rollcall.eventlog.kafka.consumer import KafkaReader, scan
+from rollcall.eventlog.kafka.monitor import Monitor
+from rollcall.eventlog.kafka.producer import Producer
+from rollcall.eventlog.kafka.topic_admin import make_topics
+from rollcall.eventlog.kafka.topic_check import CheckedTopics, check_topics
+from rollcall.settings.servers import KafkaSettings
 
 _END_SECONDS = 2.0
 
@@ -40,20 +41,20 @@ class KafkaLog:
         self.remarks = remarks
         self._connection = connection
         self._insync = insync
-        self._sending = Sending(connection, insync)
-        self._measuring = Measuring(connection)
+        self._producer = Producer(connection, insync)
+        self._monitor = Monitor(connection)
         self._readers: set[KafkaReader] = set()
         self._closed = False
 
     async def start(self) -> None:
         """Connect the producer. Raises LogUnavailableError."""
-        await self._sending.start()
+        await self._producer.start()
 
     async def append(self, topic: str, records: Sequence[Record]) -> None:
         """See `rollcall.eventlog.EventLog.append`."""
         self._require(topic)
         if records:
-            await self._sending.append(topic, records)
+            await self._producer.append(topic, records)
 
     async def reader(self, topic: str, group: str) -> KafkaReader:
         """See `rollcall.eventlog.EventLog.reader`."""
@@ -79,7 +80,7 @@ class KafkaLog:
         """See `rollcall.eventlog.EventLog.state`."""
         self._require(topic)
         self._refuse_when_closed()
-        return await self._measuring.state(topic)
+        return await self._monitor.state(topic)
 
     async def retain(self) -> int:
         """See `rollcall.eventlog.EventLog.retain`: the brokers do it."""
@@ -90,16 +91,16 @@ class KafkaLog:
         """See `rollcall.eventlog.EventLog.check`. Writes nothing: asks for leaders and copies in sync."""
         self._refuse_when_closed()
         for topic, insync in self._insync.items():
-            await self._measuring.require_takes_records(topic, insync)
+            await self._monitor.require_takes_records(topic, insync)
 
     async def close(self) -> None:
         """See `rollcall.eventlog.EventLog.close`."""
         self._closed = True
         for reader in list(self._readers):
             await reader.close()
-        await self._sending.close()
-        await self._measuring.close()
-        await stragglers_gone()
+        await self._producer.close()
+        await self._monitor.close()
+        await connections_closed()
 
     def _require(self, topic: str) -> None:
         if topic not in self._insync:
@@ -122,14 +123,14 @@ async def open_kafka_log(brokers: list[str], topics: Sequence[Topic], settings: 
         SettingsError: The brokers refuse what the settings say, or topics are missing or unfit.
         LogUnavailableError: No broker answers now.
     """
-    quieten()
-    cut_when_closed()
-    hear_group_errors()
+    limit_client_logs()
+    patch_connections()
+    patch_group_errors()
     connection = connection_of(brokers, settings)
     try:
         checked = await _prepared(connection, topics)
     except BaseException:
-        await stragglers_gone()
+        await connections_closed()
         raise
     log = KafkaLog(connection, checked.insync, checked.remarks)
     try:
@@ -140,10 +141,10 @@ async def open_kafka_log(brokers: list[str], topics: Sequence[Topic], settings: 
     return log
 
 
-async def _prepared(connection: Connection, topics: Sequence[Topic]) -> Checked:
+async def _prepared(connection: Connection, topics: Sequence[Topic]) -> CheckedTopics:
     """See that brokers take us, and that topics are there and will do."""
     settings = connection.settings
-    await reach(connection)
+    await probe(connection)
     admin = AIOKafkaAdminClient(**connection.arguments())
     try:
         async with within(3 * settings.request_timeout, "preparing the topics"):
@@ -153,4 +154,4 @@ async def _prepared(connection: Connection, topics: Sequence[Topic]) -> Checked:
     finally:
         await end_admin(admin, _END_SECONDS)
     made = {topic.name: settings.min_insync_replicas for topic in topics}
-    return Checked({**made, **checked.insync}, checked.remarks)
+    return CheckedTopics({**made, **checked.insync}, checked.remarks)

@@ -8,17 +8,19 @@ from pathlib import Path
 
 from rollcall.clock import now_ms
 from rollcall.eventlog.interface import Entry, Record, Remark, Topic, TopicState
-from rollcall.eventlog.sqlite.connection import unavailable
-from rollcall.eventlog.sqlite.limits import Limits
-from rollcall.eventlog.sqlite.place import make_place
-from rollcall.eventlog.sqlite.positions import join
-from rollcall.eventlog.sqlite.queries import Queries
-from rollcall.eventlog.sqlite.reader import SqliteReader
-from rollcall.eventlog.sqlite.records import insert, measure, newest, select
-from rollcall.eventlog.sqlite.retention import remove_step, shrink_step
-from rollcall.eventlog.sqlite.schema import TopicTable, prepare
-from rollcall.eventlog.sqlite.store import empty_wal
-from rollcall.eventlog.sqlite.turn import Turn
+from rollcall.eventlog.sqlite.connection import Limits, empty_wal, unavailable
+from rollcall.eventlog.sqlite.database import TopicTable, create_database_file, prepare
+from rollcall.eventlog.sqlite.reader import ReadConnection, SqliteReader
+from rollcall.eventlog.sqlite.statements import (
+    insert,
+    join_group,
+    measure,
+    newest_offset,
+    remove_step,
+    select,
+    shrink_step,
+)
+from rollcall.eventlog.sqlite.write_lock import WriteLock
 from rollcall.eventlog.sqlite.writer import Writer
 
 PROBE_BYTES = 16 * 1024
@@ -38,7 +40,7 @@ class SqliteLog:
         self,
         tables: Mapping[str, TopicTable],
         writer: Writer,
-        queries: Queries,
+        queries: ReadConnection,
         limits: Limits,
         now: Callable[[], int],
     ) -> None:
@@ -66,7 +68,7 @@ class SqliteLog:
     async def reader(self, topic: str, group: str) -> SqliteReader:
         """See `rollcall.eventlog.EventLog.reader`."""
         table = self._table(topic)
-        first = await self._writer.do(partial(join, table=table, group=group))
+        first = await self._writer.do(partial(join_group, table=table, group=group))
         reader = SqliteReader(table, group, first, self._writer, self._queries, self._limits, self._readers.discard)
         self._readers.add(reader)
         return reader
@@ -74,7 +76,7 @@ class SqliteLog:
     async def scan(self, topic: str) -> AsyncIterator[Entry]:
         """See `rollcall.eventlog.EventLog.scan`. Holds no lock and no snapshot between records."""
         table = self._table(topic)
-        last = await self._queries.ask(partial(newest, table=table))
+        last = await self._queries.ask(partial(newest_offset, table=table))
         first = 0
         while entries := await self._queries.ask(
             partial(
@@ -147,14 +149,14 @@ async def open_sqlite_log(
     bounds = limits or Limits()
     turn, tables = await asyncio.to_thread(_prepare, database, topics, bounds)
     writer = Writer(database, turn, bounds, asyncio.get_running_loop())
-    return SqliteLog(tables, writer, Queries(database, bounds), bounds, now)
+    return SqliteLog(tables, writer, ReadConnection(database, bounds), bounds, now)
 
 
-def _prepare(database: Path, topics: Sequence[Topic], limits: Limits) -> tuple[Turn, dict[str, TopicTable]]:
-    make_place(database)
-    turn: Turn | None = None
+def _prepare(database: Path, topics: Sequence[Topic], limits: Limits) -> tuple[WriteLock, dict[str, TopicTable]]:
+    create_database_file(database)
+    turn: WriteLock | None = None
     try:
-        turn = Turn(database, limits.busy_seconds)
+        turn = WriteLock(database, limits.busy_seconds)
         return turn, prepare(database, topics, turn, limits.busy_seconds)
     except BaseException as error:
         if turn is not None:

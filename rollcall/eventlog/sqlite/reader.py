@@ -1,18 +1,66 @@
-"""A consumer group's reader of one topic."""
+"""The reading side: one connection in one thread, apart from the writer's, and a consumer group's reader of a topic."""
 
 import asyncio
+import sqlite3
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
+from typing import TypeVar
 
 from rollcall.errors import LogUnavailableError
 from rollcall.eventlog.interface import Entry
-from rollcall.eventlog.sqlite.limits import Limits
-from rollcall.eventlog.sqlite.positions import advance, committed
-from rollcall.eventlog.sqlite.queries import Queries
-from rollcall.eventlog.sqlite.records import select
-from rollcall.eventlog.sqlite.schema import TopicTable
+from rollcall.eventlog.sqlite.connection import Limits, connect, unavailable
+from rollcall.eventlog.sqlite.database import TopicTable
+from rollcall.eventlog.sqlite.statements import commit_offset, committed_offset, select
 from rollcall.eventlog.sqlite.writer import Writer
+
+T = TypeVar("T")
+
+
+class ReadConnection:
+    """Answers questions to the database, one at a time, without stopping the event loop."""
+
+    def __init__(self, database: Path, limits: Limits) -> None:
+        self._database = database
+        self._limits = limits
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="rollcall-log-reader")
+        self._db: sqlite3.Connection | None = None
+        self._closed = False
+
+    async def ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
+        """Return the answer. The question must leave no cursor open, or the write-ahead file could not be reset.
+
+        Raises:
+            LogUnavailableError: The database cannot be read now, or the log is closed.
+        """
+        if self._closed:
+            raise LogUnavailableError("the event log is closed")
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._answer, question)
+
+    async def close(self) -> None:
+        """Answer what was asked, then close the connection."""
+        if not self._closed:
+            self._closed = True
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._disconnect)
+            self._thread.shutdown()
+
+    def _answer(self, question: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            if self._db is None:
+                self._db = connect(self._database, self._limits.busy_seconds)
+                self._db.execute("PRAGMA query_only = ON")
+            return question(self._db)
+        except sqlite3.Error as error:
+            self._disconnect()
+            raise unavailable(self._database, error) from error
+
+    def _disconnect(self) -> None:
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+
 
 POLL_SECONDS = 0.05
 """How often a waiting reader looks for records of other processes; those of its own process wake it at once."""
@@ -32,7 +80,7 @@ class SqliteReader:
         group: str,
         first: int,
         writer: Writer,
-        queries: Queries,
+        queries: ReadConnection,
         limits: Limits,
         left: Callable[["SqliteReader"], None],
     ) -> None:
@@ -78,13 +126,13 @@ class SqliteReader:
         self._refuse_when_closed()
         if entries:
             following = max(entry.offset for entry in entries) + 1
-            await self._writer.do(partial(advance, table=self._table, group=self._group, following=following))
+            await self._writer.do(partial(commit_offset, table=self._table, group=self._group, following=following))
 
     async def rewind(self) -> None:
         """See `rollcall.eventlog.Reader.rewind`."""
         async with self._moving:
             self._refuse_when_closed()
-            self._next = await self._queries.ask(partial(committed, table=self._table, group=self._group))
+            self._next = await self._queries.ask(partial(committed_offset, table=self._table, group=self._group))
 
     async def close(self) -> None:
         """See `rollcall.eventlog.Reader.close`."""

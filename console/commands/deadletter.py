@@ -1,0 +1,111 @@
+"""``rollcall deadletter``: look at what Rollcall could not understand, and replay it after a fix."""
+
+import sys
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+from rich.progress import track
+
+from console.dead_letter_queue import pick_dead_letter, read_dead_letters, replay
+from console.output import OutputFormat, print_rows
+from console.process import DONE, INCOMPLETE, Config, complain, run_command
+from rollcall.errors import NotUnderstoodError
+from rollcall.records import DeadLetter
+from rollcall.runtime import opened_log
+from rollcall.settings import Settings
+from rollcall.topics import topics_of
+
+app = typer.Typer(no_args_is_help=True, help="What Rollcall could not understand: look at it, try again after a fix.")
+
+_COLUMNS = ("id", "received_at", "site", "origin", "reason", "bytes", "settled")
+_DETAILS = (*_COLUMNS[:-1], "position", "detail", "settled")
+
+Form = Annotated[OutputFormat, typer.Option("--format", help="How to print.")]
+LetterId = Annotated[str, typer.Argument(metavar="ID", help="The letter's id, or the first digits of it.")]
+
+
+@app.command("list")
+def list_letters(
+    everything: Annotated[bool, typer.Option("--all", help="Show also those that were replayed.")] = False,
+    form: Form = OutputFormat.TABLE,
+    config: Config = None,
+) -> None:
+    """List the dead letters, oldest first."""
+
+    async def body(settings: Settings) -> int:
+        async with opened_log(settings) as event_log:
+            letters = await read_dead_letters(event_log, topics_of(settings).deadletter.name, settled=everything)
+        print_rows([_row(letter) for letter in letters.values()], _COLUMNS, form)
+        return DONE
+
+    run_command(config, body)
+
+
+@app.command()
+def show(
+    letter_id: LetterId,
+    payload: Annotated[
+        bool, typer.Option("--payload", help="Write the payload as it came to stdout. It may hold what people wrote.")
+    ] = False,
+    form: Form = OutputFormat.TABLE,
+    config: Config = None,
+) -> None:
+    """Show one dead letter: why it is one, and where it came from."""
+
+    async def body(settings: Settings) -> int:
+        async with opened_log(settings) as event_log:
+            letters = await read_dead_letters(event_log, topics_of(settings).deadletter.name, settled=True)
+        letter = pick_dead_letter(letters, letter_id)
+        if payload:
+            sys.stdout.buffer.write(letter.payload)
+            sys.stdout.buffer.flush()
+        else:
+            print_rows([_row(letter)], _DETAILS, form)
+        return DONE
+
+    run_command(config, body)
+
+
+@app.command("replay")
+def replay_letters(
+    letter_ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Which letters.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All that are open.")] = False,
+    config: Config = None,
+) -> None:
+    """Try letters again, after the cause was mended. What still is not understood stays."""
+    if bool(letter_ids) == everything:
+        raise typer.BadParameter("name letters, or give --all")
+
+    async def body(settings: Settings) -> int:
+        topics = topics_of(settings)
+        async with opened_log(settings) as event_log:
+            letters = await read_dead_letters(event_log, topics.deadletter.name)
+            chosen = (
+                list(letters.values()) if everything else [pick_dead_letter(letters, one) for one in letter_ids or []]
+            )
+            left = records = 0
+            for letter in track(chosen, "replaying", disable=not sys.stderr.isatty()):
+                try:
+                    records += await replay(event_log, topics, letter)
+                except NotUnderstoodError as error:
+                    left += 1
+                    complain(f"{letter.letter_id[:12]} stays: {error}")
+        print(f"{len(chosen) - left} letters replayed, {records} records put on the log, {left} letters stay")
+        return INCOMPLETE if left else DONE
+
+    run_command(config, body)
+
+
+def _row(letter: DeadLetter) -> dict[str, Any]:
+    return {
+        "id": letter.letter_id,
+        "received_at": datetime.fromtimestamp(letter.received_at / 1000, UTC),
+        "site": letter.site,
+        "origin": letter.origin,
+        "position": letter.position,
+        "reason": letter.reason,
+        "detail": letter.detail,
+        "bytes": len(letter.payload),
+        "settled": letter.settled,
+    }

@@ -1,0 +1,114 @@
+"""``rollcall migrate``, ``rebuild`` and ``check``: look after an installation."""
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from console.checks.finding import Finding
+from console.checks.installation import local_findings
+from console.checks.jira_site import jira_findings
+from console.control import ask_to_rebuild
+from console.output import OutputFormat, print_rows
+from console.process import DONE, FAILED, Config, require_tokens, run_command, site_names
+from rollcall.runtime import opened_warehouse
+from rollcall.settings import Settings
+from rollcall.warehouse import migrate, record_sites, require_current
+from rollcall.warehouse.engines import Embedded, parse_warehouse_url
+from rollcall.warehouse.lock import Holding, read_holding
+from rollcall.warehouse.migrations import create_database
+from rollcall.warehouse.rebuild import rebuild_site
+from rollcall.warehouse.schema_check import require_no_drift
+
+_COLUMNS = ("subject", "ok", "found", "remedy")
+
+
+def check(
+    local: Annotated[bool, typer.Option("--local", help="Leave Jira out.")] = False,
+    form: Annotated[OutputFormat, typer.Option("--format", help="How to print.")] = OutputFormat.TABLE,
+    config: Config = None,
+) -> None:
+    """Look at settings, event log, warehouse, clock and the Jira sites, and say what to do about what is wrong."""
+
+    async def body(settings: Settings) -> int:
+        if not local:
+            require_tokens(settings)
+        findings = [finding async for finding in local_findings(settings)]
+        if not local:
+            findings += [finding async for finding in jira_findings(settings)]
+        print_rows([_row(finding) for finding in findings], _COLUMNS, form)
+        return DONE if all(finding.ok for finding in findings) else FAILED
+
+    run_command(config, body)
+
+
+def _row(finding: Finding) -> dict[str, object]:
+    return {"subject": finding.subject, "ok": finding.ok, "found": finding.found, "remedy": finding.remedy}
+
+
+def migrate_command(config: Config = None) -> None:
+    """Bring the warehouse's tables and views up to date. `up` does this by itself."""
+
+    async def body(settings: Settings) -> int:
+        if await create_database(settings.warehouse_url, settings.warehouse):
+            print("made the database")
+        async with opened_warehouse(settings, "rollcall migrate") as warehouse:
+            for migration in await migrate(warehouse):
+                print(f"applied {migration.version:04} {migration.name}")
+            await require_no_drift(warehouse)
+            await record_sites(warehouse, settings.sites)
+        print("the warehouse is up to date")
+        return DONE
+
+    run_command(config, body)
+
+
+Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="In the site's reporting time zone.")]
+
+
+def rebuild(
+    site: Annotated[str | None, typer.Option(help="Only this site of the settings.")] = None,
+    since: Day = None,
+    until: Day = None,
+    config: Config = None,
+) -> None:
+    """Compute user days again from the facts, whole months at a time; all of them unless days are named.
+
+    Right also while facts arrive. `up` may be running: then it does the work.
+    """
+
+    async def body(settings: Settings) -> int:
+        days = _days(since, until)
+        for name in site_names(settings, site):
+            with Console(stderr=True).status(f"rebuilding {name}"):
+                months = await _rebuild(settings, name, days)
+            print(f"{name}: rebuilt {', '.join(months) or 'nothing, there are no facts'}")
+        return DONE
+
+    run_command(config, body)
+
+
+def _days(since: datetime | None, until: datetime | None) -> list[date] | None:
+    if since is None and until is None:
+        return None
+    if since is None:
+        raise typer.BadParameter("name the first day too", param_hint="--since")
+    first, last = since.date(), (until or datetime.now().astimezone()).date()
+    if last < first:
+        raise typer.BadParameter("is before --since", param_hint="--until")
+    return [first + timedelta(days=n) for n in range((last - first).days + 1)]
+
+
+async def _rebuild(settings: Settings, site: str, days: Sequence[date] | None) -> list[str]:
+    if holding := _holding(settings):
+        return await ask_to_rebuild(holding, site, days)
+    async with opened_warehouse(settings, "rollcall rebuild") as warehouse:
+        await require_current(warehouse)
+        return await rebuild_site(warehouse, settings, site, days)
+
+
+def _holding(settings: Settings) -> Holding | None:
+    address = parse_warehouse_url(settings.warehouse_url)
+    return read_holding(address.lock_path) if isinstance(address, Embedded) else None

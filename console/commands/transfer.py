@@ -1,0 +1,66 @@
+"""``rollcall export FOLDER`` and ``rollcall import FOLDER``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from console.process import DONE, Config, complain, run_command
+from console.transfer.exporter import export_to
+from console.transfer.importer import import_from
+from console.transfer.manifest import read_manifest
+from console.transfer.progress_bar import transfer_progress
+from rollcall.runtime import open_for_reading, opened_warehouse
+from rollcall.settings import Settings
+
+Folder = Annotated[Path, typer.Argument(help="The folder of the export.", metavar="FOLDER")]
+
+
+def export_command(
+    folder: Folder,
+    rows: Annotated[int, typer.Option("--rows-per-file", min=1, help="About how many rows a file holds.")] = 100_000,
+    config: Config = None,
+) -> None:
+    """Write the warehouse into a new folder, as Parquet, to import it elsewhere. `up` may be running.
+
+    What is written to the warehouse while the export runs may be missing in it. The files hold personal data.
+    """
+
+    async def body(settings: Settings) -> int:
+        warehouse = await open_for_reading(settings, "rollcall export")
+        try:
+            with transfer_progress({}) as shown:
+                manifest = await export_to(folder, warehouse, rows, shown)
+        finally:
+            await warehouse.close()
+        facts, files = manifest.rows("activity"), sum(map(len, manifest.tables.values()))
+        print(f"exported {facts} facts and the directory to {folder}, {files} files")
+        return DONE
+
+    run_command(config, body)
+
+
+def import_command(folder: Folder, config: Config = None) -> None:
+    """Bring an export into the warehouse, and compute the user days again. Doing it twice changes nothing.
+
+    An import that was cut short goes on where it stopped when it is run again.
+    """
+
+    async def body(settings: Settings) -> int:
+        manifest = read_manifest(folder)
+        async with opened_warehouse(settings, "rollcall import") as warehouse:
+            with transfer_progress({table: manifest.rows(table) for table in manifest.tables}) as shown:
+                done = await import_from(folder, manifest, warehouse, shown)
+        print(f"imported {done.brought} files, {done.there} were there already; {done.user_days} user days")
+        if done.among_others:
+            complain(
+                f"{done.among_others} files went among other rows that were there: their keys were compared, no more"
+            )
+        if done.user_days != manifest.user_days:
+            complain(
+                f"the export's warehouse had {manifest.user_days} user days. The facts decide: a rollup that was not "
+                "rebuilt since a reconcile may hold wrong ones, and other facts here or another time zone make others"
+            )
+        return DONE
+
+    run_command(config, body)

@@ -1,0 +1,134 @@
+"""``rollcall webhook``: the admin webhook at the Jira site."""
+
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+import typer
+
+from console.output import OutputFormat, print_rows
+from console.process import DONE, FAILED, Config, complain, run_command, site_names
+from reconcile.admin_webhooks import JQL_SECTION, AdminWebhook, list_webhooks, register_webhook, remove_webhook
+from reconcile.client.jira_client import JiraClient, connected
+from reconcile.client.jira_errors import NotThereError
+from rollcall.errors import SettingsError
+from rollcall.settings import Settings, SiteSettings
+
+app = typer.Typer(no_args_is_help=True, help="The admin webhook at the Jira site: list, register, remove.")
+
+Site = Annotated[str | None, typer.Option(help="Only this site of the settings.")]
+OneSite = Annotated[str | None, typer.Option(help="The site of the settings; not needed where there is only one.")]
+_COLUMNS = ("site", "id", "name", "url", "enabled", "signed", "events", "jql")
+_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+
+
+@app.command("list")
+def list_command(
+    site: Site = None,
+    form: Annotated[OutputFormat, typer.Option("--format", help="How to print.")] = OutputFormat.TABLE,
+    config: Config = None,
+) -> None:
+    """Show the webhooks registered at Jira. Jira never shows a secret, only that there is one."""
+
+    async def body(settings: Settings) -> int:
+        rows: list[dict[str, Any]] = []
+        for name in site_names(settings, site):
+            async with connected(name, settings.sites[name], settings.reconcile) as jira:
+                rows += [_row(name, webhook) for webhook in await list_webhooks(jira)]
+        print_rows(rows, _COLUMNS, form)
+        return DONE
+
+    run_command(config, body)
+
+
+@app.command()
+def register(
+    url: Annotated[
+        str, typer.Option(help="Where Jira posts. [default: page.public_url followed by /webhooks/SITE]")
+    ] = "",
+    name: Annotated[str, typer.Option(help="What Jira's page shows.")] = "Rollcall",
+    jql: Annotated[str, typer.Option(help="Only issues that match; links and users are never filtered.")] = "",
+    site: OneSite = None,
+    config: Config = None,
+) -> None:
+    """Register the webhook at Jira, with all events that Rollcall needs and the first secret of the settings."""
+
+    async def body(settings: Settings) -> int:
+        one = _one(settings, site)
+        target = _target(settings, one, url)
+        secret = _secret(one, settings.sites[one])
+        async with connected(one, settings.sites[one], settings.reconcile) as jira:
+            if there := await _registered(jira, target):
+                complain(
+                    f"{one}: webhook {there.id} posts to {target} already; `rollcall webhook remove {there.id}` first"
+                )
+                return FAILED
+            made = await register_webhook(jira, name, target, secret, jql)
+        print(f"{one}: registered webhook {made.id or '?'} for {target}, {'signed' if secret else 'UNSIGNED'}")
+        return DONE
+
+    run_command(config, body)
+
+
+@app.command()
+def remove(
+    webhook_id: Annotated[str, typer.Argument(metavar="ID", help="As `rollcall webhook list` shows it.")],
+    site: OneSite = None,
+    config: Config = None,
+) -> None:
+    """Remove a webhook at Jira."""
+
+    async def body(settings: Settings) -> int:
+        one = _one(settings, site)
+        if not (webhook_id.isascii() and webhook_id.isdigit()):
+            raise SettingsError(f"{webhook_id!r} is no webhook's id: those are numbers, see `rollcall webhook list`")
+        async with connected(one, settings.sites[one], settings.reconcile) as jira:
+            try:
+                await remove_webhook(jira, webhook_id)
+            except NotThereError:
+                complain(f"{one}: there is no webhook {webhook_id}")
+                return FAILED
+        print(f"{one}: removed webhook {webhook_id}")
+        return DONE
+
+    run_command(config, body)
+
+
+def _one(settings: Settings, site: str | None) -> str:
+    names = site_names(settings, site)
+    if len(names) > 1:
+        raise SettingsError(f"name one site with --site: {', '.join(names)}")
+    return names[0]
+
+
+def _target(settings: Settings, site: str, url: str) -> str:
+    target = url or (f"{settings.page.public_url}/webhooks/{site}" if settings.page.public_url else "")
+    if not target:
+        raise SettingsError("say where Jira is to post: --url https://HOST/webhooks/" + site + ", or page.public_url")
+    parts = urlsplit(target)
+    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+        raise SettingsError(f"--url {target}: Jira posts to https only, with a publicly trusted certificate")
+    return target
+
+
+def _secret(name: str, site: SiteSettings) -> str:
+    secrets = site.secrets()
+    if not secrets and not site.unsigned:
+        raise SettingsError(f"sites.{name}: set webhook_secrets first; the webhook is registered with the first one")
+    return secrets[0].decode() if secrets else ""
+
+
+async def _registered(jira: JiraClient, target: str) -> AdminWebhook | None:
+    return next((one for one in await list_webhooks(jira) if one.url == target), None)
+
+
+def _row(site: str, webhook: AdminWebhook) -> dict[str, Any]:
+    return {
+        "site": site,
+        "id": webhook.id,
+        "name": webhook.name,
+        "url": webhook.url,
+        "enabled": webhook.enabled,
+        "signed": webhook.is_signed,
+        "events": sorted(webhook.events),
+        "jql": (webhook.filters or {}).get(JQL_SECTION) or "",
+    }

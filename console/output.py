@@ -1,0 +1,138 @@
+"""Output for people and for programs: rows as a table, JSON or CSV, and how far a run is.
+
+Progress is bars on a terminal, else a line of the log for every step.
+"""
+
+import csv
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bars
+from rich.table import Table
+from rich.text import Text
+
+from reconcile.progress import LoggedProgress, Progress
+from rollcall.clock import iso
+
+Row = Mapping[str, Any]
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""First characters that spreadsheets take as the start of a formula (OWASP, CSV injection)."""
+
+_WIDTH_IN_A_FILE = 250
+"""Columns of a table that no terminal shows: wide enough not to break ids."""
+
+
+class OutputFormat(StrEnum):
+    """How to print rows."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+def print_rows(rows: Sequence[Row], columns: Sequence[str], form: OutputFormat) -> None:
+    """Print rows to stdout, the given columns in order.
+
+    JSON is one array of objects and nothing else; times are ISO 8601 in UTC.
+    """
+    shown = ({name: _plain(row[name]) for name in columns} for row in rows)
+    if form is OutputFormat.JSON:
+        sys.stdout.buffer.write(msgspec.json.encode(list(shown)) + b"\n")
+        sys.stdout.buffer.flush()
+    elif form is OutputFormat.CSV:
+        _print_csv(shown, columns)
+    else:
+        _print_table(shown, columns)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return iso(value)
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def _print_csv(rows: Iterable[Row], columns: Sequence[str]) -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([_cell(row[name]) for name in columns] for row in rows)
+
+
+def _cell(value: Any) -> Any:
+    """Keep a name that looks like a formula a name: spreadsheets take a leading apostrophe as "this is text"."""
+    text = _words(value)
+    return f"'{text}" if isinstance(value, str | list) and text.startswith(_FORMULA) else text
+
+
+def _print_table(rows: Iterable[Row], columns: Sequence[str]) -> None:
+    table = Table(header_style="bold")
+    for name in columns:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(_visible(_words(row[name]))) for name in columns))
+    Console(width=None if sys.stdout.isatty() else _WIDTH_IN_A_FILE).print(table)
+
+
+def _words(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _visible(text: str) -> str:
+    """Show control characters as such: a name must not be able to write to the terminal or turn its direction."""
+    return "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text)
+
+
+class ProgressBars:
+    """Progress bars of one site.
+
+    Args:
+        bars: Where to show them.
+        site: Name of the site in the settings.
+    """
+
+    def __init__(self, bars: Bars, site: str) -> None:
+        self._bars = bars
+        self._site = site
+        self._tasks: dict[str, TaskID] = {}
+
+    def at(self, step: str, done: int, expected: int | None = None) -> None:
+        """Move the step's bar."""
+        total = max(done, expected) if expected else None
+        self._bars.update(self._task(step), completed=done, total=total)
+
+    def end(self, step: str, done: int) -> None:
+        """Fill the step's bar."""
+        self._bars.update(self._task(step), completed=done, total=done)
+
+    def _task(self, step: str) -> TaskID:
+        if step not in self._tasks:
+            self._tasks[step] = self._bars.add_task(f"{self._site}: {step}", total=None)
+        return self._tasks[step]
+
+
+@contextmanager
+def progress_bars(site: str) -> Iterator[Progress]:
+    """Show the progress of a site's run on stderr."""
+    if not sys.stderr.isatty():
+        yield LoggedProgress(site)
+        return
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Bars(*columns, console=Console(stderr=True)) as bars:
+        yield ProgressBars(bars, site)

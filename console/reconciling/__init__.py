@@ -1,1 +1,0 @@
-"""``rollcall reconcile``, ``rollcall webhook`` and the checks that ask Jira."""

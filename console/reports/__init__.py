@@ -1,1 +1,0 @@
-"""The reports: what each shows and where it comes from."""

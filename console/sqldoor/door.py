@@ -1,0 +1,256 @@
+"""The SQL door as an ASGI application: who may ask, how many at once, and one query a request."""
+
+import asyncio
+import base64
+import binascii
+import hmac
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from http import HTTPStatus
+
+from starlette.applications import Starlette
+from starlette.datastructures import Headers
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import Receive, Scope, Send
+
+from console.sqldoor.answer import Answer, CutShortError, send_head
+from console.sqldoor.check import DISPLAY_NAME
+from console.sqldoor.engine import Engine, QueryRun
+from console.sqldoor.exceptions import (
+    AUTHENTICATION_FAILED,
+    SYNTAX_ERROR,
+    TOO_MANY_SIMULTANEOUS_QUERIES,
+    DoorError,
+    refused,
+)
+from console.sqldoor.guard import Guard
+from console.sqldoor.profile import DoorLimits
+from console.sqldoor.request import QueryRequest, read_body, read_request, url_parameters
+from rollcall.errors import SettingsError
+from rollcall.http.listener import is_loopback
+from rollcall.logs import logger
+from rollcall.warehouse.engines import Embedded
+
+log = logger(__name__)
+
+
+def authenticate(tokens: Sequence[str], headers: Headers, url: Mapping[str, str]) -> None:
+    """Let a request pass that brings one of the tokens, in any of the ways that ClickHouse knows.
+
+    These are ``Authorization: Bearer``, the password of basic authentication (of any user), ``X-ClickHouse-Key`` and
+    ``password=`` in the URL.
+
+    Args:
+        tokens: Those that are good; none lets everybody pass.
+        headers: The request's headers.
+        url: The URL's parameters.
+
+    Raises:
+        DoorError: None of the tokens is there.
+    """
+    if not tokens:
+        return
+    given = (
+        _authorized(headers.get("authorization", "")),
+        headers.get("x-clickhouse-key", "").encode("latin-1"),
+        url.get("password", "").encode("utf-8", "surrogateescape"),
+    )
+    # Every pair is compared, so that the time tells nothing.
+    good = [hmac.compare_digest(one, token.encode()) for one in given for token in tokens]
+    if not any(good):
+        raise refused(AUTHENTICATION_FAILED, "default: Authentication failed: the password is the door's token")
+
+
+def _authorized(header: str) -> bytes:
+    scheme, _, value = header.partition(" ")
+    if scheme.lower() == "bearer":
+        return value.strip().encode("latin-1")
+    if scheme.lower() == "basic":
+        try:
+            return base64.b64decode(value, validate=True).partition(b":")[2]
+        except binascii.Error:
+            return b""
+    return b""
+
+
+class Slots:
+    """A bounded number of turns with a bounded queue before them; used from one event loop."""
+
+    def __init__(self, limits: DoorLimits) -> None:
+        self._limits = limits
+        self._turns = asyncio.Semaphore(limits.concurrent)
+        self._waiting = 0
+
+    async def take(self) -> None:
+        """Wait for a turn; give it back by `give_back`.
+
+        Raises:
+            DoorError: Too many wait already, or no turn came in time.
+        """
+        if self._turns.locked() and self._waiting >= self._limits.waiting:
+            raise refused(TOO_MANY_SIMULTANEOUS_QUERIES, "Too many simultaneous queries, and too many that wait")
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(self._limits.wait_seconds):
+                await self._turns.acquire()
+        except TimeoutError:
+            raise refused(
+                TOO_MANY_SIMULTANEOUS_QUERIES, f"Too many simultaneous queries. Maximum: {self._limits.concurrent}"
+            ) from None
+        finally:
+            self._waiting -= 1
+
+    def give_back(self) -> None:
+        """End a turn."""
+        self._turns.release()
+
+
+class QueryEndpoint:
+    """Answers queries, as an ASGI application.
+
+    Args:
+        engine: Who works on them; opened before the first request.
+        limits: What they may take.
+        tokens: Who may ask; none for everybody.
+    """
+
+    def __init__(self, engine: Engine, limits: DoorLimits, tokens: tuple[str, ...]) -> None:
+        self._engine = engine
+        self._limits = limits
+        self._tokens = tokens
+        self._slots = Slots(limits)
+        self._stopping: set[asyncio.Task[None]] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request. Errors are answered as ClickHouse does."""
+        headers, url = Headers(scope=scope), url_parameters(scope["query_string"])
+        try:
+            if scope["method"] not in ("GET", "POST"):
+                await _send_text(send, HTTPStatus.METHOD_NOT_ALLOWED, "Use GET or POST\n", {"allow": "GET, POST"})
+                return
+            if scope["method"] == "GET" and "query" not in url and not headers.get("content-length", "0").strip("0"):
+                await _send_text(send, HTTPStatus.OK, "Ok.\n", {})
+                return
+            authenticate(self._tokens, headers, url)
+            asked = read_request(url, headers, await read_body(receive), self._limits)
+            if not asked.query.strip():
+                raise refused(SYNTAX_ERROR, "Empty query")
+            await self._unless_left(asked, receive, send)
+        except DoorError as error:
+            await self._send_error(send, error)
+        except CutShortError:
+            # Returning without the answer's end makes the server close the connection: the client must notice.
+            log.warning("an answer was cut short")
+
+    async def close(self, seconds: float = 5.0) -> None:
+        """Wait a while for the queries that were told to stop."""
+        if not self._stopping:
+            return
+        _, stuck = await asyncio.wait(self._stopping, timeout=seconds)
+        for task in stuck:
+            log.warning("a query does not stop; leaving it behind")
+            task.cancel()
+
+    async def _unless_left(self, asked: QueryRequest, receive: Receive, send: Send) -> None:
+        """Answer, or stop the query when its client goes away."""
+        answering = asyncio.create_task(self._answer(asked, send))
+        leaving = asyncio.create_task(_left(receive))
+        try:
+            await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            leaving.cancel()
+            answering.cancel()
+            with suppress(asyncio.CancelledError):
+                await answering
+
+    async def _answer(self, asked: QueryRequest, send: Send) -> None:
+        await self._slots.take()
+        try:
+            run = QueryRun(self._engine, asked)
+            run.start()
+        except BaseException:
+            self._slots.give_back()
+            raise
+        loop = asyncio.get_running_loop()
+        run.outcome.add_done_callback(lambda _: loop.call_soon_threadsafe(self._slots.give_back))
+        try:
+            await Answer(run, asked, self._engine, self._limits, send).deliver()
+        finally:
+            stopping = asyncio.create_task(run.stop())
+            self._stopping.add(stopping)
+            stopping.add_done_callback(self._stopping.discard)
+
+    async def _send_error(self, send: Send, error: DoorError) -> None:
+        log.info("a query was refused or failed", code=error.code)
+        headers = {"x-clickhouse-server-display-name": DISPLAY_NAME, "x-clickhouse-exception-code": str(error.code)}
+        if error.status is HTTPStatus.UNAUTHORIZED:
+            headers["www-authenticate"] = 'Basic realm="rollcall"'
+        body = f"{error.body} (version {self._engine.version})\n"
+        await _send_text(send, error.status, body, headers)
+
+
+async def _left(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _send_text(send: Send, status: HTTPStatus, text: str, headers: dict[str, str]) -> None:
+    body = text.encode("utf-8", "surrogateescape")
+    headers = {"content-type": "text/plain; charset=UTF-8", "content-length": str(len(body)), **headers}
+    await send_head(send, status, headers)
+    await send({"type": "http.response.body", "body": body})
+
+
+def create_door(
+    address: Embedded,
+    *,
+    listen: str,
+    token: str = "",
+    control_token: str = "",
+    limits: DoorLimits | None = None,
+    control: Sequence[BaseRoute] = (),
+) -> Starlette:
+    """Return the door as an ASGI application whose lifespan opens and closes its handles on the engine.
+
+    Args:
+        address: The embedded warehouse; this process must hold it, and its schema must be current.
+        listen: Where the door will be served, as ``host:port``.
+        token: What clients must know; may be empty on loopback, where then nobody is asked.
+        control_token: Lets in as well wherever a token is asked for: other commands of the same user have it.
+        limits: What queries may take.
+        control: More routes to serve at this address, under the same guard against web pages; they check their own
+            tokens.
+
+    Raises:
+        SettingsError: The door would be open to other machines without a token.
+    """
+    if not token and not is_loopback(listen):
+        raise SettingsError(
+            f"sql_listen: {listen} can be reached from other machines, so the SQL door needs a token; set one, or "
+            "listen on 127.0.0.1"
+        )
+    limits = limits or DoorLimits()
+    engine = Engine(address.path, limits)
+    tokens = tuple(one for one in (token, control_token) if one) if token else ()
+    endpoint = QueryEndpoint(engine, limits, tokens)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        await asyncio.to_thread(engine.open)
+        try:
+            yield
+        finally:
+            await endpoint.close()
+            await asyncio.to_thread(engine.close)
+
+    async def ping(_: Request) -> Response:
+        return PlainTextResponse("Ok.\n")
+
+    return Starlette(
+        routes=[*control, Route("/ping", ping, methods=["GET"]), Route("/", endpoint)],
+        middleware=[Middleware(Guard, listen=listen, asks=bool(token))],
+        lifespan=lifespan,
+    )

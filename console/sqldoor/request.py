@@ -1,0 +1,186 @@
+"""A request for a query: its body within bounds, its parameters, settings, format and encoding.
+
+Queries also come as multipart forms, as clickhouse-connect sends them when there are many parameters.
+"""
+
+import asyncio
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.message import Message
+from email.parser import BytesParser
+from urllib.parse import parse_qsl
+
+from starlette.datastructures import Headers
+from starlette.types import Receive
+
+from console.sqldoor import statement
+from console.sqldoor.allowlist import DATABASE
+from console.sqldoor.exceptions import (
+    BAD_ARGUMENTS,
+    NOT_IMPLEMENTED,
+    QUERY_IS_TOO_LARGE,
+    SOCKET_TIMEOUT,
+    UNKNOWN_DATABASE,
+    refused,
+)
+from console.sqldoor.profile import BODY_BYTES, BODY_SECONDS, DoorLimits, read_settings
+
+_OFFERED = ("zstd", "lz4", "gzip", "deflate")
+"""Content-Encodings in the order in which we like them; the engine calls them by the same names."""
+
+
+def chosen_encoding(parameters: Mapping[str, str], accepted: str) -> str:
+    """Return the Content-Encoding of the answer, empty for none.
+
+    As in ClickHouse, a client must ask by ``enable_http_compression=1`` besides naming what it accepts.
+
+    Args:
+        parameters: The URL's parameters.
+        accepted: The Accept-Encoding header.
+    """
+    if parameters.get("enable_http_compression", "0") in ("", "0", "false"):
+        return ""
+    wanted = set()
+    for part in accepted.split(","):
+        name, _, weight = part.partition(";")
+        if weight.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000"):
+            wanted.add(name.strip().lower())
+    return next((name for name in _OFFERED if name in wanted), "")
+
+
+def read_form(content_type: str, body: bytes) -> dict[str, str]:
+    """Return a multipart form's fields.
+
+    Raises:
+        DoorError: It is no such form, or it brings files: tables sent along are not taken.
+    """
+    message = BytesParser().parsebytes(b"Content-Type: " + content_type.encode("latin-1") + b"\r\n\r\n" + body)
+    fields = {}
+    for part in message.walk():
+        if part is message:
+            continue
+        name = part.get_param("name", header="content-disposition")
+        if not isinstance(name, str):
+            raise refused(BAD_ARGUMENTS, "The form cannot be read")
+        if part.get_filename() is not None:
+            raise refused(NOT_IMPLEMENTED, "External tables are not taken here")
+        fields[name] = _text(part)
+    if not fields:
+        raise refused(BAD_ARGUMENTS, "The form cannot be read")
+    return fields
+
+
+def _text(part: Message) -> str:
+    payload = part.get_payload(decode=True)
+    if not isinstance(payload, bytes):
+        raise refused(BAD_ARGUMENTS, "The form cannot be read")
+    return payload.decode("utf-8", "surrogateescape")
+
+
+async def read_body(receive: Receive) -> bytes:
+    """Return the whole body.
+
+    Raises:
+        DoorError: It is too large, comes too slowly, or breaks off.
+    """
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise refused(SOCKET_TIMEOUT, "The request broke off")
+                body += message.get("body", b"")
+                if len(body) > BODY_BYTES:
+                    raise refused(QUERY_IS_TOO_LARGE, f"The request is larger than {BODY_BYTES} bytes")
+                if not message.get("more_body", False):
+                    return bytes(body)
+    except TimeoutError:
+        raise refused(SOCKET_TIMEOUT, "The request did not arrive in time") from None
+
+
+_OWN = frozenset({"query", "database", "default_format", "user", "password"})
+_QUERY_ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
+
+_OLD_REVISIONS = 54405
+"""Up to this client_protocol_version clients look whether Native blocks come in a newer frame, and read both."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueryRequest:
+    """A query with all that belongs to it.
+
+    Attributes:
+        query: Its text; empty when there is none.
+        parameters: Values of its ``{name:Type}`` placeholders, as the client wrote them.
+        settings: Settings to run it under, besides the door's own.
+        default_format: The format when the query names none.
+        encoding: Content-Encoding of the answer, empty for none.
+        query_id: The client's name for it, empty when there is none that can stand in a header.
+        native_revision: The frame in which the client wants Native blocks, 0 for the engine's own.
+    """
+
+    query: str
+    parameters: Mapping[str, str]
+    settings: Mapping[str, str | float]
+    default_format: str
+    encoding: str
+    query_id: str
+    native_revision: int
+
+
+def url_parameters(query_string: bytes) -> dict[str, str]:
+    """Return the URL's parameters; of one given twice the last counts."""
+    text = query_string.decode("latin-1")
+    return dict(parse_qsl(text, keep_blank_values=True, encoding="utf-8", errors="surrogateescape"))
+
+
+def read_request(url: Mapping[str, str], headers: Headers, body: bytes, limits: DoorLimits) -> QueryRequest:
+    """Read a request.
+
+    Args:
+        url: The URL's parameters.
+        headers: The request's headers.
+        body: Its body: the query, the rest of the query in the URL, or a multipart form with parameters.
+        limits: The door's.
+
+    Raises:
+        DoorError: It asks for something that the door does not do.
+    """
+    if headers.get("content-encoding", "identity").lower() not in ("", "identity"):
+        raise refused(NOT_IMPLEMENTED, "Compressed requests are not taken here")
+    given = dict(url)
+    content_type = headers.get("content-type", "")
+    if content_type.lower().startswith("multipart/form-data"):
+        given |= read_form(content_type, body)
+        text = given.get("query", "")
+    else:
+        text = "\n".join(part for part in (given.get("query", ""), body.decode("utf-8", "surrogateescape")) if part)
+    if len(text) > limits.query_bytes:
+        raise refused(QUERY_IS_TOO_LARGE, f"The query is longer than {limits.query_bytes} bytes")
+    database = given.get("database") or headers.get("x-clickhouse-database") or DATABASE
+    if database != DATABASE:
+        raise refused(UNKNOWN_DATABASE, f"Database {database[:100]} is not here; the warehouse is {DATABASE}")
+    parameters = {name.removeprefix("param_"): value for name, value in given.items() if name.startswith("param_")}
+    settings = {name: value for name, value in given.items() if name not in _OWN and not name.startswith("param_")}
+    revision = _number(given.get("client_protocol_version", ""))
+    if revision <= _OLD_REVISIONS:
+        revision = 0
+    query_id = given.get("query_id") or headers.get("x-clickhouse-query-id", "")
+    return QueryRequest(
+        query=text,
+        parameters=parameters,
+        settings=read_settings(settings, limits),
+        default_format=statement.known_format(
+            given.get("default_format") or headers.get("x-clickhouse-format") or statement.DEFAULT_FORMAT
+        ),
+        # Blocks that the engine has compressed could not be given another frame.
+        encoding="" if revision else chosen_encoding(given, headers.get("accept-encoding", "")),
+        query_id=query_id if _QUERY_ID.fullmatch(query_id) else "",
+        native_revision=revision,
+    )
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isdecimal() and text.isascii() else 0

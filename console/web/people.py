@@ -1,0 +1,223 @@
+"""The table of people of a site: the query in the address, and the page of people that the warehouse finds for it.
+
+A query is read from the address and written back into links. Search, order and paging are the warehouse's work.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from math import ceil
+from typing import Any, Self
+from urllib.parse import urlencode
+
+from console.web.overview import CHART_DAYS
+from rollcall.warehouse import Row, Warehouse
+
+PAGE_SIZE = 50
+LONGEST_SEARCH = 200
+MOST_PAGES = 100_000
+_UNTYPEABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]+")
+
+
+class Show(StrEnum):
+    """Which people to list."""
+
+    ALL = "all"
+    ACTIVE = "active"
+    UNSEEN = "unseen"
+
+
+class Sort(StrEnum):
+    """What to list people by: one of each column."""
+
+    NAME = "name"
+    EMAIL = "email"
+    LAST_ACTIVITY = "last_activity"
+    ACTIVE_DAYS = "active_days"
+    COMMENTS = "comments"
+    CHANGES = "changes"
+    WORKLOGS = "worklogs"
+    LICENSES = "licenses"
+    STATUS = "status"
+
+
+LARGEST_FIRST = frozenset({Sort.LAST_ACTIVITY, Sort.ACTIVE_DAYS, Sort.COMMENTS, Sort.CHANGES, Sort.WORKLOGS})
+"""Columns whose first click lists the largest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableQuery:
+    """A view of the table of people.
+
+    Attributes:
+        site: Name of the site.
+        search: Text that name, e-mail or account id must contain; empty for all.
+        show: Which people.
+        sort: By which column.
+        descending: Whether the largest come first.
+        page: Number of the page, from 1.
+    """
+
+    site: str
+    search: str = ""
+    show: Show = Show.ALL
+    sort: Sort = Sort.LAST_ACTIVITY
+    descending: bool = True
+    page: int = 1
+
+    @classmethod
+    def read(cls, site: str, query: Mapping[str, str]) -> Self:
+        """Read an address's query; whatever is not understood is as if it were not there."""
+        search = _UNTYPEABLE.sub(" ", query.get("q", ""))[:LONGEST_SEARCH].strip()
+        show = query.get("show", "")
+        sort = query.get("sort", "")
+        name = sort.removeprefix("-")
+        page = query.get("page", "")
+        known = name in list(Sort)
+        return cls(
+            site=site,
+            search=search,
+            show=Show(show) if show in list(Show) else Show.ALL,
+            sort=Sort(name) if known else Sort.LAST_ACTIVITY,
+            descending=sort.startswith("-") if known else True,
+            page=min(max(int(page), 1), MOST_PAGES) if re.fullmatch("[0-9]{1,9}", page) else 1,
+        )
+
+    @property
+    def sorting(self) -> str:
+        """How the address names the order, such as ``-active_days``."""
+        return f"-{self.sort}" if self.descending else str(self.sort)
+
+    def link(self, **changes: object) -> str:
+        """Return the address of this view, or of one changed from it; any change but of the page begins at page 1."""
+        if changes and "page" not in changes:
+            changes["page"] = 1
+        view = replace(self, **changes)  # type: ignore[arg-type]  # names and types are those of the fields
+        query = {"site": view.site, "q": view.search, "show": view.show, "sort": view.sorting, "page": str(view.page)}
+        plain = {"q": "", "show": "all", "sort": "-last_activity", "page": "1"}
+        return "/?" + urlencode({name: value for name, value in query.items() if plain.get(name) != value}) + "#people"
+
+    def sorted_by(self, column: Sort) -> str:
+        """Return the address that a click on a column's head leads to: the other way round when it sorts already."""
+        turned = not self.descending if column is self.sort else column in LARGEST_FIRST
+        return self.link(sort=column, descending=turned)
+
+
+_ORDER = {
+    Sort.NAME: "name = '', lowerUTF8(name) {way}",
+    Sort.EMAIL: "email IS NULL, lowerUTF8(email) {way}",
+    Sort.LAST_ACTIVITY: "last_active_at {way} NULLS {nulls}",
+    Sort.ACTIVE_DAYS: "active_days {way}",
+    Sort.COMMENTS: "comments {way}",
+    Sort.CHANGES: "changes {way}",
+    Sort.WORKLOGS: "worklogs {way}",
+    Sort.LICENSES: "empty(licenses), licenses {way}",
+    Sort.STATUS: "status {way}",
+}
+"""What each order is in SQL; who lacks a name, an address or a license comes last either way."""
+
+_MATCHING = """
+    FROM user_usage(days = {days:UInt32})
+    WHERE site = {site:String} AND account_type = 'atlassian'
+        AND ({search:String} = '' OR positionCaseInsensitiveUTF8(name, {search:String}) > 0
+            OR positionCaseInsensitiveUTF8(ifNull(email, ''), {search:String}) > 0
+            OR positionCaseInsensitiveUTF8(account_id, {search:String}) > 0)
+"""
+
+_LISTING = f"""
+SELECT * FROM
+(
+    SELECT
+        account_id, name, email, status, licenses, last_active_at, active_days, comments, changes, worklogs,
+        count() OVER () AS all_matching, countIf(active_days > 0) OVER () AS active_matching
+    {_MATCHING}
+)
+WHERE {{show:String}} = 'all' OR (active_days > 0) = ({{show:String}} = 'active')
+ORDER BY %s, account_id
+LIMIT {{limit:UInt32}} OFFSET {{offset:UInt32}}
+"""  # noqa: S608 - constants of this file
+
+_TOTALS = f"SELECT count() AS all_matching, countIf(active_days > 0) AS active_matching {_MATCHING}"
+
+
+@dataclass(frozen=True, slots=True)
+class PersonRow:
+    """A row of the table; what is counted is of the last 30 days."""
+
+    account_id: str
+    name: str
+    email: str | None
+    status: str
+    licenses: list[str]
+    last_active_at: datetime | None
+    active_days: int
+    comments: int
+    changes: int
+    worklogs: int
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """A page of the table.
+
+    Attributes:
+        wanted: The view, its page moved to the last one when the page asked for lies behind it.
+        rows: The people of the page.
+        totals: How many people match the search, by what may be shown.
+    """
+
+    wanted: TableQuery
+    rows: tuple[PersonRow, ...]
+    totals: dict[Show, int]
+
+    @property
+    def total(self) -> int:
+        """How many people the view lists on all its pages."""
+        return self.totals[self.wanted.show]
+
+    @property
+    def pages(self) -> int:
+        """How many pages there are, at least one."""
+        return max(1, ceil(self.total / PAGE_SIZE))
+
+    @property
+    def first(self) -> int:
+        """Number of the first person on this page, from 1."""
+        return (self.wanted.page - 1) * PAGE_SIZE + 1
+
+
+async def read_people(warehouse: Warehouse, wanted: TableQuery) -> People:
+    """Read a page of people. Raises WarehouseUnavailableError."""
+    rows = await _page(warehouse, wanted)
+    found = rows[0] if rows else (await warehouse.query(_TOTALS, _parameters(wanted)))[0]
+    everybody, active = found["all_matching"], found["active_matching"]
+    totals = {Show.ALL: everybody, Show.ACTIVE: active, Show.UNSEEN: everybody - active}
+    people = People(wanted, tuple(_person(row) for row in rows), totals)
+    if rows or wanted.page <= people.pages:
+        return people
+    last = replace(wanted, page=people.pages)
+    return People(last, tuple(_person(row) for row in await _page(warehouse, last)), totals)
+
+
+async def _page(warehouse: Warehouse, wanted: TableQuery) -> list[Row]:
+    way, nulls = ("DESC", "LAST") if wanted.descending else ("ASC", "FIRST")
+    order = _ORDER[wanted.sort].format(way=way, nulls=nulls)
+    parameters = _parameters(wanted)
+    return await warehouse.query(_LISTING % order, parameters)
+
+
+def _parameters(wanted: TableQuery) -> dict[str, Any]:
+    return {
+        "site": wanted.site,
+        "days": CHART_DAYS,
+        "search": wanted.search,
+        "show": str(wanted.show),
+        "limit": PAGE_SIZE,
+        "offset": (wanted.page - 1) * PAGE_SIZE,
+    }
+
+
+def _person(row: Row) -> PersonRow:
+    return PersonRow(**{name: row[name] for name in PersonRow.__slots__})

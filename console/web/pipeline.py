@@ -1,0 +1,140 @@
+"""How the pipeline stands: what came in, what waits, what could not be understood, and whether the consumers run.
+
+`Page` is what all of the page takes its answers from.
+"""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from console.dead_letter_queue import OpenDeadLetters
+from reconcile.progress import Notice
+from rollcall.errors import RollcallError
+from rollcall.eventlog import EventLog, TopicState
+from rollcall.metrics import WEBHOOK_LAST
+from rollcall.settings import Settings
+from rollcall.topics import WAREHOUSE_GROUP, topics_of
+from rollcall.warehouse import Warehouse
+
+
+def at_once() -> bool:
+    """The warehouse was prepared by somebody else."""
+    return True
+
+
+def no_notices() -> Sequence[Notice]:
+    """Nothing is under way."""
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What the page stands on.
+
+    Attributes:
+        settings: All settings.
+        warehouse: Where the numbers come from.
+        event_log: Whose state is shown.
+        consumers: Raises RollcallError, with the trouble as its text, unless every consumer runs; None in a process
+            that has no consumers.
+        prepared: Whether the warehouse has its tables; until then the page asks it nothing.
+        notices: What is under way now; asked at every look.
+        listen: The address that the page is served on, when it is not the one of the settings.
+    """
+
+    settings: Settings
+    warehouse: Warehouse
+    event_log: EventLog
+    consumers: Callable[[], Awaitable[None]] | None = None
+    prepared: Callable[[], bool] = at_once
+    notices: Callable[[], Sequence[Notice]] = no_notices
+    listen: str = ""
+
+
+_LAST = """
+SELECT max(activity_sources.webhook_received_at) AS last FROM activity_sources WHERE site = {site:String}
+"""
+
+
+async def last_webhook_kept(warehouse: Warehouse, site: str) -> datetime | None:
+    """Return when the last webhook that told of a fact was received. Raises WarehouseUnavailableError."""
+    last: datetime | None = (await warehouse.query(_LAST, {"site": site}))[0]["last"]
+    return last
+
+
+_CREDENTIALS = re.compile(r"://[^/\s@]*@")
+_LONGEST = 300
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineState:
+    """How the pipeline stands.
+
+    Attributes:
+        waiting: Records on the log that are not in the warehouse yet.
+        log_bytes: Size of the log.
+        letters: Dead letters that are open.
+        log_trouble: Why the log cannot be asked; empty when it can, else the numbers above are 0.
+        consumer_trouble: Why consumers do not run; empty when they do; None in a process without consumers.
+    """
+
+    waiting: int = 0
+    log_bytes: int = 0
+    letters: int = 0
+    log_trouble: str = ""
+    consumer_trouble: str | None = None
+
+
+class PipelineWatch:
+    """Looks at the pipeline."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+        self._topics = topics_of(page.settings)
+        self._letters = OpenDeadLetters(page.event_log, self._topics.deadletter.name)
+
+    async def look(self) -> PipelineState:
+        """Return how the pipeline stands now; trouble is told, not raised."""
+        consumers = await self._consumers()
+        try:
+            activity, directory, letters = await asyncio.gather(
+                *(self._page.event_log.state(topic.name) for topic in self._topics.all())
+            )
+            open_letters = await self._letters.count(letters)
+        except RollcallError as error:
+            return PipelineState(log_trouble=plain(error), consumer_trouble=consumers)
+        return PipelineState(
+            waiting=_waiting(activity) + _waiting(directory),
+            log_bytes=activity.bytes + directory.bytes + letters.bytes,
+            letters=open_letters,
+            consumer_trouble=consumers,
+        )
+
+    async def _consumers(self) -> str | None:
+        if self._page.consumers is None:
+            return None
+        try:
+            await self._page.consumers()
+        except RollcallError as error:
+            return plain(error)
+        return ""
+
+
+def plain(error: Exception) -> str:
+    """Return an error's text fit for the page: short, and without credentials of any address in it."""
+    return _CREDENTIALS.sub("://…@", str(error))[:_LONGEST]
+
+
+def accepted_here(site: str) -> datetime | None:
+    """Return when this process last accepted a webhook of a site; None when it has not."""
+    for metric in WEBHOOK_LAST.collect():
+        for sample in metric.samples:
+            if sample.labels.get("site") == site and sample.value:
+                return datetime.fromtimestamp(sample.value, UTC)
+    return None
+
+
+def _waiting(state: TopicState) -> int:
+    return state.lag.get(WAREHOUSE_GROUP, state.records)

@@ -1,0 +1,126 @@
+"""The page's queries: a few at a time to log and warehouse, each answer cached for a moment.
+
+So many looks at the page cost the warehouse one query.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Hashable
+from datetime import datetime
+from typing import Generic, TypeVar
+
+from console.web.chart import draw
+from console.web.overview import Headcounts, Overview, read_headcounts
+from console.web.people import People, TableQuery, read_people
+from console.web.pipeline import Page, PipelineState, PipelineWatch, accepted_here, last_webhook_kept, plain
+from rollcall.errors import RollcallError, WarehouseUnavailableError
+
+T = TypeVar("T")
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+class Cache(Generic[K, V]):
+    """Loads values by key and keeps each for some seconds; those who ask for one being loaded share the load.
+
+    An error is given to all who waited for it and is not kept.
+
+    Args:
+        load: Makes the value of a key.
+        seconds: How long a value is kept.
+        most: How many values are kept at once; the one asked for longest ago goes first.
+    """
+
+    def __init__(self, load: Callable[[K], Awaitable[V]], seconds: float, most: int = 64) -> None:
+        self._load = load
+        self._seconds = seconds
+        self._most = most
+        self._entries: OrderedDict[K, tuple[float, asyncio.Future[V]]] = OrderedDict()
+
+    async def get(self, key: K) -> V:
+        """Return the value of a key. Raises what loading raises."""
+        now = asyncio.get_running_loop().time()
+        kept = self._entries.get(key)
+        if kept is None or now >= kept[0]:
+            kept = self._begin(key)
+        self._entries.move_to_end(key)
+        return await asyncio.shield(kept[1])  # one viewer who leaves must not spoil it for the others
+
+    def _begin(self, key: K) -> tuple[float, "asyncio.Future[V]"]:
+        loading = asyncio.ensure_future(self._load(key))
+        loading.add_done_callback(lambda future: self._loaded(key, future))
+        entry = (float("inf"), loading)
+        self._entries[key] = entry
+        while len(self._entries) > self._most:
+            self._entries.popitem(last=False)
+        return entry
+
+    def _loaded(self, key: K, future: "asyncio.Future[V]") -> None:
+        kept = self._entries.get(key)
+        failed = future.cancelled() or future.exception() is not None
+        if kept is None or kept[1] is not future:
+            return
+        if failed:
+            del self._entries[key]
+        else:
+            self._entries[key] = (future.get_loop().time() + self._seconds, future)
+
+
+COUNTS_SECONDS = 10.0
+PEOPLE_SECONDS = 10.0
+STATE_SECONDS = 2.0
+"""How long answers are kept: as old as what is shown may be."""
+
+_AT_ONCE = 2
+"""Queries at once: the warehouse has few threads, and the consumers need them."""
+
+_PATIENCE = 30.0
+"""Seconds for a query, waiting for its turn included."""
+
+
+class PageQueries:
+    """Looks at sites for the page."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+        self._turns = asyncio.Semaphore(_AT_ONCE)
+        self._watch = PipelineWatch(page)
+        self._counts: Cache[str, tuple[Headcounts, str]] = Cache(self._read_counts, COUNTS_SECONDS)
+        self._arrivals: Cache[str, datetime | None] = Cache(self._read_arrival, COUNTS_SECONDS)
+        self._people: Cache[TableQuery, People] = Cache(self._read_people, PEOPLE_SECONDS)
+        self._state: Cache[str, PipelineState] = Cache(lambda _: self._watch.look(), STATE_SECONDS)
+
+    async def overview(self, site: str) -> Overview:
+        """Return the upper part of the page; trouble is told in it, not raised."""
+        zone, notices = self._page.settings.sites[site].zone(), self._page.notices()
+        state = await self._state.get("")
+        try:
+            (counts, chart), kept = await asyncio.gather(self._counts.get(site), self._arrivals.get(site))
+        except RollcallError as error:
+            return Overview(site, zone, state, notices, accepted_here(site), trouble=plain(error))
+        known = [moment for moment in (accepted_here(site), kept) if moment]
+        return Overview(site, zone, state, notices, max(known, default=None), counts, chart)
+
+    async def people(self, wanted: TableQuery) -> People:
+        """Return a page of people. Raises WarehouseUnavailableError."""
+        return await self._people.get(wanted)
+
+    async def _read_counts(self, site: str) -> tuple[Headcounts, str]:
+        counts = await self._in_turn(lambda: read_headcounts(self._page.warehouse, site))
+        return counts, draw(counts)
+
+    async def _read_arrival(self, site: str) -> datetime | None:
+        return await self._in_turn(lambda: last_webhook_kept(self._page.warehouse, site))
+
+    async def _read_people(self, wanted: TableQuery) -> People:
+        return await self._in_turn(lambda: read_people(self._page.warehouse, wanted))
+
+    async def _in_turn(self, ask: Callable[[], Awaitable[T]]) -> T:
+        if not self._page.prepared():
+            raise WarehouseUnavailableError("the warehouse is being prepared, which takes a few seconds")
+        try:
+            async with asyncio.timeout(_PATIENCE), self._turns:
+                return await ask()
+        except TimeoutError:
+            raise WarehouseUnavailableError(f"the warehouse gave no answer within {_PATIENCE:g} s") from None

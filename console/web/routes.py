@@ -1,0 +1,161 @@
+"""The page's routes, each behind the same gate and with the same headers.
+
+The headers say: nothing from elsewhere, nothing kept, shown in no frame.
+"""
+
+import time
+
+from starlette.datastructures import MutableHeaders
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from console.web.access import SIGN_IN_PATH, Gate, Policy, Sessions, host_of
+from console.web.chart import SERIES
+from console.web.overview import Overview, Stage
+from console.web.people import LARGEST_FIRST, People, Show, Sort, TableQuery
+from console.web.pipeline import Page, plain
+from console.web.queries import PageQueries
+from console.web.sign_in import SignIn, Throttle
+from console.web.template import render
+from rollcall.errors import RollcallError
+
+CONTENT_SECURITY_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "style-src 'self'",
+        "script-src 'self'",
+        "img-src 'self'",
+        "connect-src 'self'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+        "base-uri 'none'",
+    )
+)
+
+_ALWAYS = {
+    "content-security-policy": CONTENT_SECURITY_POLICY,
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "cross-origin-resource-policy": "same-origin",
+    # Not no-referrer: browsers then send "Origin: null" with our own forms.
+    "referrer-policy": "same-origin",
+}
+
+
+class PageHeaders:
+    """ASGI middleware that sets the page's headers.
+
+    Args:
+        app: What answers.
+        cache: Cache-Control of the answers.
+    """
+
+    def __init__(self, app: ASGIApp, *, cache: str) -> None:
+        self._app = app
+        self._headers = {**_ALWAYS, "cache-control": cache}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer with the headers added."""
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in self._headers.items():
+                    headers[name] = value
+            await send(message)
+
+        await self._app(scope, receive, sending)
+
+
+class Home:
+    """The routes ``/`` and ``/live``.
+
+    Args:
+        page: What the page stands on.
+        look: Asks log and warehouse.
+    """
+
+    def __init__(self, page: Page, look: PageQueries) -> None:
+        self._settings = page.settings
+        self._webhooks_elsewhere = f"http://{page.settings.listen}" if page.listen else ""
+        self._look = look
+        self._signed_in = bool(page.settings.page.secret())
+
+    async def show(self, request: Request) -> Response:
+        """Show the whole page of a site."""
+        site = self._site(request)
+        wanted = TableQuery.read(site, request.query_params)
+        overview = await self._look.overview(site)
+        people: People | None = None
+        trouble = overview.trouble
+        if not trouble:
+            try:
+                people = await self._look.people(wanted)
+            except RollcallError as error:
+                trouble = plain(error)
+        values = self._values(request, overview)
+        columns = [(column, column in LARGEST_FIRST) for column in Sort]
+        body = render(
+            "page.html",
+            **values,
+            sites=list(self._settings.sites),
+            signed_in=self._signed_in,
+            people=people,
+            people_trouble=trouble,
+            wanted=people.wanted if people else wanted,
+            columns=columns,
+            Show=Show,
+        )
+        return Response(body, 503 if trouble else 200, media_type="text/html")
+
+    async def live(self, request: Request) -> Response:
+        """Show only what changes by itself; always 200, for trouble is part of it."""
+        overview = await self._look.overview(self._site(request))
+        return Response(render("live.html", **self._values(request, overview)), media_type="text/html")
+
+    def _site(self, request: Request) -> str:
+        named = request.query_params.get("site", "")
+        return named if named in self._settings.sites else next(iter(self._settings.sites))
+
+    def _values(self, request: Request, overview: Overview) -> dict[str, object]:
+        public = self._settings.page.public_url
+        here = f"{request.url.scheme}://{host_of(request) or self._settings.listen}"
+        address = public or self._webhooks_elsewhere or here
+        return {
+            "overview": overview,
+            "site": overview.site,
+            "unsigned": self._settings.sites[overview.site].unsigned,
+            "webhook_url": f"{address}/webhooks/{overview.site}",
+            "reachable": address.startswith("https://"),
+            "series": SERIES,
+            "Stage": Stage,
+        }
+
+
+def page_routes(page: Page) -> list[BaseRoute]:
+    """Return the routes of the page: ``/``, ``/live``, ``/sign-in``, ``/sign-out`` and ``/static``.
+
+    Args:
+        page: What it stands on; at least one site must be in its settings. The routes belong to the event loop that
+            the page's log belongs to.
+    """
+    policy = Policy(page.settings, page.listen or page.settings.listen)
+    sessions = Sessions(page.settings.page.session_hours * 3600, time.time)
+    signing = SignIn(page.settings, policy, sessions, Throttle(time.monotonic))
+    home = Home(page, PageQueries(page))
+    private = Middleware(PageHeaders, cache="private, no-store")
+    behind_the_gate = [private, Middleware(Gate, policy=policy, sessions=sessions)]
+    static = StaticFiles(packages=[("console.web", "static")])
+    return [
+        Route("/", home.show, methods=["GET"], middleware=behind_the_gate),
+        Route("/live", home.live, methods=["GET"], middleware=behind_the_gate),
+        Route(SIGN_IN_PATH, signing.form, methods=["GET"], middleware=[private]),
+        Route(SIGN_IN_PATH, signing.sign_in, methods=["POST"], middleware=[private]),
+        Route("/sign-out", signing.sign_out, methods=["POST"], middleware=[private]),
+        # Nothing in there is anybody's: the style and script of a program that everybody may read.
+        Mount("/static", static, middleware=[Middleware(PageHeaders, cache="no-cache")]),
+    ]

@@ -1,0 +1,311 @@
+"""The client: made from a site's settings, it sends requests and decides what is tried again.
+
+The decision rests on the status alone: a body may be Jira's JSON, a gateway's HTML or nothing. Redirects are never
+followed and no host out of an answer is ever asked, so the token goes to the configured address only; for a scoped
+token that is the gateway's, with the site's cloud id.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+from urllib.parse import quote, urlsplit
+
+import httpx
+import msgspec
+import stamina
+
+from reconcile.client.endpoints import TENANT_INFO, Endpoint
+from reconcile.client.jira_errors import JiraRefusedError, JiraUnavailableError, refusal
+from reconcile.client.retry import Backoff, Stats, retry_after
+from rollcall import __version__
+from rollcall.errors import SettingsError
+from rollcall.jira.surrogates import without_lone_surrogates
+from rollcall.logs import logger
+from rollcall.settings import ReconcileSettings, SiteSettings
+
+log = logger(__name__)
+_T = TypeVar("_T")
+
+_AGAIN = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
+"""409 is what /users/search answers when it took too long (OpenAPI file)."""
+
+_AGAIN_ALWAYS = frozenset({429})
+"""Refused before anything was done, so that even what must not be done twice may be sent again."""
+
+Query = Mapping[str, str | int | bool | list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How the client treats Jira and itself.
+
+    Attributes:
+        concurrency: Requests in flight.
+        attempts: Tries of one request.
+        wait_max: Longest pause in seconds that Jira may ask for.
+        backoff: How long to pause otherwise.
+        pace: How much of each pause is really waited; tests hurry.
+    """
+
+    concurrency: int = 6
+    attempts: int = 8
+    wait_max: float = 3900.0
+    backoff: Backoff = field(default_factory=Backoff)
+    pace: float = 1.0
+
+
+class _AgainError(Exception):
+    """A failure after which the request is sent again."""
+
+    def __init__(self, what: str, seconds: float, reason: str) -> None:
+        super().__init__(what)
+        self.seconds = seconds
+        self.reason = reason
+
+
+class JiraClient:
+    """Asks one Jira site. Belongs to one event loop.
+
+    Args:
+        http: Sends the requests; its base URL and credentials are those of the site.
+        limits: How patient and how fast.
+        secret: The token, never to be quoted in an error.
+    """
+
+    def __init__(self, http: httpx.AsyncClient, limits: Limits, secret: str = "") -> None:
+        self.stats = Stats()
+        self._http = http
+        self._limits = limits
+        self._secret = secret
+        self._slots = asyncio.Semaphore(limits.concurrency)
+
+    async def ask(
+        self, endpoint: Endpoint, *names: str | int, query: Query | None = None, body: Mapping[str, Any] | None = None
+    ) -> bytes:
+        """Send a request, again where that may help, and return the body of the answer.
+
+        Args:
+            endpoint: What to ask.
+            names: What to put in place of the path's names in braces.
+            query: Query parameters.
+            body: JSON body.
+
+        Raises:
+            NotThereError: 404.
+            JiraRefusedError: Any other answer that asking again would not change.
+            JiraUnavailableError: No answer after the last try, or Jira asks for too long a pause.
+        """
+        path = _filled(endpoint.path, names)
+
+        @stamina.retry(on=self._pauses(), attempts=self._limits.attempts, timeout=None)
+        async def patiently() -> bytes:
+            return await self._once(endpoint, path, query, body)
+
+        try:
+            return await patiently()
+        except _AgainError as error:
+            raise JiraUnavailableError(
+                f"{endpoint.name}: {error}, {self._limits.attempts} times over; try later with --resume"
+            ) from error
+
+    async def read(self, wanted: type[_T], endpoint: Endpoint, *names: str | int, **request: Any) -> _T:
+        """Send a request as `ask` does and decode the answer.
+
+        Raises:
+            JiraRefusedError: Also when the answer is no JSON of this shape.
+        """
+        return decoded(wanted, endpoint, await self.ask(endpoint, *names, **request))
+
+    async def _once(self, endpoint: Endpoint, path: str, query: Query | None, body: Mapping[str, Any] | None) -> bytes:
+        request = self._http.build_request(
+            endpoint.method,
+            path,
+            params=_params(query) if query else None,
+            content=msgspec.json.encode(body) if body is not None else None,
+            headers={"content-type": "application/json"} if body is not None else None,
+        )
+        async with self._slots:
+            self.stats.asked(endpoint.name)
+            try:
+                answer = await self._http.send(request)
+            except (httpx.RequestError, OSError) as error:  # OSError: httpx lets some errors of TLS through
+                unsent = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
+                if not (endpoint.repeatable or unsent):
+                    raise JiraUnavailableError(
+                        f"{endpoint.name}: {type(error).__name__}; it may or may not have been done"
+                    ) from error
+                # Only the kind: the error's text may hold an address with names.
+                raise _AgainError(f"no answer ({type(error).__name__})", 0.0, "connection") from error
+        if answer.is_success:
+            return answer.content
+        if answer.status_code in (_AGAIN if endpoint.repeatable else _AGAIN_ALWAYS):
+            raise self._put_off(endpoint, answer)
+        raise refusal(endpoint, answer.status_code, answer.content, self._secret)
+
+    def _put_off(self, endpoint: Endpoint, answer: httpx.Response) -> _AgainError:
+        asked = retry_after(answer.status_code, answer.headers)
+        if asked.seconds > self._limits.wait_max:
+            raise JiraUnavailableError(
+                f"{endpoint.name}: Jira answers {answer.status_code} ({asked.reason}) and asks to wait "
+                f"{asked.seconds / 60:.0f} minutes, longer than reconcile.wait_max; try later with --resume"
+            )
+        return _AgainError(f"Jira answers {answer.status_code}", asked.seconds, asked.reason)
+
+    def _pauses(self) -> Callable[[Exception], bool | float]:
+        """Return the hook for one request: how many seconds to wait after a failure, or False to give up at once."""
+        tries = 0
+
+        def pause(error: Exception) -> bool | float:
+            nonlocal tries
+            if not isinstance(error, _AgainError):
+                return False
+            tries += 1
+            seconds = self._limits.backoff.pause(tries, error.seconds)
+            if tries < self._limits.attempts:
+                self.stats.waited(error.reason, seconds)
+                log.debug("waiting before asking Jira again", seconds=round(seconds, 1), why=error.reason)
+            return seconds * self._limits.pace
+
+        return pause
+
+
+def decoded(wanted: type[_T], endpoint: Endpoint, content: bytes) -> _T:
+    """Decode an answer.
+
+    Raises:
+        JiraRefusedError: It is no JSON of this shape, or nested too deep; nothing of it is quoted.
+    """
+    try:
+        return msgspec.json.decode(content, type=wanted)
+    except msgspec.ValidationError as error:
+        raise JiraRefusedError(f"{endpoint.name}: Jira's answer has an unknown form ({error})") from None
+    except RecursionError:
+        raise JiraRefusedError(f"{endpoint.name}: the answer is nested deeper than any of Jira's") from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        mended = without_lone_surrogates(content)
+        if mended != content:
+            return decoded(wanted, endpoint, mended)
+        raise JiraRefusedError(
+            f"{endpoint.name}: the answer is no JSON; is the site's url that of a Jira Cloud site?"
+        ) from None
+
+
+def _filled(path: str, names: tuple[str | int, ...]) -> str:
+    for name in names:
+        before, _, rest = path.partition("{")
+        path = before + quote(str(name), safe="") + rest.partition("}")[2]
+    return path
+
+
+def _params(query: Query) -> httpx.QueryParams:
+    return httpx.QueryParams({name: [_text(one) for one in _listed(value)] for name, value in query.items()})
+
+
+def _listed(value: str | int | bool | list[str]) -> list[str | int | bool]:
+    return [*value] if isinstance(value, list) else [value]
+
+
+def _text(value: str | int | bool) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+_CLOUD_ID = re.compile(r"[0-9a-fA-F-]{8,64}", re.ASCII)
+
+
+class _Tenant(msgspec.Struct, rename="camel"):
+    cloud_id: str
+
+
+def limits_of(settings: ReconcileSettings) -> Limits:
+    """Return the client's limits as the settings have them."""
+    return Limits(settings.concurrency, settings.attempts, settings.wait_max, Backoff.of(settings))
+
+
+def credentials(name: str, site: SiteSettings) -> tuple[str, str] | None:
+    """Return a site's e-mail and API token; None when its settings have none.
+
+    Args:
+        name: Name of the site in the settings, for the error.
+        site: Its settings.
+
+    Raises:
+        SettingsError: The token's file cannot be read, or is empty.
+    """
+    try:
+        token = site.token()
+    except ValueError as error:
+        raise SettingsError(f"sites.{name}.{error}") from None
+    return (site.email, token) if site.email and token else None
+
+
+@asynccontextmanager
+async def connected(
+    name: str,
+    site: SiteSettings,
+    settings: ReconcileSettings,
+    limits: Limits | None = None,
+    transport: httpx.AsyncBaseTransport | None = None,
+) -> AsyncIterator[JiraClient]:
+    """Open a client for a site.
+
+    Args:
+        name: Name of the site in the settings, for errors.
+        site: Its settings.
+        settings: How to ask.
+        limits: In place of those in the settings.
+        transport: In place of the network.
+
+    Raises:
+        SettingsError: The settings have no e-mail or no API token, or no client can be made as they say.
+        JiraError: A scoped token needs the site's cloud id, and the site does not give it.
+    """
+    given = credentials(name, site)
+    if not given:
+        raise SettingsError(
+            f"sites.{name}: to ask Jira's REST API, set email and api_token_file (an API token of that account, "
+            "from id.atlassian.com)"
+        )
+    limits = limits or limits_of(settings)
+    base = site.url
+    if site.scoped_token and "/ex/jira/" not in base:
+        async with _http(base, settings, None, transport) as stranger:
+            base = await _gateway(JiraClient(stranger, replace(limits, attempts=min(limits.attempts, 4))), settings)
+    async with _http(base, settings, given, transport) as http:
+        yield JiraClient(http, limits, secret=given[1])
+
+
+async def _gateway(stranger: JiraClient, settings: ReconcileSettings) -> str:
+    cloud_id = (await stranger.read(_Tenant, TENANT_INFO)).cloud_id
+    if not _CLOUD_ID.fullmatch(cloud_id):
+        raise JiraRefusedError("the site's cloud id has an unknown form; write the gateway's address into url instead")
+    return f"{settings.gateway_url.rstrip('/')}/ex/jira/{cloud_id}"
+
+
+def _http(
+    base: str,
+    settings: ReconcileSettings,
+    auth: tuple[str, str] | None,
+    transport: httpx.AsyncBaseTransport | None,
+) -> httpx.AsyncClient:
+    loopback = urlsplit(base).hostname in _LOOPBACK
+    try:
+        return httpx.AsyncClient(
+            base_url=base,
+            auth=auth,
+            headers={"accept": "application/json", "user-agent": f"rollcall/{__version__}"},
+            timeout=httpx.Timeout(settings.timeout, connect=min(15.0, settings.timeout)),
+            limits=httpx.Limits(max_connections=settings.concurrency),
+            follow_redirects=False,
+            trust_env=not loopback,
+            transport=transport,
+        )
+    except (httpx.InvalidURL, ImportError, OSError, ValueError) as error:
+        # Only the kind: a proxy's address may hold a password.
+        raise SettingsError(
+            f"{base} cannot be asked ({type(error).__name__}): check that address and the environment's HTTPS_PROXY, "
+            "ALL_PROXY, SSL_CERT_FILE and SSL_CERT_DIR"
+        ) from None

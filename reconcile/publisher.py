@@ -1,0 +1,263 @@
+"""Publishers put facts and directory rows on the event log in batches, and count what is new about them.
+
+What is new is told by the facts that exist in the warehouse already.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime, tzinfo
+from typing import NamedTuple, Protocol
+
+from reconcile.state.checkpoint import Found
+from rollcall.errors import WarehouseUnavailableError
+from rollcall.eventlog import EventLog, Record
+from rollcall.logs import logger
+from rollcall.records import Activity, Directory, License, Role, Seats, SnapshotComplete, User, encode
+from rollcall.warehouse import Warehouse
+
+log = logger(__name__)
+
+_KEYS_A_QUERY = 2000
+"""Keys in one query: well below ClickHouse's max_query_size of 256 KiB."""
+
+
+class ExistingFact(NamedTuple):
+    """What is known of a fact.
+
+    Attributes:
+        attributed: Whether somebody is named as its actor.
+        webhook: Whether a webhook brought it.
+        rest: Whether an earlier run brought it.
+        occurred_at: Its time as the warehouse has it, epoch ms.
+    """
+
+    attributed: bool
+    webhook: bool
+    rest: bool
+    occurred_at: int
+
+
+class Deletion(NamedTuple):
+    """A comment's deletion that nobody is named for: its key, issue and time (epoch ms)."""
+
+    event_key: str
+    issue_id: int
+    at: int
+
+
+class ExistingFacts(Protocol):
+    """Answers from what is in the warehouse."""
+
+    async def lookup(self, site: str, keys: Collection[str]) -> Mapping[str, ExistingFact]:
+        """Return what is known of these facts; unknown ones are absent. Raises WarehouseUnavailableError."""
+        ...
+
+    async def nameless_deletions(self, site: str, issue_ids: Collection[int]) -> Sequence[Deletion]:
+        """Return deletions of comments of these issues without an actor. Raises WarehouseUnavailableError."""
+        ...
+
+    async def has_licenses(self, site: str) -> bool:
+        """Tell whether the newest snapshot of the directory holds licenses. Raises WarehouseUnavailableError."""
+        ...
+
+
+class NoExistingFacts:
+    """A warehouse that is empty, or not there yet."""
+
+    async def lookup(self, site: str, keys: Collection[str]) -> Mapping[str, ExistingFact]:
+        """Return nothing."""
+        del site, keys
+        return {}
+
+    async def nameless_deletions(self, site: str, issue_ids: Collection[int]) -> Sequence[Deletion]:
+        """Return nothing."""
+        del site, issue_ids
+        return []
+
+    async def has_licenses(self, site: str) -> bool:
+        """Return that there are none."""
+        del site
+        return False
+
+
+class WarehouseFacts:
+    """Answers by queries.
+
+    Args:
+        warehouse: Open for reading, maybe through the SQL door of `up`.
+    """
+
+    def __init__(self, warehouse: Warehouse) -> None:
+        self._warehouse = warehouse
+
+    async def lookup(self, site: str, keys: Collection[str]) -> Mapping[str, ExistingFact]:
+        """See `ExistingFacts.lookup`."""
+        found: dict[str, ExistingFact] = {}
+        wanted = list(keys)
+        for start in range(0, len(wanted), _KEYS_A_QUERY):
+            listed = _quoted(wanted[start : start + _KEYS_A_QUERY])
+            facts = await self._warehouse.query(
+                # The keys are our own, of letters, digits and colons; as a parameter they would overflow the URL.
+                "SELECT event_key, max(account_id != '') AS attributed, "  # noqa: S608 - constants
+                "toUnixTimestamp64Milli(argMax(occurred_at, version)) AS at FROM activity "
+                f"WHERE site = {{site:String}} AND event_key IN ({listed}) GROUP BY event_key",
+                {"site": site},
+            )
+            sources = await self._warehouse.query(
+                "SELECT event_key, max(webhook_received_at) IS NOT NULL AS webhook, "  # noqa: S608 - constants
+                "max(rest_occurred_at) IS NOT NULL AS rest FROM activity_sources "
+                f"WHERE site = {{site:String}} AND event_key IN ({listed}) GROUP BY event_key",
+                {"site": site},
+            )
+            brought = {row["event_key"]: (bool(row["webhook"]), bool(row["rest"])) for row in sources}
+            for row in facts:
+                webhook, rest = brought.get(row["event_key"], (False, False))
+                found[row["event_key"]] = ExistingFact(bool(row["attributed"]), webhook, rest, row["at"])
+        return found
+
+    async def nameless_deletions(self, site: str, issue_ids: Collection[int]) -> Sequence[Deletion]:
+        """See `ExistingFacts.nameless_deletions`."""
+        if not issue_ids:
+            return []
+        rows = await self._warehouse.query(
+            "SELECT event_key, max(activity.issue_id) AS issue, "  # noqa: S608 - whole numbers only
+            "toUnixTimestamp64Milli(argMax(occurred_at, version)) AS at FROM activity "
+            "WHERE site = {site:String} AND family = 'comment' AND action = 'deleted' "
+            f"AND activity.issue_id IN ({','.join(map(str, map(int, issue_ids)))}) "
+            "GROUP BY event_key HAVING max(account_id) = ''",
+            {"site": site},
+        )
+        return [Deletion(row["event_key"], row["issue"], row["at"]) for row in rows]
+
+    async def has_licenses(self, site: str) -> bool:
+        """See `ExistingFacts.has_licenses`."""
+        rows = await self._warehouse.query(
+            "SELECT argMax(licenses + seats, snapshot_id) AS held FROM directory_snapshots WHERE site = {site:String}",
+            {"site": site},
+        )
+        return bool(rows and rows[0]["held"])
+
+
+def _quoted(keys: Sequence[str]) -> str:
+    if not all(key.replace(":", "").isalnum() and key.isascii() for key in keys):
+        raise ValueError("an event key holds more than letters, digits and colons")
+    return ",".join(f"'{key}'" for key in keys)
+
+
+_FACTS_A_BATCH = 2000
+"""Facts on the way at once: memory stays bounded, and a commit of the log is worth its fsync."""
+
+
+class FactPublisher:
+    """Facts on their way to the log.
+
+    Args:
+        event_log: Where they go; None for a dry run, which only counts.
+        topic: The log's topic of facts.
+        site: Name of the site in the settings.
+        known: What the warehouse knows; asked before a batch is appended. None when it cannot be asked.
+        found: The counts.
+        zone: The site's reporting time zone, for counts by day.
+    """
+
+    def __init__(
+        self,
+        event_log: EventLog | None,
+        topic: str,
+        site: str,
+        known: ExistingFacts | None,
+        found: Found,
+        zone: tzinfo = UTC,
+    ) -> None:
+        self.found = found
+        self.known = known
+        self._log = event_log
+        self._topic = topic
+        self._site = site
+        self._zone = zone
+        self._waiting: dict[str, Activity] = {}
+
+    async def add(self, facts: Iterable[Activity]) -> None:
+        """Take facts; when the batch is full it goes out. Raises LogUnavailableError."""
+        for fact in facts:
+            earlier = self._waiting.get(fact.event_key)
+            if earlier is None or fact.account_id or not earlier.account_id:
+                self._waiting[fact.event_key] = fact
+            if len(self._waiting) >= _FACTS_A_BATCH:
+                await self.flush()
+
+    async def flush(self) -> None:
+        """Append what waits; when this returns it is durable. Raises LogUnavailableError."""
+        if not self._waiting:
+            return
+        facts, self._waiting = list(self._waiting.values()), {}
+        known = await self._lookup([fact.event_key for fact in facts])
+        if self._log:
+            await self._log.append(self._topic, [Record(encode(fact), fact.event_key.encode()) for fact in facts])
+        for fact in facts:
+            self._count(fact, known)
+
+    async def _lookup(self, keys: list[str]) -> dict[str, ExistingFact] | None:
+        if self.known is None:
+            return None
+        try:
+            return dict(await self.known.lookup(self._site, keys))
+        except WarehouseUnavailableError as error:
+            log.warning("the warehouse cannot be compared with", site=self._site, cause=str(error))
+            self.known = None
+            return None
+
+    def _count(self, fact: Activity, known: dict[str, ExistingFact] | None) -> None:
+        found, kind = self.found, f"{fact.family} {fact.action}"
+        found.facts[kind] += 1
+        if known is None:
+            found.unjudged += 1
+        elif (before := known.get(fact.event_key)) is None:
+            found.new[kind] += 1
+            found.new_days[f"{datetime.fromtimestamp(fact.occurred_at / 1000, self._zone):%Y-%m-%d}"] += 1
+        elif fact.account_id and not before.attributed:
+            found.named += 1
+        elif not before.rest and before.occurred_at != fact.occurred_at:
+            found.retimed += 1
+
+
+_ROWS_A_BATCH = 2000
+_KINDS: dict[type[Directory], str] = {User: "users", License: "licenses", Role: "roles", Seats: "seats"}
+
+
+class DirectoryPublisher:
+    """Rows of one snapshot on their way to the log.
+
+    Args:
+        event_log: Where they go; None for a dry run, which only counts.
+        topic: The log's topic of directory rows.
+        found: The counts.
+    """
+
+    def __init__(self, event_log: EventLog | None, topic: str, found: Found) -> None:
+        self._log = event_log
+        self._topic = topic
+        self._found = found
+        self._waiting: list[Directory] = []
+
+    async def add(self, rows: Iterable[Directory]) -> None:
+        """Take rows; when the batch is full it goes out. Raises LogUnavailableError."""
+        for row in rows:
+            self._waiting.append(row)
+            self._found.rows[_KINDS.get(type(row), "other")] += 1
+            if len(self._waiting) >= _ROWS_A_BATCH:
+                await self.flush()
+
+    async def complete(self, last: SnapshotComplete) -> None:
+        """Make all rows durable, and after them the row that lets readers see the snapshot."""
+        await self.flush()
+        await self._append([last])
+
+    async def flush(self) -> None:
+        """Append what waits. Raises LogUnavailableError."""
+        rows, self._waiting = self._waiting, []
+        await self._append(rows)
+
+    async def _append(self, rows: list[Directory]) -> None:
+        if rows and self._log:
+            # One key, so that a log with partitions keeps a snapshot in order.
+            await self._log.append(self._topic, [Record(encode(row), row.site.encode()) for row in rows])

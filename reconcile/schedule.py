@@ -1,0 +1,189 @@
+"""The schedule: the runs that `up` does by itself, the first 30 days at the first start, then once a day.
+
+Whether a run is due is asked again and again rather than awaited once: so a run that was missed because nothing ran at
+its hour is due at the next start, the first one of all is due at once, and a changed clock does no harm.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from reconcile.client.jira_client import Limits
+from reconcile.progress import LoggedProgress, Notice
+from reconcile.publisher import WarehouseFacts
+from reconcile.run import RunOptions, RunOutcome, run_site
+from reconcile.sink import Sink, by_other_consumers
+from reconcile.state.checkpoint import LastRun, last_run_of, read_last_run
+from reconcile.state.run_state import state_folder
+from reconcile.window import WindowRequest
+from rollcall.errors import RollcallError
+from rollcall.eventlog import EventLog
+from rollcall.logs import kind_and_place, logger
+from rollcall.runtime import told_to_end
+from rollcall.settings import Settings, SiteSettings
+from rollcall.warehouse import Warehouse
+from rollcall.warehouse.rebuild import rebuild_site
+
+log = logger(__name__)
+
+
+def last_due(now: datetime, at: str, zone: ZoneInfo) -> datetime:
+    """Return the latest moment, up to now, at which the day's run should have begun.
+
+    Args:
+        now: An aware moment.
+        at: Time of day, ``HH:MM``. One that the clocks skip in spring counts an hour later, one that they repeat in
+            autumn counts once.
+        zone: The zone that the time is in.
+    """
+    hour, minute = map(int, at.split(":"))
+    local = now.astimezone(zone)
+    turn = datetime(local.year, local.month, local.day, hour, minute, tzinfo=zone)
+    # Compared as moments: two times of one zone would be compared by their faces.
+    if turn.timestamp() <= now.timestamp():
+        return turn
+    before = local.date() - timedelta(days=1)
+    return datetime(before.year, before.month, before.day, hour, minute, tzinfo=zone)
+
+
+def is_due(now: datetime, last_whole: datetime | None, at: str, zone: ZoneInfo) -> bool:
+    """Return whether a run should begin now: never was a whole one, or the last began before the latest turn."""
+    return last_whole is None or last_whole.timestamp() < last_due(now, at, zone).timestamp()
+
+
+_LOOK_SECONDS = 30.0
+_AFTER_A_FAILURE = timedelta(hours=1)
+
+
+class _NoticeProgress(LoggedProgress):
+    """Progress that the page shows."""
+
+    def __init__(self, site: str) -> None:
+        super().__init__(site)
+        self._name = site
+        self.notice = Notice(f"Reading the last days of {site} from Jira")
+
+    def at(self, step: str, done: int, expected: int | None = None) -> None:
+        share = min(1.0, done / expected) if expected else None
+        self.notice = Notice(f"Reading {self._name} from Jira: {step}, {done} so far", share)
+
+
+class Schedule:
+    """Looks whether a site's run is due, and does it.
+
+    Args:
+        settings: The settings.
+        event_log: Where what Jira tells is put.
+        warehouse: What the consumers of this process write; open.
+        limits: In place of those in the settings; for tests.
+    """
+
+    def __init__(
+        self, settings: Settings, event_log: EventLog, warehouse: Warehouse, limits: Limits | None = None
+    ) -> None:
+        self._settings = settings
+        self._log = event_log
+        self._warehouse = warehouse
+        self._limits = limits
+        self._sites = {
+            name: site for name, site in settings.sites.items() if site.email and (site.api_token_file or site.token())
+        }
+        self._running: _NoticeProgress | None = None
+        self._failed: dict[str, tuple[datetime, str]] = {}
+        self._last: dict[str, LastRun] = {}
+
+    def notices(self) -> Sequence[Notice]:
+        """Return what is under way and what went wrong, for the page."""
+        told = [self._running.notice] if self._running else []
+        return told + [
+            Notice(f"{site} could not be read whole from Jira, the next try is within the hour: {why}")
+            for site, (_, why) in self._failed.items()
+        ]
+
+    def state(self) -> str:
+        """Return in a few words how the runs go, fit for everybody: no site's name, nothing that Jira said."""
+        if not self._settings.reconcile.daily_at:
+            return "off"
+        if not self._failed:
+            return "ok"
+        sites = f"{len(self._failed)} of {len(self._sites)} sites"
+        return f"failed for {sites}, tried again within the hour; the page and the log say why"
+
+    async def run(self) -> None:
+        """Do the runs as they fall due, for ever; a failure of whatever kind is told and tried again an hour later.
+
+        What Jira refuses the account is no failure: another try would be refused too, so it waits for the next day's.
+        """
+        for name in self._settings.sites.keys() - self._sites.keys():
+            log.info("not read from Jira: it has no email and API token in the settings", site=name)
+        while True:
+            if self._settings.reconcile.daily_at:
+                for name, site in self._sites.items():
+                    await self._look(name, site)
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _look(self, name: str, site: SiteSettings) -> None:
+        try:
+            if self._is_due(name, site):
+                await self._reconcile(name)
+        except RollcallError as error:
+            self._note(name, str(error))
+        except asyncio.CancelledError as error:
+            if told_to_end():
+                raise
+            self._note(name, f"unexpectedly, please report it: {kind_and_place(error)}")
+        except Exception as error:  # of ours or of a library's: the next try may fare better
+            self._note(name, f"unexpectedly, please report it: {kind_and_place(error)}")
+
+    def _note(self, name: str, why: str) -> None:
+        now = datetime.now(UTC)
+        if name in self._failed and now < self._failed[name][0] + _AFTER_A_FAILURE:
+            return  # it was the look itself, which comes every half minute, and that was told
+        log.error("reconcile run failed", site=name, cause=why)
+        self._failed[name] = (now, why)
+
+    def _is_due(self, name: str, site: SiteSettings) -> bool:
+        now = datetime.now(UTC)
+        last = self._last_run(name)
+        whole = None if last is None or last.unfinished else datetime.fromtimestamp(last.began / 1000, UTC)
+        zone = ZoneInfo(self._settings.reconcile.daily_timezone or site.timezone)
+        if not is_due(now, whole, self._settings.reconcile.daily_at, zone):
+            # `rollcall reconcile` may have done meanwhile what failed here.
+            self._failed.pop(name, None)
+            return False
+        return name not in self._failed or now >= self._failed[name][0] + _AFTER_A_FAILURE
+
+    def _last_run(self, name: str) -> LastRun | None:
+        """Return the site's last whole run; without a folder to remember in, the last one of this process."""
+        folder = state_folder(self._settings)
+        return read_last_run(folder, name) if folder else self._last.get(name)
+
+    async def _reconcile(self, name: str) -> None:
+        folder = state_folder(self._settings)
+        interrupted = folder is not None and (folder / f"{name}.json").exists()
+        asked = RunOptions(WindowRequest(), resume=interrupted)
+        self._running = _NoticeProgress(name)
+        log.info("reconcile run begins", site=name, resumed=interrupted)
+        try:
+            outcome = await run_site(
+                self._settings, name, asked, self._log, self._landing(), self._limits, self._running
+            )
+        finally:
+            self._running = None
+        self._remember(name, outcome)
+        log.info("reconcile run done", site=name, complete=outcome.complete, missing=outcome.run.missing)
+
+    def _remember(self, name: str, outcome: RunOutcome) -> None:
+        self._failed.pop(name, None)
+        if last := last_run_of(outcome.run):
+            self._last[name] = last
+        if outcome.run.unfinished:
+            self._failed[name] = (datetime.now(UTC), "; ".join(outcome.run.missing))
+
+    def _landing(self) -> Sink:
+        async def rebuild(site: str, days: Sequence[date]) -> object:
+            return await rebuild_site(self._warehouse, self._settings, site, days)
+
+        write = by_other_consumers(self._settings, self._log)
+        return Sink(self._warehouse, WarehouseFacts(self._warehouse), write, rebuild)

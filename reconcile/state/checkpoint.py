@@ -1,0 +1,185 @@
+"""The checkpoint: everything needed to go on with a run, as one small JSON file; and when a site was last read whole.
+
+The last run is a file of its own, as the checkpoint goes once a run is through. The warehouse cannot tell: a directory
+may land without any activity, and one that Jira refuses never lands at all.
+"""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any, Literal, get_origin
+
+import msgspec
+
+from reconcile.client.retry import Stats
+from reconcile.window import Window
+from rollcall.errors import RollcallError
+from rollcall.files import replace_file
+
+Part = Literal["activity", "directory"]
+_FORMAT = 1
+
+
+class CheckpointError(RollcallError):
+    """A checkpoint cannot be read or written; the text says what to do."""
+
+
+class IssuesPlace(msgspec.Struct):
+    """How far the issues are.
+
+    Attributes:
+        jql: The query, which a token belongs to.
+        token: Of the search page to ask next; None before the first.
+        pages: Search pages done.
+        issues: Issues found on them.
+        expected: Jira's own estimate of how many there are.
+        searched: Whether the search is through.
+        pending: Ids whose changelogs are still to be asked, at most a bulk request's worth.
+        changelog_token: Of the page to ask next for those; None for the first.
+        done: Whether all of it is through.
+    """
+
+    jql: str = ""
+    token: str | None = None
+    pages: int = 0
+    issues: int = 0
+    expected: int = 0
+    searched: bool = False
+    pending: list[int] = []
+    changelog_token: str | None = None
+    done: bool = False
+
+
+class FeedPlace(msgspec.Struct):
+    """How far a worklog feed is: ``since`` of the page to ask next, epoch ms; None before the first."""
+
+    since: int | None = None
+    read: bool = False
+    done: bool = False
+
+
+class Found(msgspec.Struct):
+    """What a run found, counted.
+
+    Attributes:
+        facts: All facts, by family and action.
+        new: Those the warehouse did not have, likewise.
+        new_days: The same by reporting day, for what was missing when.
+        named: Known facts whose actor was not known before.
+        retimed: Known facts whose time REST gives differently than the webhook did.
+        unjudged: Facts that could not be compared with the warehouse.
+        skipped: What could not be read and why, such as entities gone in between.
+        rows: Directory rows, by kind.
+    """
+
+    facts: Counter[str] = msgspec.field(default_factory=Counter)
+    new: Counter[str] = msgspec.field(default_factory=Counter)
+    new_days: Counter[str] = msgspec.field(default_factory=Counter)
+    named: int = 0
+    retimed: int = 0
+    unjudged: int = 0
+    skipped: Counter[str] = msgspec.field(default_factory=Counter)
+    rows: Counter[str] = msgspec.field(default_factory=Counter)
+
+
+class Checkpoint(msgspec.Struct, kw_only=True):
+    """A run of one site."""
+
+    format: int = _FORMAT
+    site: str
+    run_id: str
+    started_at: int
+    window: Window
+    parts: list[Part]
+    whole: bool = False
+    """Whether it does all that a day's run does: both parts, and at least the default window."""
+    directory_done: bool = False
+    issues: IssuesPlace = msgspec.field(default_factory=IssuesPlace)
+    worklogs: FeedPlace = msgspec.field(default_factory=FeedPlace)
+    deletions: FeedPlace = msgspec.field(default_factory=FeedPlace)
+    found: Found = msgspec.field(default_factory=Found)
+    stats: Stats = msgspec.field(default_factory=Stats)
+    missing: list[str] = []
+    notes: list[str] = []
+    resumed: int = 0
+    unfinished: bool = False
+    """Whether the records have yet to reach the warehouse, or the touched days to be rebuilt."""
+
+
+def read_checkpoint(path: Path) -> Checkpoint | None:
+    """Return the checkpoint of an interrupted run; None when there is none.
+
+    Raises:
+        CheckpointError: It cannot be read.
+    """
+    try:
+        found = msgspec.json.decode(path.read_bytes(), type=Checkpoint, dec_hook=_counted)
+    except FileNotFoundError:
+        return None
+    except (OSError, msgspec.DecodeError) as error:
+        raise CheckpointError(
+            f"the checkpoint {path} cannot be read ({type(error).__name__}); run again without --resume"
+        ) from error
+    if found.format != _FORMAT:
+        raise CheckpointError(f"the checkpoint {path} is another version's; run again without --resume")
+    return found
+
+
+def _counted(kind: type, value: Any) -> Any:
+    """Read a Counter, which msgspec writes but does not read."""
+    if get_origin(kind) is Counter and isinstance(value, dict):
+        return Counter(value)
+    raise NotImplementedError(kind)
+
+
+def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Replace the checkpoint in one step: after a crash there is the old one or the new one.
+
+    Raises:
+        CheckpointError: It cannot be written.
+    """
+    try:
+        replace_file(path, msgspec.json.encode(checkpoint))
+    except OSError as error:
+        raise CheckpointError(f"cannot write the checkpoint {path} ({error.strerror}); free the disk") from error
+
+
+class LastRun(msgspec.Struct, frozen=True):
+    """The last run that was a whole day's and read all activity it could.
+
+    Attributes:
+        began: When it began, epoch ms.
+        unfinished: Whether trying again soon may bring what it lacks; what Jira refuses is no reason.
+    """
+
+    began: int
+    unfinished: bool
+
+
+def last_run_of(run: Checkpoint) -> LastRun | None:
+    """Return what to remember of a run that came to its end; None when it was less than a whole day's."""
+    return LastRun(run.started_at, run.unfinished) if run.whole else None
+
+
+def read_last_run(folder: Path, site: str) -> LastRun | None:
+    """Return what is remembered; None when nothing is, or when it cannot be read: then the site is read once more."""
+    try:
+        return msgspec.json.decode(_file(folder, site).read_bytes(), type=LastRun)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def keep_last_run(folder: Path, site: str, last: LastRun) -> None:
+    """Remember a run.
+
+    Raises:
+        CheckpointError: It cannot be written.
+    """
+    path = _file(folder, site)
+    try:
+        replace_file(path, msgspec.json.encode(last))
+    except OSError as error:
+        raise CheckpointError(f"cannot write {path} ({error.strerror}); free the disk") from error
+
+
+def _file(folder: Path, site: str) -> Path:
+    return folder / f"{site}.last"

@@ -1,0 +1,240 @@
+"""The state of a run: a folder with lock, checkpoint and spool of each site, or nothing that lasts.
+
+One run a site at a time, as far as a lock file reaches: two would do no harm, only work for Jira. The spool keeps what
+a run must remember about every issue and worklog on disk, so that memory does not grow with the site.
+"""
+
+import fcntl
+import os
+import sqlite3
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+
+from reconcile.state.checkpoint import Checkpoint, CheckpointError, read_checkpoint, write_checkpoint
+from rollcall.errors import RollcallError, SettingsError
+from rollcall.facts import IssueRef
+from rollcall.settings import Settings
+
+
+class AlreadyRunningError(RollcallError):
+    """Another run of the same site is under way."""
+
+
+class RunLock:
+    """The hold on a site's runs; the kernel lets it go however the process ends.
+
+    Raises:
+        AlreadyRunningError: Another process has it; the text names it.
+    """
+
+    def __init__(self, path: Path, site: str) -> None:
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(self._fd, 32).decode(errors="replace").strip() or "unknown"
+            os.close(self._fd)
+            raise AlreadyRunningError(
+                f"site {site}: another reconcile is under way (process {holder}); wait for it, or stop it and go on "
+                "with --resume"
+            ) from None
+        os.ftruncate(self._fd, 0)
+        os.pwrite(self._fd, str(os.getpid()).encode(), 0)
+
+    def __enter__(self) -> "RunLock":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        os.close(self._fd)
+
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS issues (id INTEGER PRIMARY KEY, key TEXT NOT NULL, project TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS worklogs (id INTEGER PRIMARY KEY, seen INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS deleted_worklogs (id INTEGER PRIMARY KEY);
+"""
+_MOST_VARIABLES = 900
+
+
+class Spool:
+    """A small SQLite file; what was put in is durable when the call returns.
+
+    Args:
+        path: The file, or ``:memory:`` for a run that leaves nothing behind.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self._db = sqlite3.connect(path, isolation_level=None)
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = FULL")
+        self._db.execute("PRAGMA cache_size = -2000")
+        self._db.executescript(_SCHEMA)
+
+    def put_issues(self, places: Iterable[IssueRef]) -> None:
+        """Remember where facts of these issues belong."""
+        self._put("INSERT OR REPLACE INTO issues VALUES (?, ?, ?)", places)
+
+    def places(self, issue_ids: Iterable[int]) -> dict[int, IssueRef]:
+        """Return the places of the issues that are remembered."""
+        found = {}
+        for some in _slices(set(issue_ids)):
+            marks = ",".join("?" * len(some))
+            rows = self._db.execute(f"SELECT id, key, project FROM issues WHERE id IN ({marks})", some)  # noqa: S608 - marks are ?
+            found.update({row[0]: IssueRef(*row) for row in rows})
+        return found
+
+    def name_worklogs(self, ids: Iterable[int]) -> None:
+        """Remember worklogs that a changelog entry named."""
+        self._put("INSERT OR IGNORE INTO worklogs VALUES (?, 0)", ((one,) for one in ids))
+
+    def see_worklogs(self, ids: Iterable[int]) -> None:
+        """Remember worklogs that were asked for."""
+        self._put("INSERT OR REPLACE INTO worklogs VALUES (?, 1)", ((one,) for one in ids))
+
+    def unseen_worklogs(self, most: int) -> list[int]:
+        """Return some worklogs that were named, never asked for, and not deleted since."""
+        rows = self._db.execute(
+            "SELECT id FROM worklogs WHERE seen = 0 AND id NOT IN (SELECT id FROM deleted_worklogs) LIMIT ?", (most,)
+        )
+        return [row[0] for row in rows]
+
+    def not_seen(self, ids: Iterable[int]) -> list[int]:
+        """Return those of these worklogs that were not asked for yet, in order, each once."""
+        wanted = list(dict.fromkeys(ids))
+        known: set[int] = set()
+        for some in _slices(wanted):
+            marks = ",".join("?" * len(some))
+            rows = self._db.execute(f"SELECT id FROM worklogs WHERE seen = 1 AND id IN ({marks})", some)  # noqa: S608 - marks are ?
+            known.update(row[0] for row in rows)
+        return [one for one in wanted if one not in known]
+
+    def name_deleted(self, ids: Iterable[int]) -> None:
+        """Remember worklogs whose deletion a changelog entry named."""
+        self._put("INSERT OR IGNORE INTO deleted_worklogs VALUES (?)", ((one,) for one in ids))
+
+    def named_deleted(self, ids: Iterable[int]) -> set[int]:
+        """Return those of these worklogs whose deletion was named."""
+        found: set[int] = set()
+        for some in _slices(ids):
+            marks = ",".join("?" * len(some))
+            rows = self._db.execute(f"SELECT id FROM deleted_worklogs WHERE id IN ({marks})", some)  # noqa: S608 - marks are ?
+            found.update(row[0] for row in rows)
+        return found
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def _put(self, statement: str, rows: Iterable[tuple[object, ...]]) -> None:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            self._db.executemany(statement, rows)
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+
+def _slices(ids: Iterable[int]) -> Iterator[list[int]]:
+    wanted = list(ids)
+    for start in range(0, len(wanted), _MOST_VARIABLES):
+        yield wanted[start : start + _MOST_VARIABLES]
+
+
+def state_folder(settings: Settings) -> Path | None:
+    """Return the folder of checkpoints: the setting, else ``reconcile`` beside a SQLite log; None without either."""
+    if settings.reconcile.state_dir:
+        return settings.reconcile.state_dir
+    scheme, _, rest = settings.log_url.partition(":")
+    if scheme != "sqlite":
+        return None
+    path = Path("/" + rest.lstrip("/")) if rest.startswith("//") else Path(rest)
+    return path.absolute().parent / "reconcile"
+
+
+class RunState:
+    """What one run remembers.
+
+    Args:
+        spool: Per issue and worklog.
+        path: The checkpoint's file; None when nothing is to last.
+    """
+
+    def __init__(self, spool: Spool, path: Path | None) -> None:
+        self.spool = spool
+        self._path = path
+
+    def keep(self, checkpoint: Checkpoint) -> None:
+        """Write the checkpoint. Raises CheckpointError."""
+        if self._path:
+            write_checkpoint(self._path, checkpoint)
+
+
+@contextmanager
+def temporary_state() -> Iterator[RunState]:
+    """Remember nothing beyond the block."""
+    with tempfile.TemporaryDirectory(prefix="rollcall-") as folder:
+        spool = Spool(Path(folder) / "spool.db")
+        try:
+            yield RunState(spool, None)
+        finally:
+            spool.close()
+
+
+@contextmanager
+def lasting_state(folder: Path, site: str, *, resume: bool) -> Iterator[tuple[RunState, Checkpoint | None]]:
+    """Lock the site's runs and open what an interrupted run left, if it is to go on.
+
+    Yields:
+        The memory, and the checkpoint to go on from; None for a new run.
+
+    Raises:
+        AlreadyRunningError: Another run of the site is under way.
+        CheckpointError: The folder cannot be used or the checkpoint not read.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = RunLock(folder / f"{site}.lock", site)
+    except OSError as error:
+        raise CheckpointError(
+            f"cannot use {folder} for checkpoints ({error.strerror}); make it writable or set reconcile.state_dir"
+        ) from error
+    with lock:
+        path, spooled = folder / f"{site}.json", folder / f"{site}.spool"
+        left = read_checkpoint(path) if resume else None
+        if left is None:
+            _remove_files(path, spooled)
+        try:
+            spool = Spool(spooled)
+        except sqlite3.Error as error:
+            raise CheckpointError(f"cannot use {spooled} ({error}); run again without --resume") from error
+        try:
+            yield RunState(spool, path), left
+        finally:
+            spool.close()
+
+
+def forget_run(folder: Path, site: str) -> None:
+    """Remove what a run left behind, once it is through."""
+    _remove_files(folder / f"{site}.json", folder / f"{site}.spool")
+
+
+def required_folder(settings: Settings) -> Path:
+    """Return the folder of checkpoints.
+
+    Raises:
+        SettingsError: There is none.
+    """
+    folder = state_folder(settings)
+    if folder is None:
+        raise SettingsError("--resume needs a place for checkpoints: set reconcile.state_dir")
+    return folder
+
+
+def _remove_files(path: Path, spooled: Path) -> None:
+    for name in (path, spooled, Path(f"{spooled}-wal"), Path(f"{spooled}-shm")):
+        with suppress(FileNotFoundError):
+            name.unlink()

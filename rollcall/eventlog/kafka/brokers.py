@@ -1,0 +1,181 @@
+"""The brokers: how every client of this log connects to them, and what their failures mean.
+
+The first contact with the brokers is made by hand, because aiokafka's own hides why it failed.
+"""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aiokafka.conn import collect_hosts, create_conn
+from aiokafka.errors import IllegalSaslStateError, KafkaError, SaslAuthenticationFailed, UnsupportedSaslMechanismError
+from aiokafka.protocol.metadata import MetadataRequest
+
+from rollcall.errors import LogUnavailableError, RollcallError, SettingsError
+from rollcall.files import read_secret_file
+from rollcall.settings.servers import KafkaSettings
+
+_LONGEST = 300
+"""Characters of a client's error text that are passed on."""
+
+
+def unavailable(doing: str, error: BaseException) -> LogUnavailableError:
+    """Return the error to raise for one of the client's."""
+    said = str(error).strip().splitlines()
+    return LogUnavailableError(f"Kafka failed at {doing}: {(said[0] if said else type(error).__name__)[:_LONGEST]}")
+
+
+@asynccontextmanager
+async def within(seconds: float, doing: str) -> AsyncIterator[None]:
+    """Run the body for at most so many seconds.
+
+    Raises:
+        LogUnavailableError: It took longer, or the client raised an error of Kafka's or of the network's.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        raise LogUnavailableError(f"Kafka took longer than {seconds:g} s for {doing}") from None
+    except (KafkaError, OSError) as error:
+        raise unavailable(doing, error) from error
+
+
+RETRY_BACKOFF_MS = 200
+"""Pause before a client asks again; below it, clients of an outage would be a load of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """Brokers and settings, with the certificates loaded."""
+
+    brokers: tuple[str, ...]
+    settings: KafkaSettings
+    tls: ssl.SSLContext | None
+
+    def arguments(self, request_seconds: float | None = None) -> dict[str, Any]:
+        """Return the arguments that aiokafka's producer, consumer and admin client share."""
+        return {
+            "bootstrap_servers": list(self.brokers),
+            "client_id": "rollcall",
+            "request_timeout_ms": round((request_seconds or self.settings.request_timeout) * 1000),
+            "retry_backoff_ms": RETRY_BACKOFF_MS,
+            "metadata_max_age_ms": 60_000,
+            **self.credentials(),
+        }
+
+    def credentials(self) -> dict[str, Any]:
+        """Return the part of the arguments that says who asks, and over what."""
+        settings = self.settings
+        given: dict[str, Any] = {"security_protocol": settings.security_protocol.upper(), "ssl_context": self.tls}
+        if settings.sasl:
+            given["sasl_mechanism"] = settings.sasl_mechanism
+            given["sasl_plain_username"] = settings.username
+            given["sasl_plain_password"] = settings.secret()
+        return given
+
+
+def connection_of(brokers: list[str], settings: KafkaSettings) -> Connection:
+    """Put brokers and settings together.
+
+    Raises:
+        SettingsError: A certificate, key or password file cannot be used.
+    """
+    try:
+        settings.secret()
+        tls = _tls(settings) if settings.tls else None
+    except ValueError as error:  # of an unreadable secret file
+        raise SettingsError(f"kafka.{error}") from None
+    return Connection(tuple(brokers), settings, tls)
+
+
+def _tls(settings: KafkaSettings) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=_text(settings.ca_file))
+    except OSError as error:  # ssl.SSLError is one
+        raise SettingsError(
+            f"kafka.ca_file: {settings.ca_file} cannot be used ({_reason(error)}); it must be PEM"
+        ) from None
+    if settings.client_cert_file and settings.client_key_file:
+        words = settings.client_key_password_file
+        password = read_secret_file("client_key_password_file", words).strip() if words else ""
+        try:
+            # Never None for the password: OpenSSL would ask the terminal for it.
+            context.load_cert_chain(settings.client_cert_file, settings.client_key_file, password)
+        except OSError as error:
+            raise SettingsError(
+                f"kafka.client_cert_file, kafka.client_key_file: {settings.client_cert_file} and "
+                f"{settings.client_key_file} cannot be used ({_reason(error)}); both must be PEM and belong together, "
+                "and an encrypted key needs client_key_password_file"
+            ) from None
+    return context
+
+
+def _text(path: Path | None) -> str | None:
+    return str(path) if path else None
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or type(error).__name__
+
+
+async def probe(connection: Connection) -> None:
+    """Connect to one of the brokers named in `log_url`, prove who we are, and hang up.
+
+    Raises:
+        SettingsError: A broker answered, and refuses what the settings say.
+        LogUnavailableError: None answered.
+    """
+    troubles: list[RollcallError] = []
+    for host, port, _ in collect_hosts(list(connection.brokers)):
+        try:
+            contact = await create_conn(
+                host,
+                port,
+                client_id="rollcall",
+                request_timeout_ms=round(connection.settings.request_timeout * 1000),
+                **connection.credentials(),
+            )
+            try:
+                # Who asks for no user where one is wanted learns of it only now.
+                await contact.send(MetadataRequest([]))
+            finally:
+                contact.close()
+        except (KafkaError, OSError) as error:  # TimeoutError is an OSError
+            troubles.append(_explained(f"{host}:{port}", connection, error))
+        else:
+            return
+    refused = [trouble for trouble in troubles if isinstance(trouble, SettingsError)]
+    raise (refused or troubles)[0]
+
+
+def _explained(broker: str, connection: Connection, error: Exception) -> RollcallError:
+    protocol = connection.settings.security_protocol
+    if isinstance(error, SaslAuthenticationFailed | IllegalSaslStateError):
+        return SettingsError(
+            f"kafka.username, kafka.password_file: {broker} refuses user {connection.settings.username!r} with "
+            f"{connection.settings.sasl_mechanism}; check name, password and mechanism"
+        )
+    if isinstance(error, UnsupportedSaslMechanismError):
+        return SettingsError(
+            f"kafka.sasl_mechanism: {broker} does not take {connection.settings.sasl_mechanism}; it says: {error}"
+        )
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return SettingsError(
+            f"kafka.ca_file: the certificate of {broker} cannot be trusted ({error.verify_message}); name the PEM "
+            "file of the authority that signed it, and the broker by the host name in its certificate"
+        )
+    if isinstance(error, ssl.SSLError):
+        return SettingsError(
+            f"kafka.security_protocol: {broker} does not speak TLS as {protocol} wants ({error.reason}); check the "
+            "port, the protocol and the client certificate"
+        )
+    said = str(error).strip() or type(error).__name__
+    return LogUnavailableError(
+        f"Kafka at {broker} cannot be reached with security_protocol {protocol}: {said}. Is it running, and is that "
+        "the protocol of that port?"
+    )

@@ -1,0 +1,222 @@
+"""Consumers: a group's reader of one topic, and reading a topic outside of any group."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import ConsumerStoppedError, KafkaError
+
+from rollcall.errors import LogUnavailableError
+from rollcall.eventlog.interface import Entry
+from rollcall.eventlog.kafka._aiokafka import end_consumer
+from rollcall.eventlog.kafka.brokers import Connection, unavailable, within
+from rollcall.eventlog.kafka.group_member import GroupMember
+from rollcall.eventlog.kafka.offsets import entries_of, next_offsets
+
+_NEVER_MS = 24 * 3600 * 1000
+"""A consumer that waits for the warehouse keeps its partitions: others would wait for the same warehouse."""
+
+_HEARTBEAT_SECONDS = 1.0
+_LEAVE_SECONDS = 5.0
+_SILENT_TRIES = 5
+
+
+def group_id(topic: str, group: str) -> str:
+    """Return the name of a group at the brokers: one for each topic, so that topics do not disturb each other."""
+    return f"{topic}.{group}"
+
+
+class KafkaReader:
+    """Reads the partitions that its group gives it, for as long as the group does.
+
+    Members of a group share the partitions. When the client gives up, or the group forgets it, the next read joins
+    anew.
+    """
+
+    def __init__(self, connection: Connection, topic: str, group: str, left: Callable[["KafkaReader"], None]) -> None:
+        """Prepare to join; ``left`` is called when the reader closes."""
+        self._connection = connection
+        self._patience = connection.settings.request_timeout
+        self._topic = topic
+        self._group = group
+        self._left = left
+        self._consumer: AIOKafkaConsumer | None = None
+        self._member: GroupMember | None = None
+        self._joining = asyncio.Lock()
+        self._silent = 0
+        self._ending: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    async def join(self) -> GroupMember:
+        """Be a member of the group. Raises LogUnavailableError."""
+        async with self._joining:
+            self._refuse_when_closed()
+            if self._member and self._member.lost:
+                self._drop()
+            if not self._member:
+                self._member = await self._joined()
+            return self._member
+
+    async def read(self, max_records: int, max_wait: float) -> Sequence[Entry]:
+        """See `rollcall.eventlog.Reader.read`.
+
+        An empty answer means that there is nothing: the brokers are asked before it is given.
+        """
+        if max_records < 1:
+            raise ValueError("max_records must be at least 1")
+        membership = await self.join()
+        try:
+            entries = await self._taken(membership, max_records, max_wait)
+        except ConsumerStoppedError:
+            raise self._closing() from None
+        except KafkaError as error:
+            raise unavailable(f"reading {self._topic}", error) from error
+        except LogUnavailableError:
+            self._note_silence(membership)
+            raise
+        self._silent = 0
+        if self._closed and not entries:
+            raise self._closing()
+        return entries
+
+    async def _taken(self, membership: GroupMember, max_records: int, max_wait: float) -> list[Entry]:
+        """Take records, and again for as long as there should be some.
+
+        More than once because partitions that are being shared out anew cut a take short; that may take as long as the
+        group waits for a member that died.
+        """
+        loop = asyncio.get_running_loop()
+        longest = self._patience + self._connection.settings.session_timeout
+        deadline = loop.time() + max_wait + longest
+        wait = max_wait
+        while not (entries := await membership.take(max_records, wait)) and not self._closed:
+            if not await membership.behind():
+                break
+            wait = min(self._patience, deadline - loop.time())
+            if wait <= 0:
+                membership.lost = True  # the client has stopped fetching; a new one does not
+                raise LogUnavailableError(f"Kafka has records of {self._topic} but gave none in {longest:g} s")
+        return entries
+
+    async def commit(self, entries: Sequence[Entry]) -> None:
+        """See `rollcall.eventlog.Reader.commit`. Entries of partitions that were handed over are left out.
+
+        A client whose commits fail again and again is replaced as one that cannot read is: its group may have lost it
+        in a way that it does not notice. The new one commits the same.
+        """
+        self._refuse_when_closed()
+        if not entries:
+            return
+        membership = await self.join()
+        try:
+            await membership.commit(next_offsets(self._topic, entries))
+        except LogUnavailableError:
+            self._note_silence(membership)
+            raise
+        self._silent = 0
+
+    async def rewind(self) -> None:
+        """See `rollcall.eventlog.Reader.rewind`."""
+        self._refuse_when_closed()
+        if self._member:
+            await self._member.rewind()
+
+    async def close(self) -> None:
+        """See `rollcall.eventlog.Reader.close`."""
+        self._closed = True
+        self._drop()
+        self._left(self)
+        if self._ending:
+            await asyncio.wait(self._ending)
+
+    async def _joined(self) -> GroupMember:
+        settings = self._connection.settings
+        # Brokers must hear of a hand-over before they give a member up, and the client before it gives a broker up.
+        rebalance = settings.request_timeout * 0.8
+        consumer = AIOKafkaConsumer(
+            group_id=group_id(self._topic, self._group),
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            session_timeout_ms=round(settings.session_timeout * 1000),
+            heartbeat_interval_ms=round(min(_HEARTBEAT_SECONDS, settings.session_timeout / 3) * 1000),
+            rebalance_timeout_ms=round(rebalance * 1000),
+            max_poll_interval_ms=_NEVER_MS,
+            **self._connection.arguments(),
+        )
+        self._consumer = consumer
+        membership = GroupMember(consumer, settings.request_timeout, hand_over=rebalance / 2)
+        try:
+            async with within(settings.session_timeout + 2 * settings.request_timeout, f"joining {self._group}"):
+                await membership.join(self._topic)
+                await membership.behind()  # raises what went wrong with its first partitions
+        except BaseException:
+            self._drop()
+            raise
+        return membership
+
+    def _drop(self) -> None:
+        """Leave the group in the background."""
+        consumer, self._consumer, self._member = self._consumer, None, None
+        if consumer:
+            task = asyncio.create_task(end_consumer(consumer, _LEAVE_SECONDS))
+            self._ending.add(task)
+            task.add_done_callback(self._ending.discard)
+
+    def _note_silence(self, membership: GroupMember) -> None:
+        """The client mends most troubles by itself; when it has not for a long time, start over."""
+        self._silent += 1
+        if self._silent >= _SILENT_TRIES:
+            self._silent = 0
+            membership.lost = True
+
+    def _refuse_when_closed(self) -> None:
+        if self._closed:
+            raise self._closing()
+
+    def _closing(self) -> LogUnavailableError:
+        return LogUnavailableError(f"this reader of {self._topic} is closed")
+
+
+_AT_ONCE = 1000
+_HANG_UP_SECONDS = 5.0
+
+
+async def scan(connection: Connection, topic: str) -> AsyncIterator[Entry]:
+    """Iterate over the records that a topic holds now; partitions are interleaved.
+
+    Raises:
+        LogUnavailableError: The brokers do not give them.
+    """
+    patience = connection.settings.request_timeout
+    consumer = AIOKafkaConsumer(auto_offset_reset="earliest", enable_auto_commit=False, **connection.arguments())
+    try:
+        async with within(2 * patience, f"looking into {topic}"):
+            await consumer.start()
+            left = await _assigned(consumer, topic)
+        while left:
+            async with within(patience + 1.0, f"reading {topic}"):
+                found = await consumer.getmany(timeout_ms=round(patience * 1000), max_records=_AT_ONCE)
+            for entry in entries_of(found):
+                if entry.offset < left.get(TopicPartition(topic, entry.partition), 0):
+                    yield entry
+            for tp in list(left):
+                # Not the last entry's offset: the end may be a record that is gone, or a marker.
+                if await consumer.position(tp) >= left[tp]:
+                    del left[tp]
+            if left and not found:
+                raise LogUnavailableError(f"Kafka has records of {topic} but gave none in {patience:g} s")
+    finally:
+        await end_consumer(consumer, _HANG_UP_SECONDS)
+
+
+async def _assigned(consumer: AIOKafkaConsumer, topic: str) -> dict[TopicPartition, int]:
+    """Take all partitions that hold records; return where each ends."""
+    partitions = await consumer._client._wait_on_metadata(topic)
+    tps = [TopicPartition(topic, partition) for partition in partitions]
+    first = await consumer.beginning_offsets(tps)
+    last = await consumer.end_offsets(tps)
+    holding = {tp: last[tp] for tp in tps if last[tp] > first[tp]}
+    consumer.assign(list(holding))
+    for tp in holding:
+        consumer.seek(tp, first[tp])
+    return holding

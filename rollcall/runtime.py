@@ -1,0 +1,90 @@
+"""What a process stands on: the event log and the warehouse, opened for its settings and closed in the right order.
+
+To read, the warehouse can also be opened while `up` holds the embedded files: then its SQL door answers.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
+
+import clickhouse_connect
+
+from rollcall.errors import WarehouseHeldError, WarehouseUnavailableError
+from rollcall.eventlog import EventLog, open_log
+from rollcall.settings import Settings
+from rollcall.topics import topics_of
+from rollcall.warehouse import Warehouse, open_warehouse, require_current
+from rollcall.warehouse.engines import Embedded, parse_warehouse_url, require_embedded_engine
+from rollcall.warehouse.lock import Holding, read_holding
+
+
+@asynccontextmanager
+async def opened_log(settings: Settings) -> AsyncIterator[EventLog]:
+    """Open the event log. Raises SettingsError or LogUnavailableError."""
+    event_log = await open_log(settings.log_url, topics_of(settings).all(), settings.kafka)
+    try:
+        yield event_log
+    finally:
+        await event_log.close()
+
+
+@asynccontextmanager
+async def opened_warehouse(settings: Settings, command: str) -> AsyncIterator[Warehouse]:
+    """Open the warehouse to write. Raises what `rollcall.warehouse.open_warehouse` raises."""
+    warehouse = await open_warehouse(settings.warehouse_url, command, settings.warehouse)
+    try:
+        yield warehouse
+    finally:
+        await warehouse.close()
+
+
+async def open_for_reading(settings: Settings, command: str) -> Warehouse:
+    """Connect to the warehouse for queries.
+
+    Args:
+        settings: The settings.
+        command: What this process runs.
+
+    Raises:
+        SettingsError: The embedded engine is needed and not installed.
+        WarehouseHeldError: Another process holds the embedded files and has no SQL door.
+        WarehouseUnavailableError: There is no warehouse yet, or it cannot be reached.
+        SchemaError: Its schema is not current.
+    """
+    address = parse_warehouse_url(settings.warehouse_url)
+    if isinstance(address, Embedded):
+        if (holding := read_holding(address.lock_path)) and not holding.brief:
+            return _through_the_door(holding)
+        require_embedded_engine()
+        if not address.path.is_dir():
+            raise WarehouseUnavailableError(
+                f"there is no warehouse at {address.path} yet; start `rollcall up`, or check warehouse_url"
+            )
+    warehouse = await open_warehouse(settings.warehouse_url, command, settings.warehouse, write=False)
+    try:
+        await require_current(warehouse)
+    except BaseException:
+        await warehouse.close()
+        raise
+    return warehouse
+
+
+def _through_the_door(holding: Holding) -> Warehouse:
+    if not holding.sql_url:
+        raise WarehouseHeldError(
+            f"process {holding.pid} ({holding.command}) holds the embedded warehouse and answers no queries: only `up` "
+            "does, once it has started and while sql_listen is set. Try again, or stop that process"
+        )
+    door = urlsplit(holding.sql_url)
+    return Warehouse(
+        lambda: clickhouse_connect.get_client(
+            host=door.hostname, port=door.port, username="default", password=holding.control_token, compress=False
+        )
+    )
+
+
+def told_to_end() -> bool:
+    """Return whether the current task was cancelled, and not only something that it waited for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -1,0 +1,244 @@
+"""The two engines: where `warehouse_url` says they are, how a connection is opened, and what their errors mean.
+
+Embedded chDB in this process, or a ClickHouse server over HTTP; both through clickhouse-connect.
+"""
+
+import ctypes
+import signal
+import ssl
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from http.client import BadStatusLine
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import clickhouse_connect
+from clickhouse_connect.driver import Client
+
+from rollcall.errors import SettingsError
+from rollcall.settings.servers import WarehouseSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """A chDB folder on this machine."""
+
+    path: Path
+
+    @property
+    def lock_path(self) -> Path:
+        """The file that names the process holding the folder."""
+        return self.path.with_name(self.path.name + ".lock")
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A ClickHouse server's HTTP interface."""
+
+    host: str
+    port: int
+    username: str
+    password: str
+    database: str
+    secure: bool
+
+    def __repr__(self) -> str:
+        return f"Server({self.host}:{self.port}/{self.database})"
+
+
+def parse_warehouse_url(url: str) -> Embedded | Server:
+    """Read ``warehouse_url``.
+
+    Raises:
+        SettingsError: It is none of the forms; the text never repeats a password.
+    """
+    parts = urlsplit(url)
+    if parts.scheme == "chdb":
+        if parts.netloc or not parts.path.strip("/"):
+            raise SettingsError(
+                "warehouse_url: write chdb:///absolute/path (three slashes), such as chdb:///var/rollcall/wh"
+            )
+        path = Path("/" + unquote(parts.path).lstrip("/")) if parts.path.startswith("/") else Path(unquote(parts.path))
+        return Embedded(path.absolute())
+    if parts.scheme in ("clickhouse", "clickhouses"):
+        secure = parts.scheme == "clickhouses"
+        try:
+            port = parts.port or (8443 if secure else 8123)
+        except ValueError:
+            raise SettingsError("warehouse_url: the port is no number from 1 to 65535") from None
+        if not parts.hostname:
+            raise SettingsError("warehouse_url: names no host; write clickhouse://user@host:8123/rollcall")
+        return Server(
+            host=parts.hostname,
+            port=port,
+            username=unquote(parts.username or "default"),
+            password=unquote(parts.password or ""),
+            database=unquote(parts.path.strip("/")) or "rollcall",
+            secure=secure,
+        )
+    raise SettingsError(
+        "warehouse_url: unknown form; write chdb:///absolute/path for the embedded engine, or "
+        "clickhouse://user@host:8123/rollcall (clickhouses:// with TLS) for a server"
+    )
+
+
+_CRASHES = (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT)
+
+
+@cache
+def restore_fatal_signals() -> None:
+    """Undo chDB's handlers of fatal signals; call it once the engine is loaded.
+
+    They leave the process alive with an engine that refuses everything (ClickHouse error 236), or hang it. Dead, it is
+    started again by whoever supervises it, and what it had accepted is on the log. Not `signal.signal`, which only the
+    main thread may call.
+    """
+    libc = ctypes.CDLL(None)
+    libc.signal.argtypes = [ctypes.c_int, ctypes.c_void_p]
+    libc.signal.restype = ctypes.c_void_p
+    for number in _CRASHES:
+        libc.signal(number, None)  # SIG_DFL
+
+
+def require_embedded_engine() -> None:
+    """Raise SettingsError unless the embedded engine is installed; it is not loaded."""
+    found = find_spec("chdb")
+    if found is None or not found.has_location:  # without one it is a mere folder, such as a warehouse of that name
+        raise SettingsError(
+            "warehouse_url: the embedded engine is not installed: pip install 'rollcall-jira[embedded]' "
+            "(in a checkout: pip install '.[embedded]'), or set warehouse_url to a ClickHouse server"
+        )
+
+
+def embedded_client(address: Embedded, settings: Mapping[str, Any]) -> Client:
+    """Open a connection to the engine in this process. Raises SettingsError when it is not installed."""
+    require_embedded_engine()
+    address.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    client = clickhouse_connect.get_client(interface="chdb", path=str(address.path), settings=dict(settings))
+    restore_fatal_signals()
+    return client
+
+
+def server_client(address: Server, options: WarehouseSettings, settings: Mapping[str, Any]) -> Client:
+    """Open a connection to a ClickHouse server; `fitting` has been asked before."""
+    return clickhouse_connect.get_client(**server_arguments(address, options), settings=dict(settings))
+
+
+def server_arguments(address: Server, options: WarehouseSettings) -> dict[str, Any]:
+    """Return what clickhouse-connect is told of a server."""
+    password = options.password() or address.password
+    tls: dict[str, Any] = {}
+    if address.secure:
+        tls["verify"] = options.verify
+        if options.ca_file:
+            tls["ca_cert"] = str(options.ca_file)
+        if options.client_cert_file:
+            tls |= {"client_cert": str(options.client_cert_file), "client_cert_key": str(options.client_key_file)}
+            # With a password the certificate only opens the connection; without, it is who we are.
+            tls["tls_mode"] = "strict" if password else "mutual"
+    return {
+        "host": address.host,
+        "port": address.port,
+        "username": address.username,
+        "password": password,
+        "database": address.database,
+        "secure": address.secure,
+        "autogenerate_session_id": False,
+        "connect_timeout": 5,
+        "send_receive_timeout": 300,
+        **tls,
+    }
+
+
+def require_consistent(address: Embedded | Server, options: WarehouseSettings) -> None:
+    """Raise SettingsError when `warehouse_url` and the `warehouse` settings contradict one another.
+
+    Also when `warehouse_url` names the embedded engine and that is not installed.
+    """
+    if isinstance(address, Embedded):
+        require_embedded_engine()
+        if options != WarehouseSettings():
+            raise SettingsError(
+                "warehouse: these settings are for a ClickHouse server, but warehouse_url names the embedded engine; "
+                "remove them, or name a server"
+            )
+        return
+    if address.password and options.password_file:
+        raise SettingsError("warehouse_url: holds a password beside warehouse.password_file; take it out of the URL")
+    if options.has_tls and not address.secure:
+        raise SettingsError(
+            "warehouse: has certificates or verify = false, but warehouse_url is without TLS; write clickhouses://"
+        )
+
+
+_LONGEST = 300
+"""Characters of an engine's error text that are passed on."""
+
+_UNKNOWN_CALLER = frozenset({192, 193, 194, 516})
+"""ClickHouse error codes of a user that is unknown, or that did not prove to be that user."""
+
+_OTHER_NAME = frozenset({62, 64})
+"""OpenSSL's codes of a certificate that is for another host name or address."""
+
+_OWN_FILES = "warehouse.ca_file, warehouse.client_cert_file, warehouse.client_key_file"
+
+
+def error_text(error: Exception) -> str:
+    """Return one line on an error of clickhouse-connect's: the setting and the remedy if it is of TLS or of the user.
+
+    Nothing that a server says of a user is passed on.
+    """
+    if getattr(error, "code", None) in _UNKNOWN_CALLER:
+        return (
+            "warehouse_url, warehouse.password_file: the server refuses the user or how it proves itself (ClickHouse "
+            f"error {getattr(error, 'code', None)}); check name and password, or the client certificate"
+        )
+    for cause in _causes(error):
+        if isinstance(cause, BadStatusLine | ConnectionResetError | ssl.SSLEOFError):
+            return (
+                "warehouse_url: the server hung up instead of answering. If it always does, its port may want TLS "
+                "(clickhouses://), or a certificate of ours (warehouse.client_cert_file)"
+            )
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return _distrusted(cause)
+        if isinstance(cause, ssl.SSLError):
+            return _without_tls(cause)
+    return _brief(error)
+
+
+def _distrusted(error: ssl.SSLCertVerificationError) -> str:
+    if error.verify_code in _OTHER_NAME:
+        return (
+            f"warehouse_url: the server's certificate is for another host ({error.verify_message}); write a host "
+            "that it names"
+        )
+    return (
+        f"warehouse.ca_file: the server's certificate cannot be trusted ({error.verify_message}); name the PEM file "
+        "of the authority that signed it"
+    )
+
+
+def _without_tls(error: ssl.SSLError) -> str:
+    reason = error.reason or str(error)
+    if reason == "WRONG_VERSION_NUMBER":
+        return "warehouse_url: no TLS is spoken at the server's port; write the port for TLS, or clickhouse://"
+    return (
+        f"{_OWN_FILES}: there is no TLS with the server ({reason[:_LONGEST]}); the files must be PEM, certificate "
+        "and key of one another, and the certificate one that the server takes"
+    )
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Go inwards; urllib3 keeps some of them as an argument only."""
+    while error is not None:
+        yield error
+        kept = next((one for one in error.args if isinstance(one, BaseException)), None)
+        error = error.__cause__ or error.__context__ or kept
+
+
+def _brief(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return (lines[0] if lines else type(error).__name__)[:_LONGEST]
