@@ -19,7 +19,7 @@ MIDNIGHT = ms("2026-10-31T23:00:00")
 
 def test_migrate_makes_the_tables_and_again_does_nothing(shell: Shell) -> None:
     first = shell.run("migrate")
-    assert "applied 0001 activity" in first.stdout
+    assert "applied 0001 tables_and_views" in first.stdout
     second = shell.run("migrate")
     assert second.stdout == "the warehouse is up to date\n"
 
