@@ -9,7 +9,7 @@ PIN := $(BIN)/python -m piptools compile --quiet --generate-hashes --no-emit-ind
 SOAK_MINUTES ?= 20
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test lint format docs schema requirements env screenshots faults bench bench-ingest bench-eventlog bench-backfill bench-scaling soak clean
+.PHONY: help setup demo up test lint format docs schema requirements env screenshots faults bench bench-ingest bench-eventlog bench-backfill bench-scaling install-test soak clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -95,6 +95,9 @@ bench-backfill: $(READY) ## Requests per 1,000 issues of a backfill, beside a cl
 
 faults: $(READY) ## Have every fault happen once: processes and brokers killed, hanging, out of disk, readers that hang up
 	$(BIN)/python -m pytest -m fault
+
+install-test: $(READY) ## Build the wheel, install it into an empty environment, without and with the engine, and run it
+	$(BIN)/python -m pytest -m install
 
 soak: $(READY) ## Repeat every fault for its share of SOAK_MINUTES (20) and often enough, then run the longest stream
 	ROLLCALL_REQUIRE_KAFKA=real SOAK_MINUTES=$(SOAK_MINUTES) $(BIN)/python -m pytest -m "fault or soak" -o timeout=0

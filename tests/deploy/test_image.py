@@ -18,21 +18,40 @@ from .files import ROOT
 
 DEPLOY = ROOT / "deploy"
 PINS = (DEPLOY / "requirements.txt").read_text()
+EMBEDDED = (DEPLOY / "requirements-embedded.txt").read_text()
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text()
 
 
-def test_every_package_is_pinned_with_hashes_and_no_index_is_named() -> None:
-    assert not re.search(r"^-|https?:|file:", PINS, re.MULTILINE)
-    packages = re.findall(r"^([\w.-]+)==(\S+)(.*?)(?=^\S|\Z)", PINS, re.MULTILINE | re.DOTALL)
-    assert len(packages) > 30
+@pytest.mark.parametrize(("pins", "least"), [(PINS, 31), (EMBEDDED, 5)], ids=["server", "embedded"])
+def test_every_package_is_pinned_with_hashes_and_no_index_is_named(pins: str, least: int) -> None:
+    assert not re.search(r"^-|https?:|file:", pins, re.MULTILINE)
+    packages = re.findall(r"^([\w.-]+)==(\S+)(.*?)(?=^\S|\Z)", pins, re.MULTILINE | re.DOTALL)
+    assert len(packages) >= least
     assert all("--hash=sha256:" in rest for _, _, rest in packages)
 
 
-def test_the_pins_satisfy_pyproject() -> None:
-    pinned = {name.lower().replace("_", "-"): pin for name, pin in re.findall(r"^([\w.-]+)==(\S+)", PINS, re.MULTILINE)}
-    for text in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]:
-        needed = Requirement(text)
-        assert needed.specifier.contains(pinned[needed.name.lower()]), f"{needed}: run `make requirements`"
+def pinned(pins: str) -> dict[str, str]:
+    return {name.lower().replace("_", "-"): pin for name, pin in re.findall(r"^([\w.-]+)==(\S+)", pins, re.MULTILINE)}
+
+
+@pytest.mark.parametrize(
+    ("requirements", "pins"),
+    [(PROJECT["dependencies"], PINS), (PROJECT["optional-dependencies"]["embedded"], EMBEDDED)],
+    ids=["server", "embedded"],
+)
+def test_the_pins_satisfy_pyproject(requirements: list[str], pins: str) -> None:
+    for needed in map(Requirement, requirements):
+        assert needed.specifier.contains(pinned(pins)[needed.name.lower()]), f"{needed}: run `make requirements`"
+
+
+def test_the_image_does_without_the_embedded_engine() -> None:
+    server, embedded = pinned(PINS), pinned(EMBEDDED)
+    assert not {"chdb", "chdb-core", "pandas", "pyarrow"} & server.keys()
+    assert {"chdb", "chdb-core"} <= embedded.keys()
+    both = server.keys() & embedded.keys()
+    assert {name: server[name] for name in both} == {name: embedded[name] for name in both}, "run `make requirements`"
+    assert "embedded" not in DOCKERFILE
 
 
 def test_the_dockerfile_copies_what_exists_and_nothing_else_gets_in() -> None:
