@@ -29,7 +29,7 @@ def create_app(
     topics: Topics,
     *,
     checks: Mapping[str, Check],
-    told: Mapping[str, Callable[[], str]] | None = None,
+    notes: Mapping[str, Callable[[], str]] | None = None,
     extra_routes: Sequence[BaseRoute] = (),
     lifespan: Lifespan[Starlette] | None = None,
 ) -> Starlette:
@@ -40,13 +40,13 @@ def create_app(
         log: Where facts go.
         topics: The log's topics.
         checks: What ``/readyz`` asks, by name; each raises when something is wrong.
-        told: What ``/readyz`` says besides, by name; see `health_routes`.
+        notes: What ``/readyz`` says besides, by name; see `health_routes`.
         extra_routes: Further routes, such as the page.
         lifespan: Runs around the serving, see Starlette.
     """
     routes: list[BaseRoute] = [
         *webhook_routes(settings, log, topics),
-        *health_routes(checks, told or {}),
+        *health_routes(checks, notes or {}),
         *extra_routes,
     ]
     return Starlette(routes=routes, lifespan=lifespan)

@@ -111,7 +111,7 @@ async def _serve(
         event_log,
         topics_of(settings),
         checks=checks,
-        told={"reconcile": runs.state},
+        notes={"reconcile": runs.state},
         extra_routes=page_routes(page),
     )
     drain = settings.ingest.drain_timeout

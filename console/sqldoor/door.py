@@ -14,7 +14,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from console.sqldoor.answer import Answer, CutShortError, send_head
 from console.sqldoor.check import DISPLAY_NAME
@@ -26,10 +26,10 @@ from console.sqldoor.exceptions import (
     DoorError,
     refused,
 )
-from console.sqldoor.guard import Guard
 from console.sqldoor.profile import DoorLimits
 from console.sqldoor.request import QueryRequest, read_body, read_request, url_parameters
 from rollcall.errors import SettingsError
+from rollcall.http.guard import Guard, Refusal
 from rollcall.http.listener import is_loopback
 from rollcall.logs import logger
 from rollcall.warehouse.engines import Embedded
@@ -204,6 +204,28 @@ async def _send_text(send: Send, status: HTTPStatus, text: str, headers: dict[st
     await send({"type": "http.response.body", "body": body})
 
 
+_REFUSALS = {
+    Refusal.FOREIGN_HOST: "This Host is not served here: use 127.0.0.1 or localhost",
+    Refusal.FORWARDED: "Requests that a proxy passed on need a token here: set sql_token_file",
+    Refusal.FOREIGN_ORIGIN: "Requests of other web pages are not answered here",
+}
+
+
+class GuardedDoor:
+    """ASGI middleware that answers 403, with the reason, to what a guard refuses."""
+
+    def __init__(self, app: ASGIApp, guard: Guard) -> None:
+        self._app = app
+        self._guard = guard
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or answer it."""
+        if scope["type"] == "http" and (refusal := self._guard.judge(Headers(scope=scope))):
+            await PlainTextResponse(_REFUSALS[refusal] + "\n", 403)(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+
 def create_door(
     address: Embedded,
     *,
@@ -251,6 +273,8 @@ def create_door(
 
     return Starlette(
         routes=[*control, Route("/ping", ping, methods=["GET"]), Route("/", endpoint)],
-        middleware=[Middleware(Guard, listen=listen, asks=bool(token))],
+        middleware=[
+            Middleware(GuardedDoor, guard=Guard(listen, any_proxy=bool(token), any_host=not is_loopback(listen)))
+        ],
         lifespan=lifespan,
     )

@@ -1,9 +1,8 @@
 """Who may see the page: the policy by request, the sessions of who has signed in, and the gate before every route.
 
-Three cases. With a password, everybody signs in. Without one and bound to a loopback address, this machine may look,
-and only this machine: a name that some other site made resolve to 127.0.0.1 (DNS rebinding) is told by the Host header,
-and a proxy or tunnel on this machine, which makes the whole world look local, by the headers it adds. Without one and
-bound to anything else, nobody may look, and is told which setting to set. None of this touches webhooks.
+Three cases. With a password, everybody signs in, behind whatever proxy and host name. Without one and bound to a
+loopback address, this machine may look, and only this machine (`rollcall.http.guard` judges). Without one and bound to
+anything else, nobody may look, and reads which setting to set. None of this touches webhooks.
 
 A session is a signed cookie. The key is made at the start of the process and kept nowhere, so a cookie is good for one
 process and a restart signs everybody out.
@@ -12,7 +11,7 @@ process and a restart signs everybody out.
 import secrets
 from collections.abc import Callable
 from enum import Enum
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from itsdangerous import BadSignature, Signer
 from starlette.requests import HTTPConnection
@@ -20,7 +19,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from console.web.template import render
-from rollcall.http.guard import is_forwarded
+from rollcall.http.guard import Guard, Refusal
 from rollcall.http.listener import is_loopback
 from rollcall.settings import Settings
 
@@ -31,12 +30,18 @@ class Decision(Enum):
     SHOW = "show"
     SIGN_IN = "sign in"
     NO_PASSWORD = "no password"  # noqa: S105 - a name, not a password
-    STRANGE_HOST = "strange host"
-    PASSED_ON = "passed on"
+    FOREIGN_HOST = "foreign host"
+    FORWARDED = "forwarded"
+
+
+_REFUSALS = {
+    Refusal.FORWARDED: Decision.FORWARDED,
+    Refusal.FOREIGN_HOST: Decision.FOREIGN_HOST,
+}
 
 
 class Policy:
-    """Judges requests, before any session is looked at.
+    """Decides on requests, before any session is looked at.
 
     Args:
         settings: All settings.
@@ -46,6 +51,7 @@ class Policy:
     def __init__(self, settings: Settings, listen: str) -> None:
         self._password = bool(settings.page.secret())
         self._local = is_loopback(listen)
+        self._guard = Guard(listen, any_origin=True)  # others may link to the page; forms are judged by `same_origin`
 
     def judge(self, request: HTTPConnection) -> Decision:
         """Return what to do with a request."""
@@ -53,45 +59,8 @@ class Policy:
             return Decision.SIGN_IN
         if not self._local:
             return Decision.NO_PASSWORD
-        if is_forwarded(request.headers):
-            return Decision.PASSED_ON
-        return Decision.SHOW if _names_this_machine(request.headers.get("host", "")) else Decision.STRANGE_HOST
-
-
-def host_of(request: HTTPConnection) -> str:
-    """Return the Host header in lower case, without what is no part of a host and port."""
-    host = request.headers.get("host", "").lower()
-    try:
-        parts = urlsplit(f"//{host}")
-        return host if parts.hostname and parts.netloc == host and "@" not in host else ""
-    except ValueError:
-        return ""
-
-
-def _names_this_machine(host: str) -> bool:
-    try:
-        parts = urlsplit(f"//{host}")
-        name = parts.hostname or ""
-        return bool(name) and "@" not in host and is_loopback(f"[{name}]:0" if ":" in name else f"{name}:0")
-    except ValueError:
-        return False
-
-
-def same_origin(request: HTTPConnection) -> bool:
-    """Return whether a browser says that a page of this host sent the request.
-
-    Browsers send Sec-Fetch-Site, which no script can set, to https and local addresses, and Origin with every POST.
-    Without either it is no browser's form, and there is nothing to allow.
-    """
-    fetch_site = request.headers.get("sec-fetch-site")
-    if fetch_site is not None:
-        return fetch_site == "same-origin"
-    host = host_of(request)
-    origin = request.headers.get("origin", "")
-    try:
-        return bool(host) and urlsplit(origin).netloc.lower() == host
-    except ValueError:
-        return False
+        refusal = self._guard.judge(request.headers)
+        return _REFUSALS[refusal] if refusal else Decision.SHOW
 
 
 COOKIE = "rollcall_session"
@@ -148,7 +117,7 @@ SIGN_IN_PATH = "/sign-in"
 class Gate:
     """ASGI middleware that lets through who may see the page.
 
-    Others are sent to sign in when they came for the page, and told 401 when a script of it asks for a part.
+    Others are sent to sign in when they came for the page, and get a 401 when its script came for a part.
     """
 
     def __init__(self, app: ASGIApp, *, policy: Policy, sessions: Sessions) -> None:
@@ -159,23 +128,23 @@ class Gate:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer it."""
         request = HTTPConnection(scope)
-        verdict = self._policy.judge(request)
-        if verdict is Decision.SHOW or (
-            verdict is Decision.SIGN_IN and self._sessions.known(request.cookies.get(COOKIE))
+        decision = self._policy.judge(request)
+        if decision is Decision.SHOW or (
+            decision is Decision.SIGN_IN and self._sessions.known(request.cookies.get(COOKIE))
         ):
             await self._app(scope, receive, send)
         else:
-            await _turned_away(request, verdict)(scope, receive, send)
+            await _answer(request, decision)(scope, receive, send)
 
 
-def refusal_page(verdict: Decision) -> Response:
+def refusal_page(decision: Decision) -> Response:
     """Return the page that says why there is no page, and what to do about it."""
-    return Response(render("refused.html", verdict=verdict.name), 403, media_type="text/html")
+    return Response(render("refused.html", decision=decision.name), 403, media_type="text/html")
 
 
-def _turned_away(request: HTTPConnection, verdict: Decision) -> Response:
-    if verdict is not Decision.SIGN_IN:
-        return refusal_page(verdict)
+def _answer(request: HTTPConnection, decision: Decision) -> Response:
+    if decision is not Decision.SIGN_IN:
+        return refusal_page(decision)
     if request.url.path != "/":
         return Response("sign in first\n", 401, media_type="text/plain")
     query = request.url.query

@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from console.web.access import SIGN_IN_PATH, Gate, Policy, Sessions, host_of
+from console.web.access import SIGN_IN_PATH, Gate, Policy, Sessions
 from console.web.chart import SERIES
 from console.web.overview import Overview, Stage
 from console.web.people import LARGEST_FIRST, People, Show, Sort, TableQuery
@@ -22,6 +22,7 @@ from console.web.queries import PageQueries
 from console.web.sign_in import SignIn, Throttle
 from console.web.template import render
 from rollcall.errors import RollcallError
+from rollcall.http.guard import host_of
 
 CONTENT_SECURITY_POLICY = "; ".join(
     (
@@ -123,7 +124,7 @@ class Home:
 
     def _values(self, request: Request, overview: Overview) -> dict[str, object]:
         public = self._settings.page.public_url
-        here = f"{request.url.scheme}://{host_of(request) or self._settings.listen}"
+        here = f"{request.url.scheme}://{host_of(request.headers) or self._settings.listen}"
         address = public or self._webhooks_elsewhere or here
         return {
             "overview": overview,

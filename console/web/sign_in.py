@@ -12,8 +12,9 @@ from urllib.parse import parse_qs, urlsplit
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from console.web.access import COOKIE, SIGN_IN_PATH, Decision, Policy, Sessions, host_of, refusal_page, same_origin
+from console.web.access import COOKIE, SIGN_IN_PATH, Decision, Policy, Sessions, refusal_page
 from console.web.template import render
+from rollcall.http.guard import host_of, same_origin
 from rollcall.logs import logger
 from rollcall.settings import Settings
 
@@ -79,17 +80,17 @@ class SignIn:
 
     async def form(self, request: Request) -> Response:
         """Show the form; who needs none goes straight to the page."""
-        verdict = self._policy.judge(request)
+        decision = self._policy.judge(request)
         there = _next(request.query_params.get("next", ""))
-        if verdict is Decision.SHOW or self._sessions.known(request.cookies.get(COOKIE)):
+        if decision is Decision.SHOW or self._sessions.known(request.cookies.get(COOKIE)):
             return RedirectResponse(there, 303)
-        return _form(there) if verdict is Decision.SIGN_IN else refusal_page(verdict)
+        return _form(there) if decision is Decision.SIGN_IN else refusal_page(decision)
 
     async def sign_in(self, request: Request) -> Response:
         """Compare the password and open a session."""
         if self._policy.judge(request) is not Decision.SIGN_IN:
             return RedirectResponse(SIGN_IN_PATH, 303)
-        fields = await _fields(request) if same_origin(request) else None
+        fields = await _fields(request) if same_origin(request.headers) else None
         if fields is None:
             return _form("/", "The form did not come from this page. Try again here.", 403)
         there = _next(fields.get("next", ""))
@@ -109,7 +110,7 @@ class SignIn:
 
     async def sign_out(self, request: Request) -> Response:
         """Close the session."""
-        if not same_origin(request):
+        if not same_origin(request.headers):
             return _form("/", "The form did not come from this page.", 403)
         self._sessions.close(request.cookies.get(COOKIE))
         answer = RedirectResponse(SIGN_IN_PATH, 303)
@@ -127,7 +128,7 @@ class SignIn:
             COOKIE,
             value,
             max_age=round(self._settings.session_hours * 3600) if value else 0,
-            secure=public.scheme == "https" and host_of(request) == public.netloc,
+            secure=public.scheme == "https" and host_of(request.headers) == public.netloc,
             httponly=True,
             samesite="strict",
         )

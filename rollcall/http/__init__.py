@@ -1,1 +1,1 @@
-"""HTTP as every part serves it: the server, health, and the guard against strangers; it knows no settings."""
+"""HTTP as every part serves it: server, health, and one guard for Host, Origin and proxies; it knows no settings."""

@@ -1,10 +1,99 @@
-"""Whether a proxy or tunnel forwarded a request: through one on this machine the whole world looks local."""
+"""Who a request comes from, by its Host, its Origin and the headers of proxies: one guard for all that is served.
+
+A browser on this machine reaches loopback, whatever page it shows. So a loopback address alone protects nothing from a
+web page of somebody else, which may bring its own name for this machine (DNS rebinding) or send simple requests with a
+password that the browser remembers; nor from a proxy or tunnel on this machine, which makes the whole world look local.
+"""
 
 from collections.abc import Mapping
+from enum import Enum
+from urllib.parse import urlsplit
+
+from rollcall.http.listener import is_loopback, split_address, url_host
 
 _PROXY_HEADERS = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
 
 
-def is_forwarded(headers: Mapping[str, str]) -> bool:
-    """Return whether a request's headers (whose names are looked up in any case) are those of one passed on."""
-    return any(name in headers for name in _PROXY_HEADERS)
+class Refusal(Enum):
+    """Why a request is refused."""
+
+    FORWARDED = "a proxy or tunnel forwarded it"
+    FOREIGN_HOST = "its Host does not name this machine"
+    FOREIGN_ORIGIN = "a web page of another origin sent it"
+
+
+class Guard:
+    """Judges requests by their headers.
+
+    Everything is refused that is not allowed here.
+
+    Args:
+        listen: Where requests are listened for, as ``host:port``.
+        any_proxy: Allow what a proxy or tunnel forwarded: for who must bring a secret anyway.
+        any_host: Allow any Host, not only loopback names and the host of ``listen``: for an address that other machines
+            reach, or a proxy.
+        any_origin: Allow what a web page of another origin sent: for pages, which others may link to.
+    """
+
+    def __init__(
+        self, listen: str, *, any_proxy: bool = False, any_host: bool = False, any_origin: bool = False
+    ) -> None:
+        self._host = split_address(listen)[0]
+        self._any_proxy = any_proxy
+        self._any_host = any_host
+        self._any_origin = any_origin
+
+    def judge(self, headers: Mapping[str, str]) -> Refusal | None:
+        """Return why a request is refused, None when it is not.
+
+        Args:
+            headers: The request's; names are looked up in any case.
+        """
+        if not self._any_proxy and any(name in headers for name in _PROXY_HEADERS):
+            return Refusal.FORWARDED
+        if not self._any_host and not self._names_this_machine(host_of(headers)):
+            return Refusal.FOREIGN_HOST
+        if not self._any_origin and foreign_origin(headers):
+            return Refusal.FOREIGN_ORIGIN
+        return None
+
+    def _names_this_machine(self, host: str) -> bool:
+        name = urlsplit(f"//{host}").hostname or ""
+        return bool(name) and (name == self._host or is_loopback(f"{url_host(name)}:0"))
+
+
+def host_of(headers: Mapping[str, str]) -> str:
+    """Return the Host header in lower case; empty when it is not just a host and port."""
+    host = headers.get("host", "").lower()
+    try:
+        parts = urlsplit(f"//{host}")
+        return host if parts.hostname and parts.netloc == host and "@" not in host else ""
+    except ValueError:
+        return ""
+
+
+def foreign_origin(headers: Mapping[str, str]) -> bool:
+    """Return whether a request says that it comes from another origin; one that says nothing is no browser's."""
+    origin = headers.get("origin")
+    if origin is not None and not _is_of(origin, host_of(headers)):
+        return True
+    return headers.get("sec-fetch-site", "none") not in ("none", "same-origin")
+
+
+def same_origin(headers: Mapping[str, str]) -> bool:
+    """Return whether a request says that a page of this host sent it, as forms must.
+
+    Browsers send Sec-Fetch-Site, which no script can set, to https and local addresses, and Origin with every POST.
+    Without either it is no browser's form, and there is nothing to allow.
+    """
+    fetch_site = headers.get("sec-fetch-site")
+    if fetch_site is not None:
+        return fetch_site == "same-origin"
+    return _is_of(headers.get("origin", ""), host_of(headers))
+
+
+def _is_of(origin: str, host: str) -> bool:
+    try:
+        return bool(host) and urlsplit(origin).netloc.lower() == host
+    except ValueError:
+        return False

@@ -1,4 +1,4 @@
-"""What monitors ask: alive, ready, metrics."""
+"""The routes for monitors, which every process serves: alive, ready, metrics."""
 
 import asyncio
 import re
@@ -20,13 +20,13 @@ _CREDENTIALS = re.compile(r"://[^/\s@]*@")
 _LONGEST = 200
 
 
-def health_routes(checks: Mapping[str, Check], told: Mapping[str, Callable[[], str]] | None = None) -> list[Route]:
+def health_routes(checks: Mapping[str, Check], notes: Mapping[str, Callable[[], str]] | None = None) -> list[Route]:
     """Return ``/healthz`` (the process answers), ``/readyz`` (every check passes) and ``/metrics`` (Prometheus).
 
     Args:
         checks: By name, what raises when something that is needed cannot be reached.
-        told: By name, what ``/readyz`` says besides, whatever its status: what goes wrong there is no reason to send
-            webhooks elsewhere.
+        notes: By name, what ``/readyz`` says besides, whatever its status: what goes wrong there is no reason to send
+            requests elsewhere.
     """
 
     async def alive(_: Request) -> Response:
@@ -35,7 +35,7 @@ def health_routes(checks: Mapping[str, Check], told: Mapping[str, Callable[[], s
     async def ready(_: Request) -> Response:
         states = await asyncio.gather(*(_state(check) for check in checks.values()))
         found = dict(zip(checks, states, strict=True))
-        found |= {name: say() for name, say in (told or {}).items()}
+        found |= {name: note() for name, note in (notes or {}).items()}
         return JSONResponse(found, 200 if all(state == "ok" for state in states) else 503)
 
     async def metrics(_: Request) -> Response:

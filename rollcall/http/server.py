@@ -21,7 +21,7 @@ from rollcall.errors import RollcallError
 from rollcall.http.listener import listen
 
 HEAD_LIMIT = 64 * 1024
-"""Most bytes of request line and headers; Jira's are below 2 KiB (captures)."""
+"""Most bytes of request line and headers; Jira's webhooks have below 2 KiB (captures), browsers a few."""
 
 HEAD_SECONDS = 20.0
 """How long they may take to arrive."""
@@ -93,7 +93,7 @@ which knows whether it is sending, is the one to close it."""
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, with three of its habits changed.
+    """uvicorn, changed in three ways.
 
     Signals: uvicorn catches SIGTERM and SIGINT, drains, and then raises them again, which ends the process before
     the caller has closed the log. Here they only ask for the stop, and the caller decides on the exit status.
@@ -147,9 +147,9 @@ async def serve(
     """Serve until SIGTERM, SIGINT or ``stop``; then let the requests in flight finish, and return.
 
     At a stop no new connection is taken, idle ones are closed, and requests in flight get ``drain_timeout`` to
-    finish; those that do not are cancelled (webhooks are then answered 503, and Jira sends them again). A second
-    SIGINT ends the wait. Signals are only caught on the main thread; elsewhere use ``stop``. Cancelling this
-    drains as well.
+    finish; those that do not are cancelled, and have a second to say so (a webhook is then answered 503, and Jira sends
+    it again). A second SIGINT ends the wait. Signals are only caught on the main thread; elsewhere use ``stop``.
+    Cancelling this drains as well.
 
     Args:
         app: The application.

@@ -13,6 +13,7 @@ import uvloop
 from console.web.pipeline import Page
 from console.web.routes import page_routes
 from ingest.app import create_app
+from ingest.endpoint import _last_of
 from rollcall.eventlog import EventLog
 from rollcall.http.server import serve
 from rollcall.metrics import WEBHOOK_LAST
@@ -71,6 +72,7 @@ def site(name: str, timezone: str = "Europe/Berlin") -> dict[str, Any]:
 def served(settings: Settings, seed: Seed = no_seed, **page: Any) -> Iterator[Served]:
     """Serve webhooks and page while the context lasts."""
     WEBHOOK_LAST.clear()  # of other tests in this process
+    _last_of.cache_clear()
     found: list[Served] = []
     stops: list[asyncio.Event] = []
     up = threading.Event()

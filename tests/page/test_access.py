@@ -1,4 +1,4 @@
-"""Who is shown the page, and who is told what to do instead; webhooks are taken either way."""
+"""Who is shown the page, and who reads what to do instead; webhooks are taken either way."""
 
 from collections.abc import Iterator
 
@@ -16,7 +16,7 @@ from .serving import SECRET, Served, served, settings_of
 PASSWORD = "correct horse battery"
 
 
-def verdict(headers: dict[str, str], listen: str = "127.0.0.1:8080", password: str = "") -> Decision:
+def decision(headers: dict[str, str], listen: str = "127.0.0.1:8080", password: str = "") -> Decision:
     settings = Settings.model_validate({"listen": listen, "page": {"password": password}})
     raw = [(name.encode(), value.encode()) for name, value in headers.items()]
     return Policy(settings, settings.listen).judge(HTTPConnection({"type": "http", "headers": raw}))
@@ -26,7 +26,7 @@ def verdict(headers: dict[str, str], listen: str = "127.0.0.1:8080", password: s
     "host", ["127.0.0.1:8080", "localhost:8080", "localhost", "[::1]:8080", "127.0.0.2", "LOCALHOST"]
 )
 def test_this_machine_may_look_without_a_password(host: str) -> None:
-    assert verdict({"host": host}) is Decision.SHOW
+    assert decision({"host": host}) is Decision.SHOW
 
 
 @pytest.mark.parametrize(
@@ -34,27 +34,34 @@ def test_this_machine_may_look_without_a_password(host: str) -> None:
     [
         "evil.example", "evil.example:8080", "localhost.evil.example", "127.0.0.1.evil.example", "", ":8080", "[",
         "127.0.0.1@evil.example", "evil.example@127.0.0.1", "2130706433", "0.0.0.0:8080", "192.168.1.5:8080",
+        "127.0.0.1:8080/x", "127.0.0.1:x@[", "local\thost",
     ],
 )  # fmt: skip
 def test_another_name_is_refused_for_it_may_be_rebound(host: str) -> None:
-    assert verdict({"host": host}) is Decision.STRANGE_HOST
-    assert verdict({}) is Decision.STRANGE_HOST
+    assert decision({"host": host}) is Decision.FOREIGN_HOST
+    assert decision({}) is Decision.FOREIGN_HOST
 
 
 @pytest.mark.parametrize("name", ["x-forwarded-for", "forwarded", "via", "x-real-ip", "x-forwarded-proto"])
 def test_what_a_proxy_passes_on_is_not_from_this_machine(name: str) -> None:
-    assert verdict({"host": "127.0.0.1:8080", name: "127.0.0.1"}) is Decision.PASSED_ON
+    assert decision({"host": "127.0.0.1:8080", name: "127.0.0.1"}) is Decision.FORWARDED
+    assert decision({"host": "rollcall.example", name: "127.0.0.1"}) is Decision.FORWARDED
+
+
+@pytest.mark.parametrize("headers", [{"sec-fetch-site": "cross-site"}, {"origin": "https://wiki.example"}])
+def test_pages_of_others_may_link_to_this_one(headers: dict[str, str]) -> None:
+    assert decision({"host": "127.0.0.1:8080", **headers}) is Decision.SHOW
 
 
 @pytest.mark.parametrize("listen", ["0.0.0.0:8080", "[::]:8080", "192.168.1.5:8080", "rollcall.example:8080"])
 def test_an_address_that_others_reach_demands_a_password(listen: str) -> None:
-    assert verdict({"host": "127.0.0.1:8080"}, listen) is Decision.NO_PASSWORD
-    assert verdict({"host": "127.0.0.1:8080"}, listen, PASSWORD) is Decision.SIGN_IN
+    assert decision({"host": "127.0.0.1:8080"}, listen) is Decision.NO_PASSWORD
+    assert decision({"host": "127.0.0.1:8080"}, listen, PASSWORD) is Decision.SIGN_IN
 
 
 def test_with_a_password_everybody_signs_in() -> None:
     for headers in ({"host": "127.0.0.1:8080"}, {"host": "rollcall.example", "x-forwarded-for": "10.1.1.1"}):
-        assert verdict(headers, password=PASSWORD) is Decision.SIGN_IN
+        assert decision(headers, password=PASSWORD) is Decision.SIGN_IN
 
 
 @pytest.fixture(scope="module")

@@ -89,7 +89,18 @@ def test_loopback_names_are_served(door: Door, host: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:8123", "192.0.2.1", "", "[", "a@b:c"]
+    "host",
+    [
+        "evil.example",
+        "127.0.0.1.evil.example",
+        "localhost.evil.example:8123",
+        "192.0.2.1",
+        "",
+        "[",
+        "a@b:c",
+        "x@127.0.0.1",
+        "127.0.0.1/x",
+    ],
 )
 def test_a_name_that_points_here_is_not_enough(door: Door, host: str) -> None:
     for path in ("/", "/ping"):
@@ -101,6 +112,8 @@ def test_a_name_that_points_here_is_not_enough(door: Door, host: str) -> None:
     [
         {"Origin": "http://evil.example"},
         {"Origin": "null"},
+        {"Origin": ""},
+        {"Origin": "http://["},
         {"Origin": "http://127.0.0.1:8080"},
         {"Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "same-site"},
@@ -112,6 +125,17 @@ def test_pages_of_others_get_nothing(door: Door, guarded: Door, headers: dict[st
             answer = httpx.request(method, one.url, params=Q, headers=headers, auth=("default", "control"))
             assert answer.status_code == 403
             assert "access-control-allow-origin" not in answer.headers
+
+
+def test_on_loopback_a_token_does_not_open_other_names(house: House) -> None:
+    with house.door(token=TOKEN) as door:
+        answer = httpx.get(door.url, params=Q, headers={"Host": "evil.example"}, auth=("default", TOKEN))
+        assert (answer.status_code, answer.text) == (403, "This Host is not served here: use 127.0.0.1 or localhost\n")
+
+
+def test_where_other_machines_ask_any_name_is_served(guarded: Door) -> None:
+    headers = {"Host": "db.example:8123", "Origin": "http://db.example:8123"}
+    assert httpx.get(guarded.url, params=Q, headers=headers, auth=("default", TOKEN)).text == "1\n"
 
 
 def test_our_own_origin_and_the_address_bar_are_served(door: Door) -> None:
