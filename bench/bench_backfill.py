@@ -25,7 +25,7 @@ import httpx
 from reconcile.client.jira_client import connected
 from reconcile.progress import LoggedProgress
 from reconcile.publisher import NoExistingFacts
-from reconcile.run import Plan, RunContext, read_site
+from reconcile.run import RunContext, RunOptions, read_site
 from reconcile.state.run_state import lasting_state
 from rollcall.eventlog import open_log
 from rollcall.records import decode_activity
@@ -52,7 +52,7 @@ async def backfill(url: str, folder: Path) -> None:
     async with connected("acme", chosen.sites["acme"], chosen.reconcile) as jira:
         with lasting_state(folder / "reconcile", "acme", resume=False) as (state, _):
             context = RunContext("acme", chosen, jira, log, NoExistingFacts(), state, LoggedProgress("acme"))
-            run = await read_site(context, Plan(parts=("activity",)))
+            run = await read_site(context, RunOptions(parts=("activity",)))
     await log.close()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(

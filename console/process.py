@@ -15,7 +15,6 @@ from typing import Annotated, Any
 import typer
 import uvloop
 
-from reconcile.client.jira_client import credentials
 from rollcall.errors import RollcallError, SettingsError
 from rollcall.logs import configure_logging, kind_and_place, logger
 from rollcall.runtime import told_to_end
@@ -94,7 +93,7 @@ def require_sites(settings: Settings) -> None:
 def require_tokens(settings: Settings) -> None:
     """Raise SettingsError unless every API token that the settings name can be read."""
     for name, site in settings.sites.items():
-        credentials(name, site)
+        site.credentials(name)
 
 
 def site_names(settings: Settings, site: str | None) -> list[str]:

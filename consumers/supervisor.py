@@ -5,9 +5,9 @@ import asyncio
 import stamina
 
 from consumers.loop import Consumer, Source
-from consumers.writers import ActivityWriter, DirectoryWriter, Writer
+from consumers.writers import ActivityWriter, DirectoryWriter
 from rollcall.errors import RollcallError, WarehouseUnavailableError
-from rollcall.eventlog import EventLog, Topic
+from rollcall.eventlog import EventLog
 from rollcall.logs import logger
 from rollcall.settings import Settings
 from rollcall.topics import WAREHOUSE_GROUP, topics_of
@@ -15,6 +15,29 @@ from rollcall.warehouse import Warehouse, migrate, record_sites, require_current
 from rollcall.warehouse.schema_check import require_no_drift, verify_insert_settings
 
 log = logger(__name__)
+
+
+def consumers_of(settings: Settings, event_log: EventLog, warehouse: Warehouse) -> dict[str, Consumer]:
+    """Return what writes the log's two topics of facts and rows into the warehouse, by the topic's name."""
+    topics = topics_of(settings)
+    writers = (
+        (topics.activity.name, ActivityWriter(warehouse, settings.sites)),
+        (topics.directory.name, DirectoryWriter(warehouse)),
+    )
+    return {
+        name: Consumer(Source(event_log, name, WAREHOUSE_GROUP, topics.deadletter.name), writer, settings.consumer)
+        for name, writer in writers
+    }
+
+
+async def drain(settings: Settings, event_log: EventLog, warehouse: Warehouse) -> None:
+    """Write what is on the log now into the warehouse, in this process.
+
+    Raises:
+        RollcallError: Log or warehouse did not do it; what was written before is committed.
+    """
+    for consumer in consumers_of(settings, event_log, warehouse).values():
+        await consumer.drain()
 
 
 class Supervisor:
@@ -49,11 +72,10 @@ class Supervisor:
         """
         await self._prepare(stop)
         self.prepared.set()
-        topics = topics_of(self._settings)
-        activity = ActivityWriter(self._warehouse, self._settings.sites)
+        self._consumers = consumers_of(self._settings, self._log, self._warehouse)
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._consume(topics.activity, activity, stop, carry_on))
-            group.create_task(self._consume(topics.directory, DirectoryWriter(self._warehouse), stop, carry_on))
+            for topic, consumer in list(self._consumers.items()):
+                group.create_task(self._consume(topic, consumer, stop, carry_on))
         if carry_on:
             await stop.wait()
         for trouble in self._stopped.values():
@@ -68,16 +90,13 @@ class Supervisor:
             stopped = [f"{topic} stopped: {why}" for topic, why in self._stopped.items()]
             raise RollcallError("; ".join([*stopped, *(f"{topic} waits: {why}" for topic, why in waiting.items())]))
 
-    async def _consume(self, topic: Topic, writer: Writer, stop: asyncio.Event, carry_on: bool) -> None:
-        letters = topics_of(self._settings).deadletter.name
-        source = Source(self._log, topic.name, WAREHOUSE_GROUP, letters)
-        consumer = self._consumers[topic.name] = Consumer(source, writer, self._settings.consumer)
+    async def _consume(self, topic: str, consumer: Consumer, stop: asyncio.Event, carry_on: bool) -> None:
         try:
             await consumer.run(stop)
         except RollcallError as error:
-            log.error("consumer stopped", topic=topic.name, cause=str(error))
-            del self._consumers[topic.name]
-            self._stopped[topic.name] = error
+            log.error("consumer stopped", topic=topic, cause=str(error))
+            del self._consumers[topic]
+            self._stopped[topic] = error
             if not carry_on:
                 stop.set()
 

@@ -49,3 +49,20 @@ class Notice:
 
     text: str
     done: float | None = None
+
+
+class NoticeProgress(LoggedProgress):
+    """Progress that the page shows, as `notice`.
+
+    Args:
+        site: Name of the site in the settings.
+    """
+
+    def __init__(self, site: str) -> None:
+        super().__init__(site)
+        self.notice = Notice(f"Reading the last days of {site} from Jira")
+
+    def at(self, step: str, done: int, expected: int | None = None) -> None:
+        """Change the notice."""
+        share = min(1.0, done / expected) if expected else None
+        self.notice = Notice(f"Reading {self._site} from Jira: {step}, {done} so far", share)

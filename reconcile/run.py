@@ -2,12 +2,9 @@
 
 import secrets
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from enum import StrEnum
 
-from console.output import progress_bars
-from console.process import complain
 from reconcile.backfill.activity import backfill
 from reconcile.backfill.context import UNREADABLE, BackfillContext, WindowFacts
 from reconcile.client.endpoints import MYSELF, SERVER_INFO
@@ -15,7 +12,7 @@ from reconcile.client.jira_client import JiraClient, Limits, connected
 from reconcile.client.jira_errors import JiraError, JiraRefusedError
 from reconcile.coverage import Coverage, read_coverage
 from reconcile.directory.snapshot import Snapshot
-from reconcile.progress import Progress
+from reconcile.progress import LoggedProgress, Progress
 from reconcile.publisher import DirectoryPublisher, ExistingFacts, FactPublisher
 from reconcile.responses.membership import Myself, ServerInfo
 from reconcile.sink import Sink, try_rebuild
@@ -68,19 +65,32 @@ class RunContext:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What a run is to do; `left` is the checkpoint of an interrupted run to go on with."""
+class RunOptions:
+    """What a run is to do.
+
+    Attributes:
+        wanted: The window.
+        parts: The halves of a run to do: who there is, what happened.
+        dry_run: Write nothing, only tell.
+        resume: Go on with an interrupted run, whose window and parts then hold.
+    """
 
     wanted: WindowRequest = field(default_factory=WindowRequest)
     parts: tuple[Part, ...] = ("directory", "activity")
-    left: Checkpoint | None = None
+    dry_run: bool = False
+    resume: bool = False
 
 
-async def read_site(site: RunContext, plan: Plan) -> Checkpoint:
+async def read_site(site: RunContext, options: RunOptions, left: Checkpoint | None = None) -> Checkpoint:
     """Ask Jira and put what it says on the log; what it came to is in the checkpoint returned.
 
     The directory's failure does not stop the activity: it is named under ``missing``, and ``--resume`` tries it again
     unless Jira refused it.
+
+    Args:
+        site: What the run works with.
+        options: The window and the parts.
+        left: The checkpoint of an interrupted run to go on with.
 
     Raises:
         SettingsError: The window asked for is empty.
@@ -91,8 +101,8 @@ async def read_site(site: RunContext, plan: Plan) -> Checkpoint:
     # First of all: with bad credentials some endpoints answer as to a stranger (clients), and that looks like success.
     myself = await site.jira.read(Myself, MYSELF)
     now = await _present(site)
-    run = plan.left or _begin(site, plan, now)
-    if plan.left:
+    run = left or _begin(site, options, now)
+    if left:
         run.resumed, run.unfinished = run.resumed + 1, False
         site.jira.stats.add(run.stats)
     site.state.keep(run)
@@ -121,11 +131,11 @@ async def _present(site: RunContext) -> int:
     return theirs
 
 
-def _begin(site: RunContext, plan: Plan, now: int) -> Checkpoint:
+def _begin(site: RunContext, options: RunOptions, now: int) -> Checkpoint:
     settings = site.settings
     zone = settings.sites[site.name].zone()
     try:
-        span = window(plan.wanted, settings.reconcile, zone, now)
+        span = window(options.wanted, settings.reconcile, zone, now)
         daily = window(WindowRequest(), settings.reconcile, zone, now)
     except ValueError as error:
         raise SettingsError(str(error)) from None
@@ -134,8 +144,8 @@ def _begin(site: RunContext, plan: Plan, now: int) -> Checkpoint:
         run_id=secrets.token_hex(8),
         started_at=now_ms(),
         window=span,
-        parts=list(plan.parts),
-        whole=set(plan.parts) == set(Plan().parts) and span.since <= daily.since and span.until >= daily.until,
+        parts=list(options.parts),
+        whole=set(options.parts) == set(RunOptions().parts) and span.since <= daily.since and span.until >= daily.until,
     )
 
 
@@ -187,43 +197,12 @@ class RunOutcome:
         return not self.run.missing
 
 
-class Only(StrEnum):
-    """One of the two halves of a run."""
-
-    ACTIVITY = "activity"
-    DIRECTORY = "directory"
-
-
-@dataclass(frozen=True, slots=True)
-class RunOptions:
-    """The options.
-
-    Attributes:
-        wanted: The window.
-        only: One half of a run; None for both.
-        dry_run: Write nothing, only tell.
-        resume: Go on with an interrupted run.
-    """
-
-    wanted: WindowRequest
-    only: Only | None = None
-    dry_run: bool = False
-    resume: bool = False
-
-    @property
-    def parts(self) -> tuple[Part, ...]:
-        """The halves to do."""
-        if self.only is None:
-            return ("directory", "activity")
-        return ("activity",) if self.only is Only.ACTIVITY else ("directory",)
-
-
 async def run_site(
     settings: Settings,
     name: str,
-    asked: RunOptions,
+    options: RunOptions,
     event_log: EventLog | None,
-    found: Sink,
+    sink: Sink,
     limits: Limits | None = None,
     progress: Progress | None = None,
 ) -> RunOutcome:
@@ -232,26 +211,23 @@ async def run_site(
     Args:
         settings: The settings.
         name: The site's name in them.
-        asked: What to do.
+        options: What to do.
         event_log: Where records go; None for a dry run.
-        found: The warehouse.
+        sink: The warehouse.
         limits: In place of those in the settings; for tests.
-        progress: Is told how far it is, in place of the terminal.
+        progress: Hears how far it is; a line of the log for every step unless given.
 
     Raises:
         RollcallError: It failed; unless it was a dry run, `--resume` goes on.
     """
     site = settings.sites[name]
-    with (
-        _open_state(settings, name, asked) as (state, left),
-        nullcontext(progress) if progress else progress_bars(name) as shown,
-    ):
+    with _open_state(settings, name, options) as (state, left):
         async with connected(name, site, settings.reconcile, limits) as jira:
-            context = RunContext(name, settings, jira, event_log, found.known, state, shown)
-            run = await read_site(context, Plan(asked.wanted, asked.parts, left))
+            context = RunContext(name, settings, jira, event_log, sink.known, state, progress or LoggedProgress(name))
+            run = await read_site(context, options, left)
         if event_log:
-            await _write_through(settings, name, run, found)
-        coverage = await read_coverage(found.reader, settings, name, run.window) if found.reader else None
+            await _write_through(settings, name, run, sink)
+        coverage = await read_coverage(sink.reader, settings, name, run.window) if sink.reader else None
         _warn_of_coverage(name, coverage)
         folder = state_folder(settings)
         if event_log and folder:
@@ -264,22 +240,22 @@ async def run_site(
 
 
 @contextmanager
-def _open_state(settings: Settings, name: str, asked: RunOptions) -> Iterator[tuple[RunState, Checkpoint | None]]:
+def _open_state(settings: Settings, name: str, options: RunOptions) -> Iterator[tuple[RunState, Checkpoint | None]]:
     with ExitStack() as stack:
-        folder = required_folder(settings) if asked.resume else state_folder(settings)
-        if asked.dry_run or folder is None:
+        folder = required_folder(settings) if options.resume else state_folder(settings)
+        if options.dry_run or folder is None:
             yield stack.enter_context(temporary_state()), None
             return
-        state, left = stack.enter_context(lasting_state(folder, name, resume=asked.resume))
-        if asked.resume and left is None:
-            complain(f"{name}: there is no interrupted run to go on with; this is a new one")
+        state, left = stack.enter_context(lasting_state(folder, name, resume=options.resume))
+        if options.resume and left is None:
+            log.warning("there is no interrupted run to go on with; this is a new one", site=name)
         yield state, left
 
 
-async def _write_through(settings: Settings, name: str, run: Checkpoint, found: Sink) -> None:
-    missing = await found.write()
+async def _write_through(settings: Settings, name: str, run: Checkpoint, sink: Sink) -> None:
+    missing = await sink.write()
     if not missing and "activity" in run.parts:
-        missing = await try_rebuild(found, name, run.window.days(settings.sites[name].zone()))
+        missing = await try_rebuild(sink, name, run.window.days(settings.sites[name].zone()))
     if missing:
         run.unfinished = True
         run.missing.append(missing)

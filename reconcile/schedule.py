@@ -6,24 +6,21 @@ its hour is due at the next start, the first one of all is due at once, and a ch
 
 import asyncio
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from reconcile.client.jira_client import Limits
-from reconcile.progress import LoggedProgress, Notice
-from reconcile.publisher import WarehouseFacts
+from reconcile.progress import Notice, NoticeProgress
 from reconcile.run import RunOptions, RunOutcome, run_site
-from reconcile.sink import Sink, by_other_consumers
+from reconcile.sink import sink_beside_consumers
 from reconcile.state.checkpoint import LastRun, last_run_of, read_last_run
 from reconcile.state.run_state import state_folder
-from reconcile.window import WindowRequest
 from rollcall.errors import RollcallError
 from rollcall.eventlog import EventLog
 from rollcall.logs import kind_and_place, logger
 from rollcall.runtime import told_to_end
 from rollcall.settings import Settings, SiteSettings
 from rollcall.warehouse import Warehouse
-from rollcall.warehouse.rebuild import rebuild_site
 
 log = logger(__name__)
 
@@ -56,19 +53,6 @@ _LOOK_SECONDS = 30.0
 _AFTER_A_FAILURE = timedelta(hours=1)
 
 
-class _NoticeProgress(LoggedProgress):
-    """Progress that the page shows."""
-
-    def __init__(self, site: str) -> None:
-        super().__init__(site)
-        self._name = site
-        self.notice = Notice(f"Reading the last days of {site} from Jira")
-
-    def at(self, step: str, done: int, expected: int | None = None) -> None:
-        share = min(1.0, done / expected) if expected else None
-        self.notice = Notice(f"Reading {self._name} from Jira: {step}, {done} so far", share)
-
-
 class Schedule:
     """Looks whether a site's run is due, and does it.
 
@@ -89,7 +73,7 @@ class Schedule:
         self._sites = {
             name: site for name, site in settings.sites.items() if site.email and (site.api_token_file or site.token())
         }
-        self._running: _NoticeProgress | None = None
+        self._running: NoticeProgress | None = None
         self._failed: dict[str, tuple[datetime, str]] = {}
         self._last: dict[str, LastRun] = {}
 
@@ -162,13 +146,12 @@ class Schedule:
     async def _reconcile(self, name: str) -> None:
         folder = state_folder(self._settings)
         interrupted = folder is not None and (folder / f"{name}.json").exists()
-        asked = RunOptions(WindowRequest(), resume=interrupted)
-        self._running = _NoticeProgress(name)
+        self._running = NoticeProgress(name)
         log.info("reconcile run begins", site=name, resumed=interrupted)
         try:
-            outcome = await run_site(
-                self._settings, name, asked, self._log, self._landing(), self._limits, self._running
-            )
+            sink = sink_beside_consumers(self._settings, self._log, self._warehouse)
+            options = RunOptions(resume=interrupted)
+            outcome = await run_site(self._settings, name, options, self._log, sink, self._limits, self._running)
         finally:
             self._running = None
         self._remember(name, outcome)
@@ -180,10 +163,3 @@ class Schedule:
             self._last[name] = last
         if outcome.run.unfinished:
             self._failed[name] = (datetime.now(UTC), "; ".join(outcome.run.missing))
-
-    def _landing(self) -> Sink:
-        async def rebuild(site: str, days: Sequence[date]) -> object:
-            return await rebuild_site(self._warehouse, self._settings, site, days)
-
-        write = by_other_consumers(self._settings, self._log)
-        return Sink(self._warehouse, WarehouseFacts(self._warehouse), write, rebuild)

@@ -12,9 +12,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date
 
-from console.control import ask_to_rebuild
-from consumers.loop import Consumer, Source
-from consumers.writers import ActivityWriter, DirectoryWriter
 from reconcile.publisher import ExistingFacts, NoExistingFacts, WarehouseFacts
 from rollcall.errors import WarehouseHeldError, WarehouseUnavailableError
 from rollcall.eventlog import EventLog, TopicState
@@ -27,6 +24,12 @@ from rollcall.warehouse.lock import Holding, read_holding
 from rollcall.warehouse.rebuild import rebuild_site
 
 _PAUSE = 0.25
+
+Drain = Callable[[EventLog, Warehouse], Awaitable[None]]
+"""Writes what is on the log now into the warehouse, in this process: for when no consumer runs."""
+
+AskToRebuild = Callable[[Holding, str, Sequence[date]], Awaitable[object]]
+"""Asks the process that holds the embedded files to rebuild days of a site. Raises WarehouseUnavailableError."""
 
 
 async def wait_until_written(event_log: EventLog, topics: Sequence[str], patience: float) -> int:
@@ -96,30 +99,40 @@ class Sink:
 
 
 @asynccontextmanager
-async def open_sink(settings: Settings, event_log: EventLog) -> AsyncIterator[Sink]:
+async def open_sink(
+    settings: Settings, event_log: EventLog, *, drain: Drain, ask_to_rebuild: AskToRebuild
+) -> AsyncIterator[Sink]:
     """Open the warehouse in the way that fits, for a run that writes.
+
+    Args:
+        settings: The settings.
+        event_log: Where the run's records go.
+        drain: Writes them, where nobody else does.
+        ask_to_rebuild: Asks who holds the embedded files.
 
     Raises:
         SettingsError, WarehouseUnavailableError, SchemaError: It cannot be used.
     """
     address = parse_warehouse_url(settings.warehouse_url)
     if isinstance(address, Embedded) and (holding := read_holding(address.lock_path)):
-        async with _held(settings, event_log, holding) as found:
-            yield found
+        async with _held(settings, event_log, holding, ask_to_rebuild) as sink:
+            yield sink
         return
     async with opened_warehouse(settings, COMMAND) as warehouse:
         if isinstance(address, Embedded):
             await migrate(warehouse)
             await record_sites(warehouse, settings.sites)
-            write = _by_this_process(settings, event_log, warehouse)
+            write = _by_this_process(event_log, warehouse, drain)
         else:
             await require_current(warehouse)
             write = by_other_consumers(settings, event_log)
+        yield Sink(warehouse, WarehouseFacts(warehouse), write, _rebuild_here(settings, warehouse))
 
-        async def rebuild(site: str, days: Sequence[date]) -> object:
-            return await rebuild_site(warehouse, settings, site, days)
 
-        yield Sink(warehouse, WarehouseFacts(warehouse), write, rebuild)
+def sink_beside_consumers(settings: Settings, event_log: EventLog, warehouse: Warehouse) -> Sink:
+    """Return the sink of a run in a process whose consumers write into this warehouse."""
+    write = by_other_consumers(settings, event_log)
+    return Sink(warehouse, WarehouseFacts(warehouse), write, _rebuild_here(settings, warehouse))
 
 
 @asynccontextmanager
@@ -141,7 +154,9 @@ async def open_dry_run_sink(settings: Settings) -> AsyncIterator[Sink]:
 
 
 @asynccontextmanager
-async def _held(settings: Settings, event_log: EventLog, holding: Holding) -> AsyncIterator[Sink]:
+async def _held(
+    settings: Settings, event_log: EventLog, holding: Holding, ask_to_rebuild: AskToRebuild
+) -> AsyncIterator[Sink]:
     async def rebuild(site: str, days: Sequence[date]) -> object:
         return await ask_to_rebuild(holding, site, days)
 
@@ -158,20 +173,16 @@ async def _held(settings: Settings, event_log: EventLog, holding: Holding) -> As
             await reader.close()
 
 
-def _by_this_process(settings: Settings, event_log: EventLog, warehouse: Warehouse) -> Callable[[], Awaitable[str]]:
-    topics = topics_of(settings)
-    letters = topics.deadletter.name
-    consumers = [
-        Consumer(Source(event_log, topic.name, WAREHOUSE_GROUP, letters), writer, settings.consumer)
-        for topic, writer in (
-            (topics.activity, ActivityWriter(warehouse, settings.sites)),
-            (topics.directory, DirectoryWriter(warehouse)),
-        )
-    ]
+def _rebuild_here(settings: Settings, warehouse: Warehouse) -> Callable[[str, Sequence[date]], Awaitable[object]]:
+    async def rebuild(site: str, days: Sequence[date]) -> object:
+        return await rebuild_site(warehouse, settings, site, days)
 
+    return rebuild
+
+
+def _by_this_process(event_log: EventLog, warehouse: Warehouse, drain: Drain) -> Callable[[], Awaitable[str]]:
     async def write() -> str:
-        for consumer in consumers:
-            await consumer.drain()
+        await drain(event_log, warehouse)
         return ""
 
     return write
@@ -194,10 +205,10 @@ def by_other_consumers(settings: Settings, event_log: EventLog) -> Callable[[], 
     return write
 
 
-async def try_rebuild(found: Sink, site: str, days: Sequence[date]) -> str:
+async def try_rebuild(sink: Sink, site: str, days: Sequence[date]) -> str:
     """Rebuild days; return what is missing when that cannot be done now, else nothing."""
     try:
-        await found.rebuild(site, days)
+        await sink.rebuild(site, days)
     except WarehouseUnavailableError as error:
         return f"the touched days were not rebuilt ({error}); `rollcall rebuild` does it later"
     return ""

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from console.checks.finding import Finding
 from reconcile.admin_webhooks import BY_HAND, JQL_SECTION, AdminWebhook, list_webhooks
 from reconcile.client.endpoints import CHANGELOGS_BY_ID, MY_PERMISSIONS, MYSELF, PROJECTS, SERVER_INFO
-from reconcile.client.jira_client import JiraClient, connected, credentials
+from reconcile.client.jira_client import JiraClient, connected
 from reconcile.client.jira_errors import JiraRefusedError, NotThereError
 from reconcile.client.paging import decoded_elements
 from reconcile.responses.issues import HISTORY, HistoriesById
@@ -236,7 +236,7 @@ async def jira_findings(settings: Settings) -> AsyncIterator[Finding]:
 
 async def _site(settings: Settings, name: str) -> AsyncIterator[Finding]:
     site = settings.sites[name]
-    if not credentials(name, site):
+    if not site.credentials(name):
         yield Finding(
             f"{name}: API token",
             False,

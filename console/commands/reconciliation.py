@@ -5,19 +5,24 @@ The summary's rows are site, part, name and value.
 
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
+from enum import StrEnum
+from functools import partial
 from typing import Annotated, Any
 
 import typer
 
-from console.output import OutputFormat, print_rows
+from console.control import ask_to_rebuild
+from console.output import OutputFormat, print_rows, progress_bars
 from console.process import DONE, FAILED, INCOMPLETE, WRONG_USAGE, Config, complain, run_command, site_names
+from consumers.supervisor import drain
 from reconcile.coverage import Coverage
-from reconcile.run import Only, RunOptions, RunOutcome, run_site
-from reconcile.sink import open_dry_run_sink, open_sink
-from reconcile.state.checkpoint import Checkpoint
+from reconcile.run import RunOptions, RunOutcome, run_site
+from reconcile.sink import Sink, open_dry_run_sink, open_sink
+from reconcile.state.checkpoint import Checkpoint, Part
 from reconcile.window import WindowRequest
 from rollcall.clock import iso
 from rollcall.errors import RollcallError, SettingsError
+from rollcall.eventlog import EventLog
 from rollcall.runtime import opened_log
 from rollcall.settings import Settings
 
@@ -26,6 +31,20 @@ TIME_FORMATS = [
     *(f"%Y-%m-%d{between}{clock}{zone}" for between in "T " for clock in ("%H:%M", "%H:%M:%S") for zone in ("", "%z")),
 ]
 """Forms of a moment: a date, or with a time of day, and that with an offset from UTC (``+01:00``, ``Z``) or without."""
+
+
+class Only(StrEnum):
+    """One of the two halves of a run."""
+
+    ACTIVITY = "activity"
+    DIRECTORY = "directory"
+
+
+_PARTS: dict[Only | None, tuple[Part, ...]] = {
+    None: ("directory", "activity"),
+    Only.ACTIVITY: ("activity",),
+    Only.DIRECTORY: ("directory",),
+}
 
 
 def run_options(
@@ -44,7 +63,7 @@ def run_options(
         )
     if resume and dry_run:
         raise typer.BadParameter("a dry run leaves nothing to go on with", param_hint="--resume")
-    return RunOptions(WindowRequest(days, since, until), only, dry_run, resume)
+    return RunOptions(WindowRequest(days, since, until), _PARTS[only], dry_run, resume)
 
 
 SUMMARY_COLUMNS = ("site", "part", "name", "value")
@@ -161,11 +180,21 @@ def reconcile(
 
     async def body(settings: Settings) -> int:
         names = site_names(settings, site)
+
+        async def runs(sink: Sink, event_log: EventLog | None) -> int:
+            async def one(name: str) -> RunOutcome:
+                with progress_bars(name) as progress:
+                    return await run_site(settings, name, options, event_log, sink, progress=progress)
+
+            return await _all(names, one, options, form)
+
         if options.dry_run:
-            async with open_dry_run_sink(settings) as found:
-                return await _all(names, lambda name: run_site(settings, name, options, None, found), options, form)
-        async with opened_log(settings) as event_log, open_sink(settings, event_log) as found:
-            return await _all(names, lambda name: run_site(settings, name, options, event_log, found), options, form)
+            async with open_dry_run_sink(settings) as sink:
+                return await runs(sink, None)
+        async with opened_log(settings) as event_log:
+            writing = open_sink(settings, event_log, drain=partial(drain, settings), ask_to_rebuild=ask_to_rebuild)
+            async with writing as sink:
+                return await runs(sink, event_log)
 
     run_command(config, body)
 

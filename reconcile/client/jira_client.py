@@ -225,23 +225,6 @@ def limits_of(settings: ReconcileSettings) -> Limits:
     return Limits(settings.concurrency, settings.attempts, settings.wait_max, Backoff.of(settings))
 
 
-def credentials(name: str, site: SiteSettings) -> tuple[str, str] | None:
-    """Return a site's e-mail and API token; None when its settings have none.
-
-    Args:
-        name: Name of the site in the settings, for the error.
-        site: Its settings.
-
-    Raises:
-        SettingsError: The token's file cannot be read, or is empty.
-    """
-    try:
-        token = site.token()
-    except ValueError as error:
-        raise SettingsError(f"sites.{name}.{error}") from None
-    return (site.email, token) if site.email and token else None
-
-
 @asynccontextmanager
 async def connected(
     name: str,
@@ -263,7 +246,7 @@ async def connected(
         SettingsError: The settings have no e-mail or no API token, or no client can be made as they say.
         JiraError: A scoped token needs the site's cloud id, and the site does not give it.
     """
-    given = credentials(name, site)
+    given = site.credentials(name)
     if not given:
         raise SettingsError(
             f"sites.{name}: to ask Jira's REST API, set email and api_token_file (an API token of that account, "

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import httpx
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
+from rollcall.errors import SettingsError
 from rollcall.files import read_secret_file
 
 SITE_NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?", re.ASCII)
@@ -109,6 +110,21 @@ class SiteSettings(BaseModel):
         if self.api_token_file:
             return read_secret_file("api_token_file", self.api_token_file).strip()
         return self.api_token.get_secret_value().strip()
+
+    def credentials(self, name: str) -> tuple[str, str] | None:
+        """Return the e-mail and the API token that Jira's REST API is asked with; None when there are none.
+
+        Args:
+            name: Name of the site in the settings, for the error.
+
+        Raises:
+            SettingsError: The token's file cannot be read, or is empty.
+        """
+        try:
+            token = self.token()
+        except ValueError as error:
+            raise SettingsError(f"sites.{name}.{error}") from None
+        return (self.email, token) if self.email and token else None
 
     def zone(self) -> ZoneInfo:
         """Return the reporting time zone."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from reconcile.client.jira_client import JiraClient, Limits, connected
 from reconcile.progress import LoggedProgress
 from reconcile.publisher import ExistingFacts, NoExistingFacts
-from reconcile.run import Plan, RunContext, read_site
+from reconcile.run import RunContext, RunOptions, read_site
 from reconcile.state.checkpoint import Checkpoint
 from reconcile.state.run_state import lasting_state
 from rollcall.eventlog import EventLog, open_log
@@ -39,7 +39,7 @@ async def opened(settings: Settings) -> AsyncIterator[EventLog]:
 
 async def reconcile(
     settings: Settings,
-    plan: Plan | None = None,
+    options: RunOptions | None = None,
     *,
     limits: Limits | None = None,
     known: ExistingFacts | None = None,
@@ -49,12 +49,10 @@ async def reconcile(
     async with opened(settings) as log, jira(settings, limits) as client:
         folder = Path(settings.log_url.removeprefix("sqlite://")).parent / "reconcile"
         with lasting_state(folder, "acme", resume=resume) as (state, left):
-            plan = plan or Plan()
-            plan = Plan(plan.wanted, plan.parts, left)
             context = RunContext(
                 "acme", settings, client, log, known or NoExistingFacts(), state, LoggedProgress("acme")
             )
-            return await read_site(context, plan)
+            return await read_site(context, options or RunOptions(), left)
 
 
 @asynccontextmanager

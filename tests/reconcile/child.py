@@ -4,12 +4,12 @@ import asyncio
 import sys
 from pathlib import Path
 
-from reconcile.run import Plan
+from reconcile.run import RunOptions
 
 from .backfilling import reconcile
 from .site import settings_for
 
 if __name__ == "__main__":
     url, folder, how = sys.argv[1:]
-    plan = Plan(parts=("activity",))
-    asyncio.run(reconcile(settings_for(url, Path(folder)), plan, resume=how == "resume"))
+    options = RunOptions(parts=("activity",))
+    asyncio.run(reconcile(settings_for(url, Path(folder)), options, resume=how == "resume"))

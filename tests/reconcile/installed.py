@@ -3,11 +3,13 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
+from console.control import ask_to_rebuild
+from consumers.supervisor import drain
 from ingest.handler import translate
 from reconcile.run import RunOptions, RunOutcome, run_site
 from reconcile.sink import Sink, open_sink
-from reconcile.window import WindowRequest
 from rollcall.eventlog import EventLog, Record
 from rollcall.records import encode
 from rollcall.runtime import opened_log
@@ -30,10 +32,10 @@ class Installed:
     log: EventLog
     found: Sink
 
-    async def reconcile(self, asked: RunOptions | None = None) -> RunOutcome:
-        asked = asked or RunOptions(WindowRequest())
-        log = None if asked.dry_run else self.log
-        return await run_site(self.settings, "acme", asked, log, self.found, hurried())
+    async def reconcile(self, options: RunOptions | None = None) -> RunOutcome:
+        options = options or RunOptions()
+        log = None if options.dry_run else self.log
+        return await run_site(self.settings, "acme", options, log, self.found, hurried())
 
     async def query(self, sql: str) -> list[Row]:
         assert self.found.reader
@@ -57,8 +59,10 @@ class Installed:
 
 @asynccontextmanager
 async def installed(settings: Settings) -> AsyncIterator[Installed]:
-    async with opened_log(settings) as log, open_sink(settings, log) as found:
-        yield Installed(settings, log, found)
+    async with opened_log(settings) as log:
+        sink = open_sink(settings, log, drain=partial(drain, settings), ask_to_rebuild=ask_to_rebuild)
+        async with sink as found:
+            yield Installed(settings, log, found)
 
 
 def seven_of_ten(delivery: Delivery) -> bool:

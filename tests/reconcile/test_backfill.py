@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from reconcile.run import Plan
+from reconcile.run import RunOptions
 from reconcile.window import WindowRequest
 from simulator.config import DAY_MS
 
@@ -27,7 +27,7 @@ def at(moment: int) -> datetime:
 async def test_the_keys_equal_the_truth(tmp_path: Path, caller: str, reporting: str) -> None:
     async with jira_site(config(caller_zone=caller, report_zone=reporting)) as jira:
         settings = settings_for(jira.url, tmp_path, reporting)
-        run = await reconcile(settings, Plan(parts=("activity",)))
+        run = await reconcile(settings, RunOptions(parts=("activity",)))
         found = await appended(settings)
         assert_equal(found.facts, jira.site, run.window)
         assert run.missing == []
@@ -51,7 +51,7 @@ def counts(facts: Any, family: str) -> dict[int, int]:
 async def test_any_form_of_time_in_changelogs(tmp_path: Path, created: str) -> None:
     async with jira_site(config(people=5, acts_per_day=2.0, hard_cases=False), bulk_created=created) as jira:
         settings = settings_for(jira.url, tmp_path)
-        run = await reconcile(settings, Plan(parts=("activity",)))
+        run = await reconcile(settings, RunOptions(parts=("activity",)))
         assert_equal((await appended(settings)).facts, jira.site, run.window)
 
 
@@ -59,7 +59,7 @@ async def test_any_form_of_time_in_changelogs(tmp_path: Path, created: str) -> N
 async def test_however_many_comments_a_search_embeds(tmp_path: Path, embedded: int) -> None:
     async with jira_site(config(people=5, acts_per_day=1.0), embedded_comments=embedded) as jira:
         settings = settings_for(jira.url, tmp_path)
-        run = await reconcile(settings, Plan(parts=("activity",)))
+        run = await reconcile(settings, RunOptions(parts=("activity",)))
         assert_equal((await appended(settings)).facts, jira.site, run.window)
         asked = run.stats.requests["GET /issue/{issueIdOrKey}/comment"]
         assert (asked == 0) == (embedded == 1000)
@@ -69,14 +69,14 @@ async def test_however_many_comments_a_search_embeds(tmp_path: Path, embedded: i
 async def test_more_worklogs_on_one_millisecond_than_a_page_holds(tmp_path: Path, ties: str) -> None:
     async with jira_site(config(people=5, acts_per_day=1.0), feed_ties=ties) as jira:
         settings = settings_for(jira.url, tmp_path)
-        run = await reconcile(settings, Plan(parts=("activity",)))
+        run = await reconcile(settings, RunOptions(parts=("activity",)))
         assert_equal((await appended(settings)).facts, jira.site, run.window)
 
 
 async def test_5001_issues_and_short_pages(tmp_path: Path) -> None:
     async with jira_site(config(people=5, acts_per_day=1.0, crowd=5001), short_page_share=0.3) as jira:
         settings = settings_for(jira.url, tmp_path)
-        run = await reconcile(settings, Plan(parts=("activity",)))
+        run = await reconcile(settings, RunOptions(parts=("activity",)))
         found = await appended(settings)
         assert_equal(found.facts, jira.site, run.window)
         assert run.issues.issues > 5001
@@ -92,7 +92,7 @@ async def test_both_edges_of_a_window_to_the_millisecond(tmp_path: Path) -> None
             folder = tmp_path / str(first)
             folder.mkdir()
             settings = settings_for(jira.url, folder)
-            run = await reconcile(settings, Plan(WindowRequest(since=at(first), until=at(last)), ("activity",)))
+            run = await reconcile(settings, RunOptions(WindowRequest(since=at(first), until=at(last)), ("activity",)))
             assert (run.window.since, run.window.until) == (first, last)
             facts = (await appended(settings)).facts
             assert_equal(facts, jira.site, run.window)
@@ -104,7 +104,7 @@ async def test_both_edges_of_a_window_to_the_millisecond(tmp_path: Path) -> None
 async def test_the_default_window_is_whole_reporting_days(tmp_path: Path) -> None:
     async with jira_site(config(people=5, acts_per_day=0.5, hard_cases=False)) as jira:
         settings = settings_for(jira.url, tmp_path, "Asia/Kolkata")
-        run = await reconcile(settings, Plan(WindowRequest(days=3), ("activity",)))
+        run = await reconcile(settings, RunOptions(WindowRequest(days=3), ("activity",)))
         assert at(run.window.since).isoformat() == "2026-11-15T18:30:00+00:00"
         assert at(run.window.until) == at(NOW) - timedelta(minutes=5)
 
@@ -112,7 +112,7 @@ async def test_the_default_window_is_whole_reporting_days(tmp_path: Path) -> Non
 async def test_entities_that_vanish_mid_run_are_no_end_of_it(tmp_path: Path) -> None:
     async with jira_site(vanish_every=2, vanish_count=4) as jira:
         settings = settings_for(jira.url, tmp_path)
-        run = await reconcile(settings, Plan(parts=("activity",)))
+        run = await reconcile(settings, RunOptions(parts=("activity",)))
         gone = set(jira.site.vanished)
         assert gone
         facts = (await appended(settings)).facts
@@ -127,7 +127,7 @@ async def test_an_issue_that_vanishes_before_its_comments_are_read_is_a_counted_
         path = "GET /rest/api/3/issue/{issue}/comment"
         jira.faults(forced={path: [404]})
         settings = settings_for(jira.url, tmp_path)
-        run = await reconcile(settings, Plan(parts=("activity",)))
+        run = await reconcile(settings, RunOptions(parts=("activity",)))
         assert run.found.skipped["issues gone or hidden since they were listed"] == 1
         assert run.missing == []
 
@@ -136,7 +136,7 @@ async def test_a_window_before_anything_happened_gives_nothing(tmp_path: Path) -
     async with jira_site(config(people=5, acts_per_day=1.0, hard_cases=False)) as jira:
         settings = settings_for(jira.url, tmp_path)
         wanted = WindowRequest(since=at(NOW - 90 * DAY_MS), until=at(NOW - 60 * DAY_MS))
-        run = await reconcile(settings, Plan(wanted, ("activity",)))
+        run = await reconcile(settings, RunOptions(wanted, ("activity",)))
         assert known_to_rest(jira.site, run.window) == {}
         assert (await appended(settings)).facts == {}
         assert run.issues.issues > 0
@@ -145,5 +145,5 @@ async def test_a_window_before_anything_happened_gives_nothing(tmp_path: Path) -
 async def test_a_search_index_that_lags_costs_nothing_within_the_settling_time(tmp_path: Path) -> None:
     async with jira_site(config(people=8, hard_cases=False), search_lag_ms=4 * 60_000) as jira:
         settings = settings_for(jira.url, tmp_path)
-        run = await reconcile(settings, Plan(parts=("activity",)))
+        run = await reconcile(settings, RunOptions(parts=("activity",)))
         assert_equal((await appended(settings)).facts, jira.site, run.window)

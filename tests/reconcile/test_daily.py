@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from console.commands.up import run_everything
 from reconcile import run, schedule
-from reconcile.run import Only, RunOptions
+from reconcile.run import RunOptions
 from reconcile.window import WindowRequest
 from rollcall.settings import Settings
 from simulator.rest.site import TOKEN
@@ -112,7 +112,7 @@ async def test_a_directory_alone_is_no_run(tmp_path: Path) -> None:
     async with jira_site(SITE) as jira:
         given = settings(jira, tmp_path)
         async with installed(given) as rollcall:
-            await rollcall.reconcile(RunOptions(WindowRequest(), only=Only.DIRECTORY))
+            await rollcall.reconcile(RunOptions(parts=("directory",)))
             await rollcall.reconcile(RunOptions(WindowRequest(days=3)))
         jira.site.requests.clear()
         await read_once(given, jira)

@@ -8,7 +8,7 @@ import pytest
 from reconcile.client.jira_errors import JiraUnavailableError
 from reconcile.directory.roles import NOT_ALLOWED
 from reconcile.publisher import NoExistingFacts
-from reconcile.run import Only, Plan, RunOptions
+from reconcile.run import RunOptions
 from reconcile.window import WindowRequest
 from rollcall.errors import WarehouseUnavailableError
 from rollcall.records import License, Role, Seats, SnapshotComplete, User
@@ -21,8 +21,8 @@ from .site import JiraSite, config, jira_site, settings_for
 pytestmark = pytest.mark.anyio
 
 SITE = config(people=60, acts_per_day=0.5, hard_cases=False)
-PEOPLE = Plan(parts=("directory",))
-ONLY = RunOptions(WindowRequest(), only=Only.DIRECTORY)
+PEOPLE = RunOptions(parts=("directory",))
+ONLY = RunOptions(parts=("directory",))
 
 
 def truth(jira: JiraSite, kind: str) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from reconcile.client.jira_client import connected
 from reconcile.progress import LoggedProgress
 from reconcile.publisher import NoExistingFacts
 from reconcile.responses.membership import Myself
-from reconcile.run import Plan, RunContext, read_site
+from reconcile.run import RunContext, RunOptions, read_site
 from reconcile.state.run_state import temporary_state
 
 from .site import config, hurried, jira_site, settings_for
@@ -71,7 +71,7 @@ async def test_every_request_of_a_run_uses_documented_parameters(tmp_path: Path)
         async with connected("acme", acme, settings.reconcile, hurried(), watching) as client:
             with temporary_state() as state:
                 context = RunContext("acme", settings, client, None, NoExistingFacts(), state, LoggedProgress("acme"))
-                await read_site(context, Plan())
+                await read_site(context, RunOptions())
             assert [finding.ok async for finding in access_findings("acme", client, Myself())]
     for request in watching.seen:
         spec = described(request)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from reconcile.run import Plan
+from reconcile.run import RunOptions
 from reconcile.state.checkpoint import LastRun, keep_last_run, last_run_of, read_last_run
 from reconcile.window import WindowRequest
 
@@ -20,18 +20,18 @@ LONG_AGO, LATELY = datetime(2026, 10, 1, tzinfo=UTC), datetime(2026, 11, 18, tzi
 @pytest.mark.parametrize(
     ("plan", "counts"),
     [
-        (Plan(), True),
-        (Plan(WindowRequest(days=30)), True),
-        (Plan(WindowRequest(days=31)), True),
-        (Plan(WindowRequest(since=LONG_AGO)), True),
-        (Plan(WindowRequest(days=29)), False),
-        (Plan(WindowRequest(since=LATELY)), False),
-        (Plan(WindowRequest(since=LONG_AGO, until=LATELY)), False),
-        (Plan(parts=("activity",)), False),
-        (Plan(parts=("directory",)), False),
+        (RunOptions(), True),
+        (RunOptions(WindowRequest(days=30)), True),
+        (RunOptions(WindowRequest(days=31)), True),
+        (RunOptions(WindowRequest(since=LONG_AGO)), True),
+        (RunOptions(WindowRequest(days=29)), False),
+        (RunOptions(WindowRequest(since=LATELY)), False),
+        (RunOptions(WindowRequest(since=LONG_AGO, until=LATELY)), False),
+        (RunOptions(parts=("activity",)), False),
+        (RunOptions(parts=("directory",)), False),
     ],
 )
-async def test_what_counts_as_a_days_run(tmp_path: Path, plan: Plan, counts: bool) -> None:
+async def test_what_counts_as_a_days_run(tmp_path: Path, plan: RunOptions, counts: bool) -> None:
     async with jira_site(config(people=3, acts_per_day=0.5, days=5, hard_cases=False)) as jira:
         run = await reconcile(settings_for(jira.url, tmp_path), plan)
     last = last_run_of(run)

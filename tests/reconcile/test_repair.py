@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from reconcile.run import RunOptions
-from reconcile.window import WindowRequest
 from simulator.life.truth import day_of, merge
 
 from .installed import installed, seven_of_ten
@@ -23,7 +22,7 @@ async def test_thirty_percent_lost_and_found_again(tmp_path: Path) -> None:
         everything = told(jira.site)
         assert brought < {key for key, one in everything.items() if one.webhook_at is not None}
 
-        dry = await rollcall.reconcile(RunOptions(WindowRequest(), only=None, dry_run=True))
+        dry = await rollcall.reconcile(RunOptions(dry_run=True))
         outcome = await rollcall.reconcile()
         window = outcome.run.window
         rest = {key: one for key, one in everything.items() if one.rest_at is not None and window.holds(one.rest_at)}

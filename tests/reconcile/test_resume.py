@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from reconcile.client.jira_errors import JiraUnavailableError
-from reconcile.run import Plan
+from reconcile.run import RunOptions
 from reconcile.state.checkpoint import Checkpoint, CheckpointError, read_checkpoint
 from reconcile.state.run_state import AlreadyRunningError, lasting_state
 
@@ -40,7 +40,7 @@ async def test_killed_at_ten_random_points_and_resumed(tmp_path: Path) -> None:
     async with jira_site(SITE, latency_ms=2) as jira:
         whole = settings_for(jira.url, tmp_path / "whole")
         (tmp_path / "whole").mkdir()
-        full = await reconcile(whole, Plan(parts=("activity",)))
+        full = await reconcile(whole, RunOptions(parts=("activity",)))
         wanted = (await appended(whole)).facts
         cost = full.stats.requests.total()
         assert jira.requests == cost
@@ -82,7 +82,7 @@ CUTS = [
 async def test_cut_off_anywhere_the_resumed_run_asks_less_than_a_new_one(tmp_path: Path) -> None:
     async with jira_site(config(people=5, acts_per_day=0.5, crowd=250)) as jira:
         (tmp_path / "whole").mkdir()
-        full = await reconcile(settings_for(jira.url, tmp_path / "whole"), Plan(parts=("activity",)))
+        full = await reconcile(settings_for(jira.url, tmp_path / "whole"), RunOptions(parts=("activity",)))
         for number, (endpoint, answered) in enumerate(CUTS):
             folder = tmp_path / str(number)
             folder.mkdir()
@@ -90,7 +90,7 @@ async def test_cut_off_anywhere_the_resumed_run_asks_less_than_a_new_one(tmp_pat
             jira.faults(forced={endpoint: [200] * answered + [503]})
             begun = jira.requests
             with pytest.raises(JiraUnavailableError):
-                await reconcile(settings, Plan(parts=("activity",)), limits=hurried(attempts=1))
+                await reconcile(settings, RunOptions(parts=("activity",)), limits=hurried(attempts=1))
             cut = jira.requests
             jira.faults()
             resumed = await reconcile(settings, resume=True)
@@ -105,7 +105,7 @@ async def test_a_search_that_jira_no_longer_knows_begins_anew(tmp_path: Path) ->
         settings = settings_for(jira.url, tmp_path)
         jira.faults(forced={"POST /rest/api/3/search/jql": [200, 200, 503]})
         with pytest.raises(JiraUnavailableError):
-            await reconcile(settings, Plan(parts=("activity",)), limits=hurried(attempts=1))
+            await reconcile(settings, RunOptions(parts=("activity",)), limits=hurried(attempts=1))
         jira.faults(forced={"POST /rest/api/3/search/jql": [400]})
         run = await reconcile(settings, resume=True)
         assert_equal((await appended(settings)).facts, jira.site, run.window)
@@ -129,7 +129,7 @@ async def test_runs_that_overlap_do_no_harm(tmp_path: Path) -> None:
         elsewhere = settings_for(jira.url, tmp_path / "b")
         (tmp_path / "b").mkdir()
         runs = await asyncio.gather(
-            reconcile(settings, Plan(parts=("activity",))), reconcile(elsewhere, Plan(parts=("activity",)))
+            reconcile(settings, RunOptions(parts=("activity",))), reconcile(elsewhere, RunOptions(parts=("activity",)))
         )
         first, second = (await appended(settings)).facts, (await appended(elsewhere)).facts
         assert first.keys() == second.keys()
@@ -141,8 +141,8 @@ async def test_a_new_run_forgets_the_interrupted_one(tmp_path: Path) -> None:
         settings = settings_for(jira.url, tmp_path)
         jira.faults(forced={"GET /rest/api/3/worklog/updated": [503]})
         with pytest.raises(JiraUnavailableError):
-            await reconcile(settings, Plan(parts=("activity",)), limits=hurried(attempts=1))
-        run = await reconcile(settings, Plan(parts=("activity",)))
+            await reconcile(settings, RunOptions(parts=("activity",)), limits=hurried(attempts=1))
+        run = await reconcile(settings, RunOptions(parts=("activity",)))
         assert run.resumed == 0
         assert run.issues.done
 
@@ -157,7 +157,7 @@ def test_a_broken_checkpoint_is_told(tmp_path: Path, content: bytes) -> None:
 async def test_a_checkpoint_of_another_version_is_told(tmp_path: Path) -> None:
     async with jira_site(config(people=5, acts_per_day=0.5, hard_cases=False)) as jira:
         settings = settings_for(jira.url, tmp_path)
-        run = await reconcile(settings, Plan(parts=("activity",)))
+        run = await reconcile(settings, RunOptions(parts=("activity",)))
     run.format = 99
     (tmp_path / "acme.json").write_bytes(msgspec.json.encode(run))
     with pytest.raises(CheckpointError, match="another version's"):
