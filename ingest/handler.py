@@ -15,9 +15,6 @@ from typing import Literal, NamedTuple
 from ingest.body import RefusalError
 from ingest.payload import (
     ENTITY,
-    NOBODY,
-    TEXT,
-    Actor,
     Changelog,
     Entity,
     Envelope,
@@ -25,14 +22,10 @@ from ingest.payload import (
     actor,
     changelog,
     first_moment,
-    id_or_none,
     moment,
     needed_id,
-    number_or_zero,
     open_envelope,
-    read,
     read_issue,
-    read_or_none,
     refuse_data_center,
     refuse_future,
 )
@@ -41,6 +34,7 @@ from rollcall.clock import now_ms
 from rollcall.errors import LogUnavailableError, NotUnderstoodError
 from rollcall.eventlog import EventLog, Record
 from rollcall.jira import events
+from rollcall.jira.values import NOBODY, TEXT, Account, IssueRef, id_or_none, id_or_zero, read, read_or_none
 from rollcall.logs import logger
 from rollcall.records import Action, Activity, DeadLetter, Family, encode
 from rollcall.topics import Topics
@@ -61,9 +55,9 @@ class Delivery:
         event_key: str,
         family: Family,
         action: Action,
-        actor: Actor,
+        actor: Account,
         occurred_at: int,
-        issue: Issue,
+        issue: IssueRef,
         fields: list[str] | None = None,
     ) -> Activity:
         """Build the fact.
@@ -80,16 +74,13 @@ class Delivery:
             family=family,
             action=action,
             occurred_at=occurred_at,
-            issue_id=issue.number(),
-            issue_key=issue.issue_key(),
-            project_key=issue.project_key(),
+            issue_id=issue.issue_id,
+            issue_key=issue.issue_key,
+            project_key=issue.project_key,
             fields=fields or [],
             source="webhook",
             received_at=self.received_at,
         )
-
-
-_ECHO = re.compile(r"comment|work_?log", re.IGNORECASE)
 
 
 def issue_created(delivery: Delivery) -> Activity:
@@ -101,7 +92,7 @@ def issue_created(delivery: Delivery) -> Activity:
     issue = read_issue(envelope.issue)
     issue_id = needed_id(issue.id, "issue.id")
     at = first_moment("issue.fields.created and no timestamp", issue.created(), envelope.timestamp)
-    return delivery.fact(identity.issue_created(issue_id), "history", "created", actor(envelope.user), at, issue)
+    return delivery.fact(identity.issue_created(issue_id), "history", "created", actor(envelope.user), at, issue.ref())
 
 
 def issue_updated(delivery: Delivery) -> Activity | None:
@@ -118,7 +109,7 @@ def issue_updated(delivery: Delivery) -> Activity | None:
     issue = read_issue(envelope.issue)
     at = first_moment("issue.fields.updated and no timestamp", issue.updated(), envelope.timestamp)
     key = _change_key(changes, issue, at)
-    return delivery.fact(key, "history", "updated", actor(envelope.user), at, issue, changes.fields)
+    return delivery.fact(key, "history", "updated", actor(envelope.user), at, issue.ref(), changes.fields)
 
 
 def issue_deleted(delivery: Delivery) -> Activity:
@@ -127,7 +118,7 @@ def issue_deleted(delivery: Delivery) -> Activity:
     issue = read_issue(envelope.issue)
     issue_id = needed_id(issue.id, "issue.id")
     at = first_moment("timestamp", envelope.timestamp)
-    return delivery.fact(identity.issue_deleted(issue_id), "history", "deleted", actor(envelope.user), at, issue)
+    return delivery.fact(identity.issue_deleted(issue_id), "history", "deleted", actor(envelope.user), at, issue.ref())
 
 
 def _change_key(changes: Changelog, issue: Issue, at: int) -> str:
@@ -137,13 +128,8 @@ def _change_key(changes: Changelog, issue: Issue, at: int) -> str:
 
 
 def _names_an_echo(delivery: Delivery) -> bool:
-    """Tell whether the event's type names a comment or worklog act.
-
-    Jira sends ``jira:issue_updated`` beside ``comment_*`` and ``worklog_*`` for the same act; its
-    ``issue_event_type_name`` is an open set such as ``issue_commented`` and ``issue_worklog_updated`` (captures).
-    """
     name = read_or_none(TEXT, delivery.envelope.issue_event_type_name)
-    return bool(name and _ECHO.search(name))
+    return bool(name and events.names_echo(name))
 
 
 def entity_created(delivery: Delivery, kind: identity.Entity) -> Activity:
@@ -174,7 +160,7 @@ def entity_deleted(delivery: Delivery, kind: identity.Entity) -> Activity:
     return delivery.fact(key, kind, "deleted", NOBODY, at, issue)
 
 
-def _entity(delivery: Delivery, kind: identity.Entity) -> tuple[Entity, int, Issue]:
+def _entity(delivery: Delivery, kind: identity.Entity) -> tuple[Entity, int, IssueRef]:
     envelope = delivery.envelope
     try:
         entity = read(ENTITY, envelope.comment if kind == "comment" else envelope.worklog)
@@ -182,9 +168,9 @@ def _entity(delivery: Delivery, kind: identity.Entity) -> tuple[Entity, int, Iss
         entity = None
     if entity is None:
         raise NotUnderstoodError("no_entity", f"A {kind} event without a {kind} object.")
-    issue = read_issue(envelope.issue)
-    if kind == "worklog" and not issue.number():
-        issue = Issue(number_or_zero(id_or_none(entity.issueId)), issue.key, issue.fields)
+    issue = read_issue(envelope.issue).ref()
+    if kind == "worklog" and not issue.issue_id:
+        issue = issue._replace(issue_id=id_or_zero(id_or_none(entity.issueId)))
     return entity, needed_id(id_or_none(entity.id), f"{kind}.id"), issue
 
 
@@ -253,8 +239,8 @@ def event_label(body: bytes) -> str:
 def _translate(site: str, envelope: Envelope, flow: str, received_at: int) -> Translation:
     refuse_data_center(envelope)
     name = _event_name(envelope)
-    event = events.label(name)
-    if name.endswith("_deleted") and flow.strip().lower() == "secondary":
+    event = events.LABELS.get(name) or events.label(name)
+    if name.endswith("_deleted") and events.is_secondary(flow):
         return Translation((), event, "cascade")
     delivery = Delivery(site, envelope, received_at)
     if name in _ONE_FACT:

@@ -5,19 +5,29 @@ wrong type in a part that the event does not need does no harm, and the rest of 
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple, TypeVar, cast
+from typing import NamedTuple
 
 import msgspec
 
 from rollcall.errors import NotUnderstoodError
-from rollcall.identity import account, jira_id
-from rollcall.jira.changelog import changed_fields
-from rollcall.jira.surrogates import without_lone_surrogates
-from rollcall.jira.times import ImplausibleTimeError, parse_jira_time
-from rollcall.records import AccountType
-
-_T = TypeVar("_T")
-ABSENT = msgspec.Raw()
+from rollcall.jira.values import (
+    ABSENT,
+    NUMBER_OR_TEXT,
+    TEXT,
+    Account,
+    ImplausibleTimeError,
+    IssueRef,
+    account_of,
+    changed_fields,
+    decode_json,
+    id_or_none,
+    is_given,
+    issue_ref,
+    jira_id,
+    parse_jira_time,
+    read,
+    read_or_none,
+)
 
 
 class Envelope(msgspec.Struct, frozen=True):
@@ -58,8 +68,6 @@ class Person(msgspec.Struct, frozen=True):
 _envelope = msgspec.json.Decoder(Envelope)
 ENTITY: msgspec.json.Decoder[Entity | None] = msgspec.json.Decoder(Entity | None)
 PERSON: msgspec.json.Decoder[Person | None] = msgspec.json.Decoder(Person | None)
-TEXT: msgspec.json.Decoder[str | None] = msgspec.json.Decoder(str | None)
-NUMBER_OR_TEXT: msgspec.json.Decoder[int | str | None] = msgspec.json.Decoder(int | str | None)
 
 
 def open_envelope(body: bytes) -> Envelope:
@@ -75,50 +83,13 @@ def open_envelope(body: bytes) -> Envelope:
     try:
         if not body.isascii():
             body.decode()
-        return _decode_envelope(body)
+        return decode_json(_envelope, body)
     except msgspec.ValidationError:
         raise NotUnderstoodError("not_an_object", "The body is JSON but no JSON object.") from None
     except ValueError:
         raise NotUnderstoodError("not_json", "The body is not JSON in UTF-8.") from None
     except RecursionError:
         raise NotUnderstoodError("too_deep", "The body is nested deeper than any Jira payload.") from None
-
-
-def _decode_envelope(body: bytes) -> Envelope:
-    try:
-        return _envelope.decode(body)
-    except msgspec.ValidationError:
-        raise
-    except msgspec.DecodeError:
-        mended = without_lone_surrogates(body)
-        if mended == body:
-            raise
-        return _envelope.decode(mended)
-
-
-def read(decoder: msgspec.json.Decoder[_T], part: msgspec.Raw) -> _T | None:
-    """Decode one part; None when it is absent or null.
-
-    Raises:
-        ValueError: It has another type. The text must not be shown: it may quote the payload.
-    """
-    return decoder.decode(part) if part else None
-
-
-def read_or_none(decoder: msgspec.json.Decoder[_T], part: msgspec.Raw) -> _T | None:
-    """Decode one part that the fact can do without; None also when it has another type."""
-    try:
-        return read(decoder, part)
-    except ValueError:
-        return None
-
-
-def id_or_none(part: msgspec.Raw) -> int | str | None:
-    """Decode what may be an id, a number or a text; None when it is neither."""
-    try:
-        return NUMBER_OR_TEXT.decode(part) if part else None
-    except ValueError:
-        return None
 
 
 _AHEAD_MS = 86_400_000
@@ -169,10 +140,6 @@ def refuse_future(occurred_at: int, received_at: int) -> None:
         )
 
 
-_LONGEST_TEXT = 1024
-"""Longest text that a record takes."""
-
-
 class Project(msgspec.Struct, frozen=True):
     """A project."""
 
@@ -194,18 +161,10 @@ class Issue(msgspec.Struct, frozen=True):
     key: str | None = None
     fields: IssueFields | None = None
 
-    def number(self) -> int:
-        """Return the id, 0 when there is none."""
-        return number_or_zero(self.id)
-
-    def issue_key(self) -> str:
-        """Return the key, empty when there is none or it is endless."""
-        return _short(self.key)
-
-    def project_key(self) -> str:
-        """Return the project's key, read off the issue's key when the project is not there."""
+    def ref(self) -> IssueRef:
+        """Return where the facts of the issue belong."""
         project = self.fields.project if self.fields else None
-        return (_short(project.key) if project else "") or self.issue_key().rpartition("-")[0]
+        return issue_ref(self.id, self.key, project.key if project else None)
 
     def created(self) -> msgspec.Raw:
         """Return ``fields.created``."""
@@ -243,14 +202,6 @@ def read_issue(part: msgspec.Raw) -> Issue:
         return _piece_by_piece(part)
 
 
-def number_or_zero(value: object) -> int:
-    """Return an id that the fact can do without."""
-    try:
-        return jira_id(value)
-    except ValueError:
-        return 0
-
-
 def _piece_by_piece(part: msgspec.Raw) -> Issue:
     issue = read_or_none(_ISSUE_PARTS, part) or _IssueParts()
     fields = read_or_none(_FIELDS_PARTS, issue.fields) or _FieldsParts()
@@ -260,14 +211,6 @@ def _piece_by_piece(part: msgspec.Raw) -> Issue:
         read_or_none(TEXT, issue.key),
         IssueFields(project, fields.created, fields.updated),
     )
-
-
-def _short(text: str | None) -> str:
-    return text if text and len(text) <= _LONGEST_TEXT else ""
-
-
-_MOST_FIELDS = 1000
-"""More changed fields than any issue has; keeps one record small whatever arrives."""
 
 
 class Changelog(NamedTuple):
@@ -316,11 +259,11 @@ def changelog(part: msgspec.Raw) -> Changelog:
         items = _items(parts.items)
     except ValueError:
         raise NotUnderstoodError("bad_changelog", "The changelog is no object with a list of items.") from None
-    has_id = bool(parts.id) and bytes(parts.id) != b"null"
+    has_id = is_given(parts.id)
     if items and not has_id:
         raise NotUnderstoodError("bad_changelog", "The changelog has items but no id.")
     changelog_id = needed_id(id_or_none(parts.id), "changelog.id") if has_id else None
-    return Changelog(changelog_id, len(items), changed_fields(items)[:_MOST_FIELDS])
+    return Changelog(changelog_id, len(items), changed_fields(items))
 
 
 def _items(part: msgspec.Raw) -> list[_Item]:
@@ -335,49 +278,16 @@ def _tolerant(item: msgspec.Raw) -> _Item:
     return _Item(read_or_none(TEXT, parts.field), read_or_none(TEXT, parts.fieldId))
 
 
-_LONGEST_ACCOUNT_ID = 128
-"""Longest account id that Jira Cloud has (OpenAPI file)."""
-
-_TYPES = frozenset({"atlassian", "app", "customer"})
-
-
-class Actor(NamedTuple):
-    """An account and its type, both empty when Jira does not say."""
-
-    account_id: str
-    account_type: AccountType
-
-
-NOBODY = Actor("", "")
-
-
-class _Account(msgspec.Struct, frozen=True):
-    accountId: str | None = None  # noqa: N815 - Jira's own name
-    accountType: msgspec.Raw = ABSENT  # noqa: N815 - Jira's own name
-
-
-_ACCOUNT: msgspec.json.Decoder[_Account | None] = msgspec.json.Decoder(_Account | None)
-
-
-def actor(person: msgspec.Raw) -> Actor:
+def actor(person: msgspec.Raw) -> Account:
     """Read who a user object is; nobody when it is absent or null (an anonymous act) or has no account id.
 
     Raises:
         NotUnderstoodError: It is no object, or its account id is no text of at most 128 characters.
     """
     try:
-        found = read(_ACCOUNT, person) or _Account()
-    except ValueError:
-        raise NotUnderstoodError("bad_actor", "A person in the payload has an account id that is no text.") from None
-    if found.accountId and len(found.accountId) > _LONGEST_ACCOUNT_ID:
-        raise NotUnderstoodError(
-            "bad_actor", f"An account id in the payload is longer than {_LONGEST_ACCOUNT_ID} characters."
-        )
-    known = account(found.accountId)
-    if not known:
-        return NOBODY
-    named = read_or_none(TEXT, found.accountType)
-    return Actor(known, cast(AccountType, named) if named in _TYPES else "")
+        return account_of(person)
+    except ValueError as error:
+        raise NotUnderstoodError("bad_actor", f"A person in the payload has {error}.") from None
 
 
 def refuse_data_center(envelope: Envelope) -> None:
@@ -388,9 +298,9 @@ def refuse_data_center(envelope: Envelope) -> None:
     """
     named = False
     for person in _people(envelope):
-        if _given(person.accountId):
+        if is_given(person.accountId):
             return
-        named = named or _given(person.name) or _given(person.key) or _given(person.username)
+        named = named or is_given(person.name) or is_given(person.key) or is_given(person.username)
     if named:
         raise NotUnderstoodError(
             "data_center",
@@ -409,10 +319,6 @@ def _people(envelope: Envelope) -> Iterator[Person]:
         for raw in (entity.author, entity.updateAuthor):
             if (person := read_or_none(PERSON, raw)) is not None:
                 yield person
-
-
-def _given(part: msgspec.Raw) -> bool:
-    return bool(part) and bytes(part) != b"null"
 
 
 def needed_id(value: object, what: str) -> int:

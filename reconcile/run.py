@@ -29,7 +29,7 @@ from reconcile.window import WindowRequest, window
 from rollcall.clock import now_ms
 from rollcall.errors import SettingsError
 from rollcall.eventlog import EventLog
-from rollcall.jira.times import parse_jira_time
+from rollcall.jira.values import parse_jira_time
 from rollcall.logs import logger
 from rollcall.settings import Settings
 from rollcall.topics import topics_of

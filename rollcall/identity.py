@@ -10,36 +10,9 @@
 | issue created, deleted | ``issue:<id>:created``, ``issue:<id>:deleted`` |
 """
 
-import re
 from typing import Literal
 
-_ID = re.compile(r"\d{1,19}", re.ASCII)
-_UNKNOWN_ACCOUNT = "unknown"
-"""Jira's accountId of a corrupt user record (OpenAPI file): many people, so nobody."""
-
 Entity = Literal["comment", "worklog"]
-
-
-def jira_id(value: object) -> int:
-    """Read an entity id, which Jira sends as a number or as a string.
-
-    Raises:
-        ValueError: It is neither, or not a whole number from 0 to 2^63-1.
-    """
-    if isinstance(value, str) and _ID.fullmatch(value):
-        number = int(value)
-    elif isinstance(value, int) and not isinstance(value, bool):
-        number = value
-    else:
-        raise ValueError("not an id: neither a whole number nor a string of digits")
-    if not 0 <= number < 2**63:
-        raise ValueError("not an id: out of range")
-    return number
-
-
-def account(account_id: str | None) -> str:
-    """Return the account id to keep: empty for none and for Jira's placeholder ``unknown``."""
-    return "" if account_id is None or account_id == _UNKNOWN_ACCOUNT else account_id
 
 
 def created(entity: Entity, entity_id: int) -> str:

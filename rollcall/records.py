@@ -10,19 +10,20 @@ from typing import Annotated, Literal, TypeVar
 
 import msgspec
 
+from rollcall.jira.values import EARLIEST_MS, LATEST_MS, LONGEST_ACCOUNT_ID, LONGEST_TEXT, AccountType
+
 _T = TypeVar("_T")
 Family = Literal["comment", "history", "worklog"]
 Action = Literal["created", "updated", "deleted"]
-AccountType = Literal["atlassian", "app", "customer", ""]
 Source = Literal["webhook", "reconcile"]
 
-AccountId = Annotated[str, msgspec.Meta(max_length=128)]
-"""An Atlassian account id: opaque, at most 128 characters (OpenAPI file); empty when Jira does not say who."""
+AccountId = Annotated[str, msgspec.Meta(max_length=LONGEST_ACCOUNT_ID)]
+"""An Atlassian account id: opaque; empty when Jira does not say who."""
 
-EpochMs = Annotated[int, msgspec.Meta(ge=1_009_843_200_000, lt=4_102_444_800_000)]
-"""Epoch milliseconds between 2002 and 2100, see `rollcall.jira.times`."""
+EpochMs = Annotated[int, msgspec.Meta(ge=EARLIEST_MS, lt=LATEST_MS)]
+"""Epoch milliseconds between 2002 and 2100, see `rollcall.jira.values`."""
 
-Text = Annotated[str, msgspec.Meta(max_length=1024)]
+Text = Annotated[str, msgspec.Meta(max_length=LONGEST_TEXT)]
 Unsigned = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
 

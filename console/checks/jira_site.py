@@ -19,9 +19,8 @@ from reconcile.responses.issues import HISTORY, HistoriesById
 from reconcile.responses.membership import Myself, Permissions, ProjectPage, ServerInfo
 from rollcall.clock import now_ms
 from rollcall.errors import RollcallError
-from rollcall.identity import jira_id
 from rollcall.jira.events import REGISTERED
-from rollcall.jira.times import parse_jira_time
+from rollcall.jira.values import id_or_zero, parse_jira_time
 from rollcall.runtime import open_for_reading
 from rollcall.settings import Settings
 
@@ -192,7 +191,7 @@ async def identity_finding(settings: Settings, name: str, jira: JiraClient) -> F
             page = await jira.read(HistoriesById, CHANGELOGS_BY_ID, issue, body={"changelogIds": ids})
         except NotThereError:
             continue
-        theirs = {jira_id(history.id) for history in decoded_elements(HISTORY, page.histories, lambda: None)}
+        theirs = {id_or_zero(history.id) for history in decoded_elements(HISTORY, page.histories, lambda: None)}
         same += len(theirs & set(ids))
         other += len(set(ids) - theirs)
     if not same and not other:

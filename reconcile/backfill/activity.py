@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from reconcile.backfill.changelogs import MOST_ISSUES, pending_changelogs
-from reconcile.backfill.context import GONE, BackfillContext, WindowFacts, entry_facts, number_or_zero
+from reconcile.backfill.context import GONE, BackfillContext, WindowFacts, entry_facts
 from reconcile.backfill.worklogs import deleted_worklogs, touched_worklogs
 from reconcile.client.endpoints import COMMENTS, COUNT, SEARCH
 from reconcile.client.jira_client import JiraClient
@@ -25,7 +25,7 @@ from reconcile.responses.issues import COMMENT, ISSUE, Comments, Issue, SearchPa
 from reconcile.state.checkpoint import IssuesPlace
 from rollcall import identity
 from rollcall.errors import RollcallError
-from rollcall.facts import IssueRef
+from rollcall.jira.values import IssueRef, jira_id
 from rollcall.logs import logger
 from rollcall.records import Activity
 
@@ -122,24 +122,13 @@ def _comment_ids(comments: list[msgspec.Raw]) -> set[str]:
     return found
 
 
-_LONGEST_TEXT = 1024
-
-
-def issue_ref(issue: Issue) -> IssueRef:
-    """Return where the facts of an issue belong."""
-    key = issue.key or ""
-    project = issue.fields.project
-    project_key = (project.key if project else None) or key.rpartition("-")[0]
-    return IssueRef(number_or_zero(issue.id), key[:_LONGEST_TEXT], project_key[:_LONGEST_TEXT])
-
-
 def creation(maker: WindowFacts, issue: Issue, place: IssueRef) -> Activity | None:
     """Return the fact of creating the issue, by its creator (who may differ from the reporter), if in the window.
 
     Raises:
         ValueError: Its id or ``created`` is none.
     """
-    key = identity.issue_created(identity.jira_id(issue.id))
+    key = identity.issue_created(jira_id(issue.id))
     at = maker.inside(issue.fields.created)
     return None if at is None else maker.fact(key, "history", "created", issue.fields.creator, at, place)
 
@@ -162,7 +151,7 @@ async def search_page(context: BackfillContext, seen_tokens: SeenTokens) -> None
         body["nextPageToken"] = place.token
     page = await context.jira.read(SearchPage, SEARCH, body=body)
     issues = list(decoded_elements(ISSUE, page.issues, context.unreadable))
-    places = [found for issue in issues if (found := issue_ref(issue)).issue_id]
+    places = [found for issue in issues if (found := issue.ref()).issue_id]
     context.skip("issues without an id", len(issues) - len(places))
     context.state.spool.put_issues(places)
     for issue in issues:
@@ -178,7 +167,7 @@ async def search_page(context: BackfillContext, seen_tokens: SeenTokens) -> None
 
 
 def _embedded(context: BackfillContext, issue: Issue) -> Iterator[Activity]:
-    at = issue_ref(issue)
+    at = issue.ref()
     try:
         if fact := creation(context.maker, issue, at):
             yield fact
@@ -189,7 +178,7 @@ def _embedded(context: BackfillContext, issue: Issue) -> Iterator[Activity]:
 
 
 async def _rest(context: BackfillContext, issue: Issue) -> None:
-    at = issue_ref(issue)
+    at = issue.ref()
     try:
         async for comments in other_comments(context.jira, at.issue_id, issue.fields.comment):
             await context.publisher.add(_comment_facts(context, comments, at))

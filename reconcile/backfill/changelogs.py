@@ -18,12 +18,9 @@ from reconcile.responses.issues import HISTORY, ChangelogPage, History, Item
 from reconcile.responses.membership import Person
 from rollcall import identity
 from rollcall.errors import WarehouseUnavailableError
-from rollcall.facts import IssueRef
-from rollcall.identity import jira_id
-from rollcall.jira.changelog import changed_fields
+from rollcall.jira.values import IssueRef, changed_fields, field_id, id_or_zero, jira_id
 from rollcall.records import Activity
 
-_MOST_FIELDS = 1000
 _ENTITIES: dict[str, identity.Entity] = {"comment": "comment", "worklogid": "worklog"}
 
 
@@ -59,17 +56,17 @@ def history_facts(maker: WindowFacts, history: History, place: IssueRef) -> Hist
         ValueError: Its id or ``created`` is none.
     """
     found = HistoryFacts()
-    key = identity.history(identity.jira_id(history.id))
+    key = identity.history(jira_id(history.id))
     at = maker.inside(history.created)
     if at is None:
         return found
-    fields = changed_fields(history.items)[:_MOST_FIELDS]
+    fields = changed_fields(history.items)
     found.facts.append(maker.fact(key, "history", "updated", history.author, at, place, fields))
     for item in history.items:
-        entity = _ENTITIES.get((item.fieldId or item.field or "").strip().lower())
+        entity = _ENTITIES.get(field_id(item))
         if entity and item.removes:
             _deletion(maker, found, entity, item, history.author, at, place)
-        elif entity == "worklog" and (number := _number(item.new_id)):
+        elif entity == "worklog" and (number := id_or_zero(item.new_id)):
             found.worklogs.append(number)
     return found
 
@@ -83,20 +80,12 @@ def _deletion(
     at: int,
     place: IssueRef,
 ) -> None:
-    if number := _number(item.old_id):
+    if number := id_or_zero(item.old_id):
         found.facts.append(maker.fact(identity.deleted(entity, number), entity, "deleted", who, at, place))
         if entity == "worklog":
             found.deleted_worklogs.append(number)
     elif entity == "comment" and who and who.known_id:
         found.nameless.append(Nameless(place, at, who))
-
-
-def _number(text: str) -> int:
-    """Read an id; 0 for none."""
-    try:
-        return identity.jira_id(text)
-    except ValueError:
-        return 0
 
 
 NEAR_MS = 5_000
@@ -162,7 +151,7 @@ async def _take(context: BackfillContext, page: ChangelogPage, places: dict[int,
     named: list[int] = []
     deleted: list[int] = []
     for issue in page.issue_change_logs:
-        issue_id = _issue_number(issue.issue_id)
+        issue_id = id_or_zero(issue.issue_id)
         at = places.get(issue_id, IssueRef(issue_id))
         for history in decoded_elements(HISTORY, issue.change_histories, context.unreadable):
             try:
@@ -181,10 +170,3 @@ async def _take(context: BackfillContext, page: ChangelogPage, places: dict[int,
         spool.name_deleted(deleted)
     if nameless:
         await context.publisher.add(await named_deletions(context, nameless))
-
-
-def _issue_number(value: object) -> int:
-    try:
-        return jira_id(value)
-    except ValueError:
-        return 0

@@ -16,9 +16,7 @@ from reconcile.state.checkpoint import Checkpoint
 from reconcile.state.run_state import RunState
 from reconcile.window import Window
 from rollcall import identity
-from rollcall.facts import IssueRef
-from rollcall.identity import jira_id
-from rollcall.jira.times import parse_jira_time
+from rollcall.jira.values import IssueRef, jira_id, parse_jira_time
 from rollcall.records import Action, Activity, Family
 
 
@@ -74,14 +72,6 @@ class WindowFacts:
         return at if self.window.holds(at) else None
 
 
-def number_or_zero(value: object) -> int:
-    """Read an id that a fact can do without."""
-    try:
-        return jira_id(value)
-    except ValueError:
-        return 0
-
-
 def entry_facts(maker: WindowFacts, kind: identity.Entity, entry: Comment, place: IssueRef) -> Iterator[Activity]:
     """Yield the facts of a comment or worklog that lie in the window.
 
@@ -90,7 +80,7 @@ def entry_facts(maker: WindowFacts, kind: identity.Entity, entry: Comment, place
     Raises:
         ValueError: Its id or one of its times is none.
     """
-    entity_id = identity.jira_id(entry.id)
+    entity_id = jira_id(entry.id)
     created = parse_jira_time(entry.created)
     if maker.window.holds(created):
         yield maker.fact(identity.created(kind, entity_id), kind, "created", entry.author, created, place)

@@ -8,15 +8,13 @@ for as well. A deleted worklog that no changelog entry named is known to be gone
 
 import msgspec
 
-from reconcile.backfill.context import GONE, BackfillContext, entry_facts, number_or_zero
+from reconcile.backfill.context import GONE, BackfillContext, entry_facts
 from reconcile.client.endpoints import WORKLOGS, WORKLOGS_DELETED, WORKLOGS_UPDATED
 from reconcile.client.jira_errors import PagingError
 from reconcile.client.paging import MOST_PAGES, decoded_elements, next_since
 from reconcile.responses.issues import WORKLOG, Touched, Worklog, WorklogFeed
 from rollcall import identity
-from rollcall.facts import IssueRef
-from rollcall.identity import jira_id
-from rollcall.jira.times import parse_jira_time
+from rollcall.jira.values import IssueRef, id_or_zero, jira_id, parse_jira_time
 from rollcall.records import Activity
 
 _MOST = 1000
@@ -100,9 +98,9 @@ async def _ask(context: BackfillContext, ids: list[int]) -> int:
 
 
 async def _take(context: BackfillContext, worklogs: list[Worklog]) -> None:
-    places = context.state.spool.places(number_or_zero(one.issue_id) for one in worklogs)
+    places = context.state.spool.places(id_or_zero(one.issue_id) for one in worklogs)
     for worklog in worklogs:
-        issue_id = number_or_zero(worklog.issue_id)
+        issue_id = id_or_zero(worklog.issue_id)
         try:
             facts = list(entry_facts(context.maker, "worklog", worklog, places.get(issue_id, IssueRef(issue_id))))
         except ValueError:

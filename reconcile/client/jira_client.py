@@ -22,7 +22,7 @@ from reconcile.client.jira_errors import JiraRefusedError, JiraUnavailableError,
 from reconcile.client.retry import Backoff, Stats, retry_after
 from rollcall import __version__
 from rollcall.errors import SettingsError
-from rollcall.jira.surrogates import without_lone_surrogates
+from rollcall.jira.values import decode_json
 from rollcall.logs import logger
 from rollcall.settings import ReconcileSettings, SiteSettings
 
@@ -179,15 +179,12 @@ def decoded(wanted: type[_T], endpoint: Endpoint, content: bytes) -> _T:
         JiraRefusedError: It is no JSON of this shape, or nested too deep; nothing of it is quoted.
     """
     try:
-        return msgspec.json.decode(content, type=wanted)
+        return decode_json(msgspec.json.Decoder(wanted), content)
     except msgspec.ValidationError as error:
         raise JiraRefusedError(f"{endpoint.name}: Jira's answer has an unknown form ({error})") from None
     except RecursionError:
         raise JiraRefusedError(f"{endpoint.name}: the answer is nested deeper than any of Jira's") from None
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        mended = without_lone_surrogates(content)
-        if mended != content:
-            return decoded(wanted, endpoint, mended)
+    except ValueError:
         raise JiraRefusedError(
             f"{endpoint.name}: the answer is no JSON; is the site's url that of a Jira Cloud site?"
         ) from None

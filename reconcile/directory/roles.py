@@ -12,11 +12,10 @@ from reconcile.client.jira_errors import JiraRefusedError, NotThereError
 from reconcile.client.paging import by_offset, gather_first_error
 from reconcile.directory.licenses import Groups, Product
 from reconcile.responses.membership import ProjectPage, ProjectRole, RoleActor
+from rollcall.jira.values import LONGEST_TEXT
 
 SITE_ADMIN, PRODUCT_ACCESS, GROUP = "site admin", "product access", "group"
 """Scopes of roles, see `rollcall.records.Role`."""
-
-_LONGEST = 1024
 
 Held = tuple[str, str, str]
 """Account id, role, scope."""
@@ -49,7 +48,7 @@ async def global_roles(groups: Groups, products: Iterable[Product]) -> set[Held]
 
 
 def _in_group(members: Iterable[str], name: str) -> Iterator[Held]:
-    return ((account, name[:_LONGEST], GROUP) for account in members)
+    return ((account, name[:LONGEST_TEXT], GROUP) for account in members)
 
 
 _PAGE = 100
@@ -106,7 +105,7 @@ class ProjectRoles:
 
     async def _role(self, key: str, number: str, held: set[Held]) -> None:
         role = await self._jira.read(ProjectRole, PROJECT_ROLE, key, number)
-        name = (role.name or number)[:1024]
+        name = (role.name or number)[:LONGEST_TEXT]
         for actor in role.actors:
             held.update((account, name, key) for account in await self._accounts(actor))
 

@@ -3,6 +3,7 @@
 import msgspec
 
 from reconcile.responses.membership import Person
+from rollcall.jira.values import IssueRef, issue_ref
 
 
 class Comment(msgspec.Struct, rename="camel", frozen=True):
@@ -72,6 +73,10 @@ class Issue(msgspec.Struct, rename="camel", frozen=True):
     id: int | str
     key: str | None = None
     fields: IssueFields = IssueFields()
+
+    def ref(self) -> IssueRef:
+        """Return where the facts of the issue belong."""
+        return issue_ref(self.id, self.key, self.fields.project.key if self.fields.project else None)
 
 
 class SearchPage(msgspec.Struct, rename="camel", frozen=True):

@@ -1,15 +1,8 @@
 """Responses about who there is: accounts, groups, products and project roles, and the site and caller themselves."""
 
-from typing import cast
-
 import msgspec
 
-from rollcall.identity import account
-from rollcall.records import AccountType
-
-_TYPES = frozenset({"atlassian", "app", "customer"})
-_LONGEST = 128
-"""Longest account id that Jira Cloud has (OpenAPI file)."""
+from rollcall.jira.values import AccountType, account_id, account_type
 
 
 class Person(msgspec.Struct, rename="camel", frozen=True):
@@ -24,13 +17,15 @@ class Person(msgspec.Struct, rename="camel", frozen=True):
     @property
     def known_id(self) -> str:
         """The account id; empty when there is none that could be one person's."""
-        found = account(self.account_id)
-        return found if len(found) <= _LONGEST else ""
+        try:
+            return account_id(self.account_id)
+        except ValueError:
+            return ""
 
     @property
     def known_type(self) -> AccountType:
         """The account's type; empty when Jira does not say or calls it unknown."""
-        return cast(AccountType, self.account_type) if self.account_type in _TYPES else ""
+        return account_type(self.account_type)
 
     @property
     def is_active(self) -> bool:

@@ -15,7 +15,7 @@ from types import TracebackType
 
 from reconcile.state.checkpoint import Checkpoint, CheckpointError, read_checkpoint, write_checkpoint
 from rollcall.errors import RollcallError, SettingsError
-from rollcall.facts import IssueRef
+from rollcall.jira.values import IssueRef
 from rollcall.settings import Settings
 
 

@@ -1,20 +1,23 @@
-"""The names of Jira's webhook events: those that make facts, those knowingly ignored, and those registered."""
+"""Jira's webhook events: those that make facts and are registered, those knowingly ignored, echoes and cascades."""
 
-FACTS = frozenset(
-    {
-        "jira:issue_created",
-        "jira:issue_updated",
-        "jira:issue_deleted",
-        "comment_created",
-        "comment_updated",
-        "comment_deleted",
-        "worklog_created",
-        "worklog_updated",
-        "worklog_deleted",
-        "jira:worklog_updated",
-    }
+import re
+from collections.abc import Mapping
+
+REGISTERED = (
+    "jira:issue_created",
+    "jira:issue_updated",
+    "jira:issue_deleted",
+    "comment_created",
+    "comment_updated",
+    "comment_deleted",
+    "worklog_created",
+    "worklog_updated",
+    "worklog_deleted",
 )
-"""Events that may make facts. ``jira:worklog_updated`` is the old name, sent by Data Center."""
+"""The events that a site is to send. Attachments and links arrive as ``jira:issue_updated`` too, with who did it."""
+
+FACTS = frozenset({*REGISTERED, "jira:worklog_updated"})
+"""Events that may make facts. ``jira:worklog_updated`` is an old name that cannot be registered."""
 
 IGNORED = frozenset(
     {
@@ -55,23 +58,30 @@ IGNORED_FAMILIES = ("jira:version_", "issuetype_", "filter_", "board_", "option_
 
 OTHER = "other"
 
+LABELS: Mapping[str, str] = {name: name for name in FACTS | IGNORED}
+"""The known names, each under itself: what `label` says of them, without a call."""
+
 
 def label(name: str) -> str:
     """Return the name to count an event under: a known name, a family such as ``board_*``, or ``other``."""
-    if name in FACTS or name in IGNORED:
-        return name
-    return next((f"{family}*" for family in IGNORED_FAMILIES if name.startswith(family)), OTHER)
+    return LABELS.get(name) or next((f"{family}*" for family in IGNORED_FAMILIES if name.startswith(family)), OTHER)
 
 
-REGISTERED = (
-    "jira:issue_created",
-    "jira:issue_updated",
-    "jira:issue_deleted",
-    "comment_created",
-    "comment_updated",
-    "comment_deleted",
-    "worklog_created",
-    "worklog_updated",
-    "worklog_deleted",
-)
-"""The events that make facts. Attachments and links arrive as ``jira:issue_updated`` too, with who did it."""
+_SECONDARY = "secondary"
+
+
+def is_secondary(flow: str) -> bool:
+    """Tell whether ``X-Atlassian-Webhook-Flow`` marks the fallout of another act (Atlassian's webhooks page)."""
+    return flow.strip().lower() == _SECONDARY
+
+
+_ECHO = re.compile(r"comment|work_?log", re.IGNORECASE)
+
+
+def names_echo(type_name: str) -> bool:
+    """Tell whether an ``issue_event_type_name`` names a comment or worklog act.
+
+    Jira sends ``jira:issue_updated`` beside ``comment_*`` and ``worklog_*`` for the same act; the name is of an open
+    set, such as ``issue_commented`` and ``issue_worklog_updated`` (captures).
+    """
+    return bool(_ECHO.search(type_name))

@@ -8,7 +8,7 @@ import httpx
 import msgspec
 import pytest
 
-from reconcile.backfill.activity import creation, issue_ref
+from reconcile.backfill.activity import creation
 from reconcile.backfill.changelogs import history_facts
 from reconcile.backfill.context import WindowFacts, entry_facts
 from reconcile.client.endpoints import MYSELF
@@ -29,8 +29,7 @@ from reconcile.responses.issues import (
 )
 from reconcile.responses.membership import PERSON, ApplicationRole, GroupPage, MemberPage, NamedProject
 from reconcile.window import Window
-from rollcall.facts import IssueRef
-from rollcall.jira.times import EARLIEST_MS, LATEST_MS, parse_jira_time
+from rollcall.jira.values import EARLIEST_MS, LATEST_MS, IssueRef, parse_jira_time
 
 from .scripted import Script, page, scripted
 
@@ -110,7 +109,7 @@ def test_captured_issues_and_their_comments() -> None:
     name = "devlake-issues-cut.json"
     for raw, origin in zip(elements(name), json.loads(sample(name)), strict=True):
         issue = ISSUE.decode(raw)
-        place = issue_ref(issue)
+        place = issue.ref()
         assert (str(place.issue_id), place.issue_key) == (origin["id"], origin["key"])
         fact = creation(MAKER, issue, place)
         assert fact

@@ -5,13 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rollcall import identity
+from rollcall.jira.values import account_id, jira_id
 
 ids = st.integers(0, 2**63 - 1)
 
 
 @given(ids)
 def test_numbers_and_strings_are_the_same_id(number: int) -> None:
-    assert identity.jira_id(number) == identity.jira_id(str(number)) == number
+    assert jira_id(number) == jira_id(str(number)) == number
 
 
 @pytest.mark.parametrize(
@@ -19,7 +20,7 @@ def test_numbers_and_strings_are_the_same_id(number: int) -> None:
 )
 def test_what_is_no_id(value: object) -> None:
     with pytest.raises(ValueError, match="not an id"):
-        identity.jira_id(value)
+        jira_id(value)
 
 
 def test_keys_are_those_of_the_contract() -> None:
@@ -53,5 +54,5 @@ def test_different_facts_never_share_a_key(one: int, other: int, moment: int) ->
 
 
 def test_jiras_placeholder_for_a_corrupt_account_is_nobody() -> None:
-    assert identity.account("unknown") == identity.account(None) == identity.account("") == ""
-    assert identity.account("557058:f58131cb") == "557058:f58131cb"
+    assert account_id("unknown") == account_id(None) == account_id("") == ""
+    assert account_id("557058:f58131cb") == "557058:f58131cb"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollcall.jira.times import EARLIEST_MS, LATEST_MS, parse_jira_time
+from rollcall.jira.values import EARLIEST_MS, LATEST_MS, parse_jira_time
 
 moments = st.integers(EARLIEST_MS, LATEST_MS - 1)
 offsets = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from rollcall.jira.changelog import changed_fields
+from rollcall.jira.values import changed_fields
 from rollcall.records import (
     DeadLetter,
     License,
