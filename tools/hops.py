@@ -4,8 +4,8 @@ python -m tools.hops [--list] [webhook | batch | page | query | reconcile ...]
 
 Each is a real one: the commands themselves, on SQLite, the embedded engine and a simulated Jira site, profiled by
 `sys.setprofile` in every thread. A file counts when a function of it runs between the request's first byte and the
-answer's last one (for a batch: between the read and the commit; for a reconcile run: from the command's start to its
-end, with consumers running elsewhere). Files that only define something, a constant or a record, do not run and do not
+answer's last one (for a batch: from the webhook's record on the log to its commit; for a reconcile run: from its first
+call to the command's end, beside an `up` that consumes). Files that only define something, a constant or a record, do not run and do not
 count. Each request is repeated with other content, and what runs only in some of the repetitions is left out: that was
 background work.
 """
@@ -49,14 +49,15 @@ class Profile:
 
     def __init__(self) -> None:
         self._recorded: set[str] | None = None
+        self._waits_for = ""
         threading.setprofile(self._called)
         sys.setprofile(self._called)
 
     @contextmanager
-    def recorded(self) -> Iterator[set[str]]:
-        """Give the set that fills while the block lasts."""
+    def recorded(self, first: str = "") -> Iterator[set[str]]:
+        """Give the set that fills while the block lasts, from the first call into the folder `first` on."""
         found: set[str] = set()
-        self._recorded = found
+        self._recorded, self._waits_for = found, str(ROOT / first) if first else ""
         try:
             yield found
         finally:
@@ -65,7 +66,10 @@ class Profile:
     def _called(self, frame: FrameType, event: str, _: object) -> None:
         found = self._recorded
         if found is not None and event == "call" and frame.f_code.co_name != "<module>" and _begins(frame):
-            found.add(frame.f_code.co_filename)
+            if frame.f_code.co_filename.startswith(self._waits_for):
+                self._waits_for = ""
+            if not self._waits_for:
+                found.add(frame.f_code.co_filename)
 
 
 def _begins(frame: FrameType) -> bool:
@@ -184,7 +188,7 @@ def measure(what: str, installation: Installation) -> list[str]:
 
     profile, result = Profile(), list[set[str]]()
     if what == "reconcile":
-        with installation.process("up", port=installation.port), profile.recorded() as files:
+        with installation.process("up", port=installation.port), profile.recorded("reconcile") as files:
             _run(app, installation.arguments("reconcile"))
         return product_files(files)
     command, port = {
@@ -331,7 +335,20 @@ def _simulated_site() -> Iterator[str]:
     port = _free_port()
     now = str(int(time.time() * 1000))
     serving = subprocess.Popen(
-        [sys.executable, "-m", "simulator", "serve", "--port", str(port), "--people", "20", "--days", "5", "--now", now],
+        [
+            sys.executable,
+            "-m",
+            "simulator",
+            "serve",
+            "--port",
+            str(port),
+            "--people",
+            "20",
+            "--days",
+            "5",
+            "--now",
+            now,
+        ],
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
