@@ -5,8 +5,8 @@ python -m tools.hops [--list] [webhook | batch | page | query | reconcile ...]
 Each is a real one: the commands themselves, on SQLite, the embedded engine and a simulated Jira site, profiled by
 `sys.setprofile` in every thread. A file counts when a function of it runs between the request's first byte and the
 answer's last one (for a batch: from the webhook's record on the log to its commit; for a reconcile run: from its first
-call to the command's end, beside an `up` that consumes). Files that only define something, a constant or a record, do not run and do not
-count. Each request is repeated with other content, and what runs only in some of the repetitions is left out: that was
+call to the command's end, beside an `up` that consumes). Files that only define something do not run and do not count.
+Each request is repeated with other content, and what runs only in some of the repetitions is left out: that was
 background work.
 """
 
@@ -111,7 +111,7 @@ class Installation:
             listen = "127.0.0.1:{self.page_port}"
             [sites.acme]
             url = "{jira or "https://acme.atlassian.net"}"
-            {f'email = "svc@acme.example"' if jira else ""}
+            {'email = "svc@acme.example"' if jira else ""}
             {f'api_token = "{_TOKEN}"' if jira else ""}
             webhook_secrets = ["{_SECRET}"]
             timezone = "Europe/Berlin"
