@@ -12,7 +12,7 @@ from starlette.types import Send
 from console.sqldoor import statement
 from console.sqldoor.check import DISPLAY_NAME
 from console.sqldoor.engine import CHUNK, Engine, QueryRun, QueryStatistics
-from console.sqldoor.exceptions import TIMEOUT_EXCEEDED, DoorError, refused
+from console.sqldoor.exceptions import TIMEOUT_EXCEEDED, DoorError, door_error
 from console.sqldoor.profile import GRACE, DoorLimits
 from console.sqldoor.request import QueryRequest
 
@@ -31,15 +31,15 @@ class Answer:
 
     Args:
         run: The query under way.
-        asked: What was asked.
+        request: The request it answers.
         engine: Who works on it.
         limits: The door's.
         send: ASGI's.
     """
 
-    def __init__(self, run: QueryRun, asked: QueryRequest, engine: Engine, limits: DoorLimits, send: Send) -> None:
+    def __init__(self, run: QueryRun, request: QueryRequest, engine: Engine, limits: DoorLimits, send: Send) -> None:
         self._run = run
-        self._request = asked
+        self._request = request
         self._engine = engine
         self._limits = limits
         self._send = send
@@ -63,9 +63,9 @@ class Answer:
                 await self._pass_on(chunk)
             await self._in_time(self._run.ended())
         except DoorError as error:
-            # In a compressed answer the text would be no part of the stream; there the broken stream must tell.
+            # In a compressed answer the text would be no part of the stream; there the stream that breaks off must do.
             if not self._request.encoding:
-                await self._pass_on(self._last_words(error))
+                await self._pass_on(self._exception_block(error))
             raise CutShortError from error
         await self._pass_on(b"", more=False)
 
@@ -113,11 +113,11 @@ class Answer:
                 return await waiting
         except TimeoutError:
             seconds = self._limits.seconds
-            raise refused(
+            raise door_error(
                 TIMEOUT_EXCEEDED, f"Timeout exceeded: maximum: {seconds:g} s. The query stops when it next looks"
             ) from None
 
-    def _last_words(self, error: DoorError) -> bytes:
+    def _exception_block(self, error: DoorError) -> bytes:
         """Write an error into an answer under way, in the form that clients since ClickHouse 25.11 look for."""
         text = error.body.encode("utf-8", "surrogateescape")
         return b"\r\n__exception__\r\n%b\r\n%b\n%d %b\r\n__exception__\r\n" % (

@@ -26,7 +26,7 @@ from console.sqldoor.exceptions import (
     UNKNOWN_QUERY_PARAMETER,
     UNKNOWN_TABLE,
     DoorError,
-    refused,
+    door_error,
 )
 
 Node = dict[str, Any]
@@ -56,16 +56,16 @@ def parse_query(ask: Ask, text: str) -> Node:
             raise
         # A statement without a tree (none of them is a query), or a tree that the engine itself cannot read.
         if _UNREADABLE_TREE in error.body:
-            raise refused(NOT_IMPLEMENTED, _INEXACT) from None
-        raise refused(READONLY, "Cannot execute query in readonly mode: this door takes queries") from None
+            raise door_error(NOT_IMPLEMENTED, _INEXACT) from None
+        raise door_error(READONLY, "Cannot execute query in readonly mode: this door takes queries") from None
     if not answer.strip():
-        raise refused(NOT_IMPLEMENTED, _INEXACT)
+        raise door_error(NOT_IMPLEMENTED, _INEXACT)
     try:
         tree = json.loads(answer.decode("utf-8", "surrogateescape"))
     except RecursionError:
-        raise refused(TOO_DEEP_RECURSION, "The query is nested too deeply") from None
+        raise door_error(TOO_DEEP_RECURSION, "The query is nested too deeply") from None
     if not isinstance(tree, dict):
-        raise refused(NOT_IMPLEMENTED, "The query cannot be checked")
+        raise door_error(NOT_IMPLEMENTED, "The query cannot be checked")
     return tree
 
 
@@ -165,7 +165,7 @@ class QueryCheck:
             DoorError: It is not allowed.
         """
         if node.get("type") != "SelectWithUnionQuery":
-            raise refused(READONLY, "Cannot execute query in readonly mode: this door takes queries")
+            raise door_error(READONLY, "Cannot execute query in readonly mode: this door takes queries")
         self._visit(node, frozenset())
 
     def expression(self, node: object) -> None:
@@ -184,7 +184,7 @@ class QueryCheck:
         if database in (None, allowlist.DATABASE):
             if name in allowlist.WAREHOUSE_TABLES:
                 return None
-            raise refused(UNKNOWN_TABLE, f"Unknown table expression identifier '{name[:100]}'")
+            raise door_error(UNKNOWN_TABLE, f"Unknown table expression identifier '{name[:100]}'")
         if database == "system" and name in self._stand_ins:
             return name
         if database == "system" and name in allowlist.SYSTEM_TABLES:
@@ -218,7 +218,7 @@ class QueryCheck:
                 self._identifier(node)
             case "QueryParameter":
                 if node.get("param_type") == "Identifier":
-                    raise refused(NOT_IMPLEMENTED, "A placeholder of type Identifier cannot stand here")
+                    raise door_error(NOT_IMPLEMENTED, "A placeholder of type Identifier cannot stand here")
             case "ColumnsApplyTransformer":
                 if "func_name" in node:
                     self._may_call(node["func_name"])
@@ -226,11 +226,11 @@ class QueryCheck:
             case "Literal":
                 pass
             case "SetQuery":
-                raise refused(READONLY, "Cannot modify settings in readonly mode: leave the SETTINGS clause out")
+                raise door_error(READONLY, "Cannot modify settings in readonly mode: leave the SETTINGS clause out")
             case kind if kind in _PLAIN:
                 self._inside(node, scope)
             case kind:
-                raise refused(NOT_IMPLEMENTED, f"This door does not know what {kind} does")
+                raise door_error(NOT_IMPLEMENTED, f"This door does not know what {kind} does")
 
     def _inside(self, node: Node, scope: Scope) -> None:
         for value in node.values():
@@ -242,7 +242,7 @@ class QueryCheck:
         if "settings_ast" in strange:
             self._visit(node["settings_ast"], scope)
         if strange:
-            raise refused(READONLY, "Cannot execute query in readonly mode: an answer goes to the client only")
+            raise door_error(READONLY, "Cannot execute query in readonly mode: an answer goes to the client only")
         selects = node["list_of_selects"]["children"]
         for select in selects:
             self._visit(select, scope)
@@ -272,12 +272,12 @@ class QueryCheck:
     def _recursive(self, subquery: Node, scope: Scope, own: Scope) -> None:
         body = subquery.get("children", [])
         if subquery.keys() != {"type", "children"} or [one.get("type") for one in body] != ["SelectWithUnionQuery"]:
-            raise refused(NOT_IMPLEMENTED, "This form of WITH RECURSIVE is unknown here")
+            raise door_error(NOT_IMPLEMENTED, "This form of WITH RECURSIVE is unknown here")
         self._union(body[0], scope, own)
 
     def _table_expression(self, node: Node, scope: Scope) -> None:
         if node.keys() - _TABLE_KEYS:
-            raise refused(NOT_IMPLEMENTED, "This way to read a table is unknown here")
+            raise door_error(NOT_IMPLEMENTED, "This way to read a table is unknown here")
         for key, value in node.items():
             if key not in ("database_and_table_name", "table_function"):
                 self._visit(value, scope)
@@ -308,7 +308,7 @@ class QueryCheck:
 
     def _may_call(self, name: str) -> None:
         if name not in self._vocabulary:
-            raise refused(UNKNOWN_FUNCTION, f"Function {name[:100]} does not exist, or may not be called here")
+            raise door_error(UNKNOWN_FUNCTION, f"Function {name[:100]} does not exist, or may not be called here")
 
     def _table_or_column(self, node: Node, scope: Scope) -> Node:
         """Check what stands right of IN: a table to read, or a column.
@@ -333,7 +333,7 @@ class QueryCheck:
             return
         parts: list[str] = node.get("name_parts", [node["name"]])
         if len(holes) != sum(part == "" for part in parts):
-            raise refused(NOT_IMPLEMENTED, "This use of a placeholder of type Identifier is unknown here")
+            raise door_error(NOT_IMPLEMENTED, "This use of a placeholder of type Identifier is unknown here")
         names = iter(holes)
         filled = [part or self._value_of(next(names)["name"]) for part in parts]
         node["name"] = ".".join(filled)
@@ -344,7 +344,7 @@ class QueryCheck:
         try:
             return self._parameters[parameter]
         except KeyError:
-            raise refused(UNKNOWN_QUERY_PARAMETER, f"Substitution `{parameter[:100]}` is not set") from None
+            raise door_error(UNKNOWN_QUERY_PARAMETER, f"Substitution `{parameter[:100]}` is not set") from None
 
     def _named(self, node: Node) -> tuple[str | None, str]:
         self._identifier(node)
@@ -366,4 +366,4 @@ def _with_names(select: Node) -> Scope:
 
 
 def _denied(what: str) -> DoorError:
-    return refused(ACCESS_DENIED, f"default: Not enough privileges. {what[:200]} cannot be read through this door")
+    return door_error(ACCESS_DENIED, f"default: Not enough privileges. {what[:200]} cannot be read through this door")

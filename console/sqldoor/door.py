@@ -1,4 +1,4 @@
-"""The SQL door as an ASGI application: who may ask, how many at once, and one query a request."""
+"""The SQL door as an ASGI application: who may query, how many at once, and one query a request."""
 
 import asyncio
 import base64
@@ -24,7 +24,7 @@ from console.sqldoor.exceptions import (
     SYNTAX_ERROR,
     TOO_MANY_SIMULTANEOUS_QUERIES,
     DoorError,
-    refused,
+    door_error,
 )
 from console.sqldoor.profile import DoorLimits
 from console.sqldoor.request import QueryRequest, read_body, read_request, url_parameters
@@ -58,10 +58,10 @@ def authenticate(tokens: Sequence[str], headers: Headers, url: Mapping[str, str]
         headers.get("x-clickhouse-key", "").encode("latin-1"),
         url.get("password", "").encode("utf-8", "surrogateescape"),
     )
-    # Every pair is compared, so that the time tells nothing.
+    # Every pair is compared, so that the time it takes gives nothing away.
     good = [hmac.compare_digest(one, token.encode()) for one in given for token in tokens]
     if not any(good):
-        raise refused(AUTHENTICATION_FAILED, "default: Authentication failed: the password is the door's token")
+        raise door_error(AUTHENTICATION_FAILED, "default: Authentication failed: the password is the door's token")
 
 
 def _authorized(header: str) -> bytes:
@@ -77,44 +77,44 @@ def _authorized(header: str) -> bytes:
 
 
 class Slots:
-    """A bounded number of turns with a bounded queue before them; used from one event loop."""
+    """A bounded number of slots for queries, with a bounded queue before them; used from one event loop."""
 
     def __init__(self, limits: DoorLimits) -> None:
         self._limits = limits
-        self._turns = asyncio.Semaphore(limits.concurrent)
+        self._semaphore = asyncio.Semaphore(limits.concurrent)
         self._waiting = 0
 
-    async def take(self) -> None:
-        """Wait for a turn; give it back by `give_back`.
+    async def acquire(self) -> None:
+        """Wait for a slot; `release` gives it back.
 
         Raises:
-            DoorError: Too many wait already, or no turn came in time.
+            DoorError: Too many wait already, or no slot was free in time.
         """
-        if self._turns.locked() and self._waiting >= self._limits.waiting:
-            raise refused(TOO_MANY_SIMULTANEOUS_QUERIES, "Too many simultaneous queries, and too many that wait")
+        if self._semaphore.locked() and self._waiting >= self._limits.waiting:
+            raise door_error(TOO_MANY_SIMULTANEOUS_QUERIES, "Too many simultaneous queries, and too many that wait")
         self._waiting += 1
         try:
             async with asyncio.timeout(self._limits.wait_seconds):
-                await self._turns.acquire()
+                await self._semaphore.acquire()
         except TimeoutError:
-            raise refused(
+            raise door_error(
                 TOO_MANY_SIMULTANEOUS_QUERIES, f"Too many simultaneous queries. Maximum: {self._limits.concurrent}"
             ) from None
         finally:
             self._waiting -= 1
 
-    def give_back(self) -> None:
-        """End a turn."""
-        self._turns.release()
+    def release(self) -> None:
+        """Give back a slot."""
+        self._semaphore.release()
 
 
 class QueryEndpoint:
     """Answers queries, as an ASGI application.
 
     Args:
-        engine: Who works on them; opened before the first request.
+        engine: Runs them; opened before the first request.
         limits: What they may take.
-        tokens: Who may ask; none for everybody.
+        tokens: One of which a client must bring; none lets everybody pass.
     """
 
     def __init__(self, engine: Engine, limits: DoorLimits, tokens: tuple[str, ...]) -> None:
@@ -135,10 +135,10 @@ class QueryEndpoint:
                 await _send_text(send, HTTPStatus.OK, "Ok.\n", {})
                 return
             authenticate(self._tokens, headers, url)
-            asked = read_request(url, headers, await read_body(receive), self._limits)
-            if not asked.query.strip():
-                raise refused(SYNTAX_ERROR, "Empty query")
-            await self._unless_left(asked, receive, send)
+            request = read_request(url, headers, await read_body(receive), self._limits)
+            if not request.query.strip():
+                raise door_error(SYNTAX_ERROR, "Empty query")
+            await self._unless_left(request, receive, send)
         except DoorError as error:
             await self._send_error(send, error)
         except CutShortError:
@@ -146,7 +146,7 @@ class QueryEndpoint:
             log.warning("an answer was cut short")
 
     async def close(self, seconds: float = 5.0) -> None:
-        """Wait a while for the queries that were told to stop."""
+        """Wait a while for the queries that are being stopped."""
         if not self._stopping:
             return
         _, stuck = await asyncio.wait(self._stopping, timeout=seconds)
@@ -154,9 +154,9 @@ class QueryEndpoint:
             log.warning("a query does not stop; leaving it behind")
             task.cancel()
 
-    async def _unless_left(self, asked: QueryRequest, receive: Receive, send: Send) -> None:
+    async def _unless_left(self, request: QueryRequest, receive: Receive, send: Send) -> None:
         """Answer, or stop the query when its client goes away."""
-        answering = asyncio.create_task(self._answer(asked, send))
+        answering = asyncio.create_task(self._answer(request, send))
         leaving = asyncio.create_task(_left(receive))
         try:
             await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
@@ -166,18 +166,18 @@ class QueryEndpoint:
             with suppress(asyncio.CancelledError):
                 await answering
 
-    async def _answer(self, asked: QueryRequest, send: Send) -> None:
-        await self._slots.take()
+    async def _answer(self, request: QueryRequest, send: Send) -> None:
+        await self._slots.acquire()
         try:
-            run = QueryRun(self._engine, asked)
+            run = QueryRun(self._engine, request)
             run.start()
         except BaseException:
-            self._slots.give_back()
+            self._slots.release()
             raise
         loop = asyncio.get_running_loop()
-        run.outcome.add_done_callback(lambda _: loop.call_soon_threadsafe(self._slots.give_back))
+        run.outcome.add_done_callback(lambda _: loop.call_soon_threadsafe(self._slots.release))
         try:
-            await Answer(run, asked, self._engine, self._limits, send).deliver()
+            await Answer(run, request, self._engine, self._limits, send).deliver()
         finally:
             stopping = asyncio.create_task(run.stop())
             self._stopping.add(stopping)
@@ -241,7 +241,7 @@ def create_door(
         address: The embedded warehouse; this process must hold it, and its schema must be current.
         listen: Where the door will be served, as ``host:port``.
         token: What clients must know; may be empty on loopback, where then nobody is asked.
-        control_token: Lets in as well wherever a token is asked for: other commands of the same user have it.
+        control_token: Lets in as well wherever a token is needed: other commands of the same user have it.
         limits: What queries may take.
         control: More routes to serve at this address, under the same guard against web pages; they check their own
             tokens.

@@ -21,7 +21,7 @@ from uuid import uuid4
 from console.sqldoor import allowlist
 from console.sqldoor.allowlist import Vocabulary
 from console.sqldoor.check import Node, parse_query
-from console.sqldoor.exceptions import TOO_DEEP_RECURSION, UNKNOWN_EXCEPTION, DoorError, engine_error, refused
+from console.sqldoor.exceptions import TOO_DEEP_RECURSION, UNKNOWN_EXCEPTION, DoorError, door_error, engine_error
 from console.sqldoor.native_format import Reframer
 from console.sqldoor.profile import FOLLOWED_SETTINGS, DoorLimits, SettingValue
 from console.sqldoor.request import QueryRequest
@@ -39,7 +39,7 @@ class Handle:
         self._connection = connection
 
     def ask(self, sql: str) -> bytes:
-        """Put one of our own questions about a query's text. Raises DoorError."""
+        """Run one of the door's own queries about a query's text, and return its value. Raises DoorError."""
         try:
             return bytes(self._connection.query(sql, "TSVRaw").bytes() or b"")
         except RuntimeError as error:
@@ -74,10 +74,10 @@ class Engine:
         self._control_lock = threading.Lock()
         self.timezone = ""
         self.version = ""
-        self.reader = StatementReader(Vocabulary([], []), {})
+        self.statements = StatementReader(Vocabulary([], []), {})
 
     def open(self) -> None:
-        """Open the handle that stays, and ask the engine what it knows.
+        """Open the handle that stays, and query which functions the engine has.
 
         Raises:
             SettingsError: The engine is not installed.
@@ -96,7 +96,7 @@ class Engine:
                 name: _subquery(parse_query(handle.ask, f"SELECT * FROM ({sql})"))  # noqa: S608 - our own text
                 for name, sql in allowlist.stand_in_queries(changeable | {"readonly"}, changeable).items()
             }
-        self.reader = StatementReader(known, stand_ins)
+        self.statements = StatementReader(known, stand_ins)
 
     @contextmanager
     def handle(self, mark: str, settings: Mapping[str, SettingValue]) -> Iterator[Handle]:
@@ -123,7 +123,7 @@ class Engine:
             connection.close()
 
     def kill(self, mark: str) -> None:
-        """Ask the engine to stop a query; it does when it next looks."""
+        """Have the engine stop a query; it does when it next looks."""
         with self._control_lock:
             if self._control is not None:
                 self._control.query(f"KILL QUERY WHERE Settings['log_comment'] = {_literal(mark)} ASYNC")
@@ -230,13 +230,13 @@ class QueryRun:
         outcome: Ends when the thread has given back everything; holds a DoorError when the query failed.
     """
 
-    def __init__(self, engine: Engine, asked: QueryRequest) -> None:
+    def __init__(self, engine: Engine, request: QueryRequest) -> None:
         self.mark = uuid4().hex
         self.format = ""
         self.outcome: Future[QueryStatistics] = Future()
         self.outcome.set_running_or_notify_cancel()  # Who gives up waiting for it must not make it look ended.
         self._engine = engine
-        self._request = asked
+        self._request = request
         read_end, self._write_end = os.pipe()
         self._pipe = _Pipe(read_end)
 
@@ -258,9 +258,9 @@ class QueryRun:
         return await asyncio.wrap_future(self.outcome)
 
     async def stop(self) -> None:
-        """Ask the engine to stop the query until it has, and throw away what it still writes.
+        """Kill the query again and again until it has stopped, and throw away what it still writes.
 
-        The pipe stays open until then: an engine that is told to stop while its writing fails throws where nobody
+        The pipe stays open until then: an engine that has to stop while its writing fails throws where nobody
         catches, and that ends the process.
         """
         ended = asyncio.wrap_future(self.outcome)
@@ -290,11 +290,11 @@ class QueryRun:
         except DoorError as error:
             outcome = self._engine.private(error)
         except RecursionError:
-            outcome = refused(TOO_DEEP_RECURSION, "The query is nested too deeply")
+            outcome = door_error(TOO_DEEP_RECURSION, "The query is nested too deeply")
         except Exception as error:
             # Its text may hold the query's.
             log.error("a query broke the SQL door", query=self.mark, error=type(error).__name__)
-            outcome = refused(UNKNOWN_EXCEPTION, "the SQL door failed on this query")
+            outcome = door_error(UNKNOWN_EXCEPTION, "the SQL door failed on this query")
         if isinstance(outcome, DoorError):
             self.outcome.set_exception(outcome)
         else:
@@ -302,12 +302,12 @@ class QueryRun:
         os.close(self._write_end)
 
     def _query(self, write_end: int) -> QueryStatistics:
-        asked = self._request
-        with self._engine.handle(self.mark, asked.settings) as handle:
-            statement = self._engine.reader.read(handle.ask, asked.query, asked.parameters)
-            self.format = statement.format or asked.default_format
-            if self.format == "Native" and asked.native_revision:
-                with Reframer(write_end, asked.native_revision, self._kill) as reframed:
+        request = self._request
+        with self._engine.handle(self.mark, request.settings) as handle:
+            statement = self._engine.statements.read(handle.ask, request.query, request.parameters)
+            self.format = statement.format or request.default_format
+            if self.format == "Native" and request.native_revision:
+                with Reframer(write_end, request.native_revision, self._kill) as reframed:
                     result = self._into(handle, statement.sql, reframed)
             else:
                 result = self._into(handle, statement.sql, write_end)
@@ -329,6 +329,6 @@ class QueryRun:
 
 
 def _look_at(ended: "asyncio.Future[QueryStatistics]") -> None:
-    """Take note of how a query ended that nobody waits for any more; else asyncio would complain of it."""
+    """Retrieve the exception of a query that nobody waits for any more; else asyncio would log it."""
     if not ended.cancelled():
         ended.exception()

@@ -1,4 +1,4 @@
-"""Exceptions as ClickHouse's HTTP interface tells them: a code, a name, a text and an HTTP status."""
+"""Exceptions as ClickHouse's HTTP interface reports them: a code, a name, a text and an HTTP status."""
 
 import re
 from http import HTTPStatus
@@ -59,7 +59,7 @@ class DoorError(Exception):
         )
 
 
-def refused(kind: tuple[int, str], text: str) -> DoorError:
+def door_error(kind: tuple[int, str], text: str) -> DoorError:
     """Return the door's own error, in the engine's form."""
     code, name = kind
     return DoorError(code, f"Code: {code}. DB::Exception: {text}. ({name})")
@@ -70,10 +70,10 @@ def engine_error(text: str, *, parsing: bool = False) -> DoorError:
 
     Args:
         text: What the engine said.
-        parsing: It came from reading the query, so the text ends with the door's own question to the engine.
+        parsing: It came from reading the query, so the text ends with the door's own query to the engine.
     """
     found = _CODE.search(text)
     if not found:
-        return refused(UNKNOWN_EXCEPTION, "the engine failed")
+        return door_error(UNKNOWN_EXCEPTION, "the engine failed")
     body = text[found.start() :].strip()
     return DoorError(int(found[1]), _INNER_QUERY.sub(".", body) if parsing else body)

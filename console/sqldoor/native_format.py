@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import BinaryIO
 
-from console.sqldoor.exceptions import NOT_IMPLEMENTED, DoorError, refused
+from console.sqldoor.exceptions import NOT_IMPLEMENTED, DoorError, door_error
 
 _WIDTHS = {
     "Bool": 1,
@@ -149,7 +149,9 @@ class Copier:
             case "SimpleAggregateFunction":
                 self._values(kind.inner(-1), rows)
             case name:
-                raise refused(NOT_IMPLEMENTED, f"Type {name[:100]} cannot be sent to this client; try another FORMAT")
+                raise door_error(
+                    NOT_IMPLEMENTED, f"Type {name[:100]} cannot be sent to this client; try another FORMAT"
+                )
 
     def _each(self, kind: ColumnType, rows: int) -> None:
         for index in range(len(kind.arguments)):

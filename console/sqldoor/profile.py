@@ -8,7 +8,13 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from console.sqldoor.exceptions import BAD_ARGUMENTS, NOT_IMPLEMENTED, READONLY, SETTING_CONSTRAINT_VIOLATION, refused
+from console.sqldoor.exceptions import (
+    BAD_ARGUMENTS,
+    NOT_IMPLEMENTED,
+    READONLY,
+    SETTING_CONSTRAINT_VIOLATION,
+    door_error,
+)
 
 SettingValue = str | int | float
 
@@ -34,8 +40,8 @@ class DoorLimits:
         memory: Bytes of memory of a query.
         threads: Threads of a query.
         concurrent: Queries that run at once.
-        waiting: Queries that wait for their turn; beyond it they are refused.
-        wait_seconds: Longest time to wait for a turn.
+        waiting: Queries that wait for a slot; beyond it they are refused.
+        wait_seconds: Longest time to wait for a slot.
         query_bytes: Length of a query's text.
         stall_seconds: Longest time in which a client takes nothing of its answer.
     """
@@ -174,25 +180,25 @@ def read_settings(given: Mapping[str, str], limits: DoorLimits) -> dict[str, str
             pass  # As read-only as can be, already.
         elif name in ("compress", "decompress"):
             if value.lower() not in _OFF:
-                raise refused(
+                raise door_error(
                     NOT_IMPLEMENTED, f"{name}=1 (native compression) is unknown here; use enable_http_compression=1"
                 )
         elif name.endswith("_overflow_mode") and value == "throw":
             pass  # As it is.
         elif name not in IGNORED_SETTINGS:
-            raise refused(READONLY, f"Cannot modify '{name[:100]}' setting in readonly mode")
+            raise door_error(READONLY, f"Cannot modify '{name[:100]}' setting in readonly mode")
     return followed
 
 
 def _lowered(name: str, value: str, ours: float) -> float:
     try:
-        wanted = float(value)
+        number = float(value)
     except ValueError:
-        raise refused(BAD_ARGUMENTS, f"Setting {name} wants a number") from None
-    # Clients tell their own patience, clickhouse-go in every request: that is no wish to loosen anything.
-    if name == "max_execution_time" and 0 < wanted < math.inf:
-        return min(wanted, ours)
+        raise door_error(BAD_ARGUMENTS, f"Setting {name} wants a number") from None
+    # Clients send their own timeout, clickhouse-go in every request: that is no wish to loosen anything.
+    if name == "max_execution_time" and 0 < number < math.inf:
+        return min(number, ours)
     # Zero means "no limit" to the engine; a NaN is no number to compare with.
-    if not 1 <= wanted <= ours:
-        raise refused(SETTING_CONSTRAINT_VIOLATION, f"Setting {name} shouldn't be greater than {ours:g}")
-    return int(wanted)
+    if not 1 <= number <= ours:
+        raise door_error(SETTING_CONSTRAINT_VIOLATION, f"Setting {name} shouldn't be greater than {ours:g}")
+    return int(number)

@@ -22,7 +22,7 @@ from console.sqldoor.exceptions import (
     QUERY_IS_TOO_LARGE,
     SOCKET_TIMEOUT,
     UNKNOWN_DATABASE,
-    refused,
+    door_error,
 )
 from console.sqldoor.profile import BODY_BYTES, BODY_SECONDS, DoorLimits, read_settings
 
@@ -33,7 +33,7 @@ _OFFERED = ("zstd", "lz4", "gzip", "deflate")
 def chosen_encoding(parameters: Mapping[str, str], accepted: str) -> str:
     """Return the Content-Encoding of the answer, empty for none.
 
-    As in ClickHouse, a client must ask by ``enable_http_compression=1`` besides naming what it accepts.
+    As in ClickHouse, a client must turn it on by ``enable_http_compression=1`` besides naming what it accepts.
 
     Args:
         parameters: The URL's parameters.
@@ -41,12 +41,12 @@ def chosen_encoding(parameters: Mapping[str, str], accepted: str) -> str:
     """
     if parameters.get("enable_http_compression", "0") in ("", "0", "false"):
         return ""
-    wanted = set()
+    codings = set()
     for part in accepted.split(","):
         name, _, weight = part.partition(";")
         if weight.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000"):
-            wanted.add(name.strip().lower())
-    return next((name for name in _OFFERED if name in wanted), "")
+            codings.add(name.strip().lower())
+    return next((name for name in _OFFERED if name in codings), "")
 
 
 def read_form(content_type: str, body: bytes) -> dict[str, str]:
@@ -62,19 +62,19 @@ def read_form(content_type: str, body: bytes) -> dict[str, str]:
             continue
         name = part.get_param("name", header="content-disposition")
         if not isinstance(name, str):
-            raise refused(BAD_ARGUMENTS, "The form cannot be read")
+            raise door_error(BAD_ARGUMENTS, "The form cannot be read")
         if part.get_filename() is not None:
-            raise refused(NOT_IMPLEMENTED, "External tables are not taken here")
+            raise door_error(NOT_IMPLEMENTED, "External tables are not taken here")
         fields[name] = _text(part)
     if not fields:
-        raise refused(BAD_ARGUMENTS, "The form cannot be read")
+        raise door_error(BAD_ARGUMENTS, "The form cannot be read")
     return fields
 
 
 def _text(part: Message) -> str:
     payload = part.get_payload(decode=True)
     if not isinstance(payload, bytes):
-        raise refused(BAD_ARGUMENTS, "The form cannot be read")
+        raise door_error(BAD_ARGUMENTS, "The form cannot be read")
     return payload.decode("utf-8", "surrogateescape")
 
 
@@ -90,14 +90,14 @@ async def read_body(receive: Receive) -> bytes:
             while True:
                 message = await receive()
                 if message["type"] == "http.disconnect":
-                    raise refused(SOCKET_TIMEOUT, "The request broke off")
+                    raise door_error(SOCKET_TIMEOUT, "The request broke off")
                 body += message.get("body", b"")
                 if len(body) > BODY_BYTES:
-                    raise refused(QUERY_IS_TOO_LARGE, f"The request is larger than {BODY_BYTES} bytes")
+                    raise door_error(QUERY_IS_TOO_LARGE, f"The request is larger than {BODY_BYTES} bytes")
                 if not message.get("more_body", False):
                     return bytes(body)
     except TimeoutError:
-        raise refused(SOCKET_TIMEOUT, "The request did not arrive in time") from None
+        raise door_error(SOCKET_TIMEOUT, "The request did not arrive in time") from None
 
 
 _OWN = frozenset({"query", "database", "default_format", "user", "password"})
@@ -149,7 +149,7 @@ def read_request(url: Mapping[str, str], headers: Headers, body: bytes, limits: 
         DoorError: It asks for something that the door does not do.
     """
     if headers.get("content-encoding", "identity").lower() not in ("", "identity"):
-        raise refused(NOT_IMPLEMENTED, "Compressed requests are not taken here")
+        raise door_error(NOT_IMPLEMENTED, "Compressed requests are not taken here")
     given = dict(url)
     content_type = headers.get("content-type", "")
     if content_type.lower().startswith("multipart/form-data"):
@@ -158,10 +158,10 @@ def read_request(url: Mapping[str, str], headers: Headers, body: bytes, limits: 
     else:
         text = "\n".join(part for part in (given.get("query", ""), body.decode("utf-8", "surrogateescape")) if part)
     if len(text) > limits.query_bytes:
-        raise refused(QUERY_IS_TOO_LARGE, f"The query is longer than {limits.query_bytes} bytes")
+        raise door_error(QUERY_IS_TOO_LARGE, f"The query is longer than {limits.query_bytes} bytes")
     database = given.get("database") or headers.get("x-clickhouse-database") or DATABASE
     if database != DATABASE:
-        raise refused(UNKNOWN_DATABASE, f"Database {database[:100]} is not here; the warehouse is {DATABASE}")
+        raise door_error(UNKNOWN_DATABASE, f"Database {database[:100]} is not here; the warehouse is {DATABASE}")
     parameters = {name.removeprefix("param_"): value for name, value in given.items() if name.startswith("param_")}
     settings = {name: value for name, value in given.items() if name not in _OWN and not name.startswith("param_")}
     revision = _number(given.get("client_protocol_version", ""))

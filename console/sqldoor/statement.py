@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from console.sqldoor import allowlist
 from console.sqldoor.allowlist import Vocabulary
 from console.sqldoor.check import Ask, Node, QueryCheck, parse_query, write_query
-from console.sqldoor.exceptions import READONLY, UNKNOWN_FORMAT, DoorError, refused
+from console.sqldoor.exceptions import READONLY, UNKNOWN_FORMAT, DoorError, door_error
 
 DEFAULT_FORMAT = "TabSeparated"
 
@@ -79,7 +79,7 @@ def known_format(name: str) -> str:
         DoorError: The door has no such format.
     """
     if (known := _BY_LOWER.get(name.lower())) is None:
-        raise refused(UNKNOWN_FORMAT, f"Unknown format {name[:100]}, or one that cannot be read through this door")
+        raise door_error(UNKNOWN_FORMAT, f"Unknown format {name[:100]}, or one that cannot be read through this door")
     return known
 
 
@@ -136,7 +136,7 @@ class StatementReader:
         """Check a statement.
 
         Args:
-            ask: Puts the door's own questions to the engine.
+            ask: Runs the door's own queries.
             text: The statement.
             parameters: Values of its placeholders.
 
@@ -224,4 +224,4 @@ def _quoted(table: Node) -> str:
 
 
 def _not_a_query() -> DoorError:
-    return refused(READONLY, "Cannot execute query in readonly mode: this door takes queries")
+    return door_error(READONLY, "Cannot execute query in readonly mode: this door takes queries")

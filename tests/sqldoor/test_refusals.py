@@ -339,7 +339,7 @@ def test_no_function_reads_a_table_or_a_file(house: House) -> None:
     engine = Engine(house.folder / "warehouse", DoorLimits())
     engine.open()
     names = [row["name"] for row in engine._rows("SELECT name FROM system.functions WHERE origin = 'System'")]
-    allowed = [name for name in names if name in engine.reader.vocabulary]
+    allowed = [name for name in names if name in engine.statements.vocabulary]
     assert len(allowed) > 1000
     unheard = {name: word for name in allowed for word in words[:2]}
     with engine.handle("a test", {}) as handle:
@@ -349,7 +349,7 @@ def test_no_function_reads_a_table_or_a_file(house: House) -> None:
                     sql = f"SELECT {name}({arguments})"
                     try:
                         if name in _IN:  # others run as they are
-                            sql = engine.reader.read(handle.ask, sql, {}).sql
+                            sql = engine.statements.read(handle.ask, sql, {}).sql
                         answer = bytes(handle.run(sql, {}).bytes() or b"")
                     except DoorError as error:
                         unheard.pop(name, None)
