@@ -1,96 +1,107 @@
-"""The chart of active people a day: leather lays it out, the page's stylesheet dresses it for light and dark.
+"""The chart of active people a day: where its lines, ticks and labels lie.
 
-A line is a path and its points, with a class for the stylesheet and a title at every point.
+A template makes SVG of it, and the page's stylesheet dresses that for light and dark.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
-from typing import Any
-from xml.etree import ElementTree
-
-import leather
+from typing import NamedTuple
 
 from console.web.overview import DayCount, Headcounts
-from console.web.template import grouped
-
-_RADIUS = "3"
-
-
-class Trace(leather.Shape):  # type: ignore[misc]  # leather has no types
-    """A shape for leather charts.
-
-    Args:
-        name: What the stylesheet calls it.
-        titles: What browsers show at each point, such as ``Mon 23 Nov, All: 17``.
-        filled: Whether the area down to zero is painted too.
-    """
-
-    def __init__(self, name: str, titles: Sequence[str], *, filled: bool) -> None:
-        self._name = name
-        self._titles = titles
-        self._filled = filled
-
-    def validate_series(self, series: leather.Series) -> None:
-        """Take any series: ours are numbers by day."""
-
-    def legend_to_svg(self, series: leather.Series, palette: Any) -> list[tuple[ElementTree.Element, int]]:
-        """Return no entries: the page has its legend in HTML."""
-        del series, palette
-        return []
-
-    def to_svg(
-        self, width: float, height: float, x_scale: Any, y_scale: Any, series: leather.Series, palette: Any
-    ) -> ElementTree.Element:
-        """Draw the line, skipping days without a number."""
-        del palette
-        group = ElementTree.Element("g", {"class": f"trace {self._name}"})
-        placed = [
-            (index, f"{x_scale.project(datum.x, 0, width):.1f}", f"{y_scale.project(datum.y, height, 0):.1f}")
-            for index, datum in enumerate(series.data())
-            if datum.y is not None
-        ]
-        line = " ".join(f"{x},{y}" for _, x, y in placed)
-        if self._filled:
-            base = f"{y_scale.project(0, height, 0):.1f}"
-            area = f"{placed[0][1]},{base} {line} {placed[-1][1]},{base}"
-            ElementTree.SubElement(group, "polygon", {"points": area})
-        ElementTree.SubElement(group, "polyline", {"points": line, "fill": "none"})
-        for index, x, y in placed:
-            point = ElementTree.SubElement(group, "circle", {"cx": x, "cy": y, "r": _RADIUS})
-            ElementTree.SubElement(point, "title").text = self._titles[index]
-        return group
-
+from console.web.template import grouped, render
 
 SERIES = (("active", "All"), ("comment", "Comments"), ("history", "Changes"), ("worklog", "Worklogs"))
 """The lines, by field of `DayCount`, as the legend names them."""
 
-_LEGEND = 18.0
-_AIR = 8.0
-_LABEL = 12.0
+_AIR = 8
+_BELOW = 34
+"""Room under the plot for the days."""
+
+_CHARACTER = 8
+"""Width of a digit, about."""
+
 _STEPS = 5
 _LOWEST_TOP = 4
 """Least value at the top of the axis, so that its ticks are whole people."""
 
 
+class _Tick(NamedTuple):
+    place: float
+    label: str
+
+
+class _Point(NamedTuple):
+    x: float
+    y: float
+    title: str
+
+
+class _Line(NamedTuple):
+    field: str
+    points: list[_Point]
+
+
 @dataclass(frozen=True, slots=True)
-class _Form:
-    """A size of the chart; the stylesheet chooses by the width of the window."""
+class _Chart:
+    """The chart in one size; the stylesheet chooses by the width of the window.
+
+    Lengths are those of the view box, whose corner at the top left is 0, 0.
+    """
 
     name: str
     width: int
     height: int
     days_apart: int
+    counts: Headcounts
 
     @property
-    def crop(self) -> str:
-        """The part to show: leather leaves a margin and room for a legend, which the page has in HTML."""
-        margin = self.width * leather.theme.margin
-        left, top = margin - _AIR, margin + _LEGEND - _AIR
-        return f"{left:g} {top:g} {self.width - 2 * left:g} {self.height - top - margin + _LABEL:g}"
+    def label(self) -> str:
+        return describe(self.counts)
 
+    @property
+    def left(self) -> int:
+        return 2 * _AIR + _CHARACTER * len(grouped(self._tops[-1]))
 
-_FORMS = (_Form("wide", 960, 340, 5), _Form("narrow", 440, 300, 10))
+    @property
+    def right(self) -> int:
+        return self.width - _AIR
+
+    @property
+    def bottom(self) -> int:
+        return self.height - _BELOW
+
+    @property
+    def numbers(self) -> list[_Tick]:
+        """The ticks at the left."""
+        return [_Tick(self._y(number), grouped(number)) for number in self._tops]
+
+    @property
+    def days(self) -> list[_Tick]:
+        """Those at the bottom, today among them."""
+        last = len(self.counts.days) - 1
+        return [_Tick(self._x(n), _short(self.counts.days[n])) for n in range(last, -1, -self.days_apart)]
+
+    @property
+    def lines(self) -> list[_Line]:
+        return [_Line(field, list(self._points(field, name))) for field, name in SERIES]
+
+    def _points(self, field: str, name: str) -> Iterator[_Point]:
+        """Skip days without a number."""
+        for index, day in enumerate(self.counts.days):
+            if (number := getattr(day, field)) is not None:
+                yield _Point(self._x(index), self._y(number), f"{_long(day)}, {name}: {number}")
+
+    @property
+    def _tops(self) -> list[int]:
+        return _ticks(max(_LOWEST_TOP, *(day.active or 0 for day in self.counts.days)))
+
+    def _x(self, index: int) -> float:
+        """Leave a day's width free at the right, for half of the last label."""
+        return round(self.left + (self.right - self.left) * index / len(self.counts.days), 1)
+
+    def _y(self, number: int) -> float:
+        return round(self.bottom - (self.bottom - _AIR) * number / self._tops[-1], 1)
 
 
 def draw(counts: Headcounts) -> str:
@@ -100,20 +111,8 @@ def draw(counts: Headcounts) -> str:
     """
     if not counts.known:
         return ""
-    return "".join(_drawn(counts, form) for form in _FORMS)
-
-
-def _drawn(counts: Headcounts, form: _Form) -> str:
-    attributes = {
-        "xmlns": "http://www.w3.org/2000/svg",
-        "viewBox": form.crop,
-        "role": "img",
-        "aria-label": describe(counts),
-        "class": f"chart {form.name}",
-    }
-    root = ElementTree.Element("svg", attributes)
-    root.append(_chart(counts, form.days_apart).to_svg_group(form.width, form.height))
-    return ElementTree.tostring(root, encoding="unicode")
+    charts = (_Chart("wide", 880, 246, 5, counts), _Chart("narrow", 412, 258, 10, counts))
+    return "".join(render("chart.svg", chart=chart).decode() for chart in charts)
 
 
 def describe(counts: Headcounts) -> str:
@@ -123,23 +122,6 @@ def describe(counts: Headcounts) -> str:
     if not known:
         return f"{span}: nothing recorded yet."
     return f"{span}: between {min(known)} and {max(known)}, today {counts.today}. The table below has every number."
-
-
-def _chart(counts: Headcounts, days_apart: int) -> leather.Chart:
-    days = counts.days
-    ticks = _ticks(max(_LOWEST_TOP, *(day.active or 0 for day in days)))
-    chart = leather.Chart()
-    chart.set_x_scale(leather.Linear(0, len(days) - 1))
-    chart.set_y_scale(leather.Linear(0, ticks[-1]))
-    chart.add_x_axis(
-        ticks=list(range(len(days) - 1, -1, -days_apart)), tick_formatter=lambda index, *_: _short(days[int(index)])
-    )
-    chart.add_y_axis(ticks=ticks, tick_formatter=lambda number, *_: grouped(number))
-    for field, name in SERIES:
-        values = [(index, getattr(day, field)) for index, day in enumerate(days)]
-        titles = [f"{_long(day)}, {name}: {getattr(day, field)}" for day in days]
-        chart.add_series(leather.Series(values, name=name), Trace(field, titles, filled=field == "active"))
-    return chart
 
 
 def _ticks(most: int) -> list[int]:

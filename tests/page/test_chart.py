@@ -44,6 +44,29 @@ def test_every_number_is_a_point_in_its_place(unknown: int, numbers: list[int]) 
         assert heights == sorted(heights, reverse=True), "more people, higher up"
 
 
+def test_a_number_is_level_with_its_tick_and_above_its_day_and_all_is_in_view() -> None:
+    for chart in charts(counts([None, *(5_000 * (n % 5) for n in range(CHART_DAYS - 1))])):
+        groups = {group.get("class"): group for group in chart.iter(f"{_SVG}g")}
+        levels = {text.text: text.get("y") for text in groups["axis left"].iter(f"{_SVG}text")}
+        columns = {text.text: text.get("x") for text in groups["axis bottom"].iter(f"{_SVG}text")}
+        assert [line.get("y1") for line in groups["axis left"].iter(f"{_SVG}line")] == [*levels.values()]
+        on_ticks = set()
+        for point in groups["trace active"].iter(f"{_SVG}circle"):
+            day, _, number = point.findtext(f"{_SVG}title", "").partition(", All: ")
+            assert point.get("cy") == levels[f"{int(number):,}"]
+            assert point.get("cx") == columns.get(day[4:], point.get("cx"))
+            on_ticks.add(day[4:])
+        assert on_ticks >= columns.keys()
+        width, height = map(float, chart.get("viewBox", "").split()[2:])
+        assert all(0 <= float(element.get("cx", 0)) <= width - 8 for element in chart.iter())
+        assert all(0 <= float(element.get(name, 0)) <= height for element in chart.iter() for name in ("y", "cy", "y1"))
+        polygon = groups["trace active"].findall(f"{_SVG}polygon")
+        assert [[*groups[f"trace {field}"].iter(f"{_SVG}polygon")] for field, _ in SERIES] == [polygon, [], [], []]
+        corners = polygon[0].get("points", "").split()
+        assert corners[1:-1] == groups["trace active"].findall(f"{_SVG}polyline")[0].get("points", "").split()
+        assert {float(corner.partition(",")[2]) for corner in (corners[0], corners[-1])} == {float(levels["0"] or "")}
+
+
 @pytest.mark.parametrize("most", [0, 1, 3, 5, 7, 11, 99, 1001, 20_000])
 def test_it_needs_neither_style_nor_script_and_counts_whole_people(most: int) -> None:
     for chart in charts(counts([most] * CHART_DAYS)):
