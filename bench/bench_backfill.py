@@ -27,10 +27,9 @@ from reconcile.progress import LoggedProgress
 from reconcile.publisher import NoExistingFacts
 from reconcile.run import RunContext, RunOptions, read_site
 from reconcile.state.run_state import lasting_state
-from rollcall.eventlog import open_log
 from rollcall.records import decode_activity
+from rollcall.runtime import opened
 from rollcall.settings import Settings
-from rollcall.topics import topics_of
 from simulator.config import SiteConfig
 from simulator.life.truth import truth
 
@@ -47,13 +46,12 @@ def settings(url: str, folder: Path) -> Settings:
 async def backfill(url: str, folder: Path) -> None:
     """Run the activity part once and print what it cost as JSON."""
     chosen = settings(url, folder)
-    log = await open_log(chosen.log_url, topics_of(chosen).all())
-    begun = time.perf_counter()
-    async with connected("acme", chosen.sites["acme"], chosen.reconcile) as jira:
-        with lasting_state(folder / "reconcile", "acme", resume=False) as (state, _):
-            context = RunContext("acme", chosen, jira, log, NoExistingFacts(), state, LoggedProgress("acme"))
-            run = await read_site(context, RunOptions(parts=("activity",)))
-    await log.close()
+    async with opened(chosen) as runtime:
+        begun = time.perf_counter()
+        async with connected("acme", chosen.sites["acme"], chosen.reconcile) as jira:
+            with lasting_state(folder / "reconcile", "acme", resume=False) as (state, _):
+                context = RunContext("acme", chosen, jira, runtime, NoExistingFacts(), state, LoggedProgress("acme"))
+                run = await read_site(context, RunOptions(parts=("activity",)))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(
         json.dumps(
@@ -92,9 +90,9 @@ def per_issue_client(config: SiteConfig, comments: list[int], issues: int) -> in
 async def recall(config: SiteConfig, folder: Path, url: str, window: tuple[int, int]) -> tuple[int, int]:
     """Return how many of the truth's keys are missing on the log, and how many there should be."""
     chosen = settings(url, folder)
-    log = await open_log(chosen.log_url, topics_of(chosen).all())
-    found = {decode_activity(entry.value).event_key async for entry in log.scan(topics_of(chosen).activity.name)}
-    await log.close()
+    async with opened(chosen) as runtime:
+        topic = runtime.topics.activity.name
+        found = {decode_activity(entry.value).event_key async for entry in runtime.log.scan(topic)}
     since, until = window
     wanted = {one.event_key for one in truth(config) if one.rest_at is not None and since <= one.rest_at < until}
     return len(wanted - found), len(wanted)

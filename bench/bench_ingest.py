@@ -32,6 +32,7 @@ from ingest.handler import translate
 from rollcall.clock import now_ms
 from rollcall.eventlog import open_log
 from rollcall.http.server import serve
+from rollcall.runtime import Runtime
 from rollcall.settings import Settings
 from rollcall.topics import topics_of
 
@@ -59,7 +60,7 @@ async def serve_one(kind: str, folder: str) -> None:
     settings = Settings.model_validate({"sites": {"acme": SITE}})
     topics = topics_of(settings)
     log = await open_log(f"sqlite://{folder}/events.db", topics.all())
-    app: ASGIApp = bare if kind == "bare" else create_app(settings, log, topics, checks={})
+    app: ASGIApp = bare if kind == "bare" else create_app(Runtime(settings, topics, log), checks={})
     await serve(app, "127.0.0.1:0", drain_timeout=10, ready=lambda port: print(port, flush=True))
     print((await log.state(topics.activity.name)).records, flush=True)
     await log.close()

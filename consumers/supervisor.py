@@ -5,38 +5,37 @@ import asyncio
 import stamina
 
 from consumers.loop import Consumer, Source
-from consumers.writers import ActivityWriter, DirectoryWriter
+from consumers.writers import ActivityWriter, DirectoryWriter, Writer
 from rollcall.errors import RollcallError, WarehouseUnavailableError
-from rollcall.eventlog import EventLog
 from rollcall.logs import logger
-from rollcall.settings import Settings
-from rollcall.topics import WAREHOUSE_GROUP, topics_of
-from rollcall.warehouse import Warehouse, migrate, record_sites, require_current
+from rollcall.runtime import StoredRuntime
+from rollcall.topics import WAREHOUSE_GROUP
+from rollcall.warehouse import migrate, record_sites, require_current
 from rollcall.warehouse.schema_check import require_no_drift, verify_insert_settings
 
 log = logger(__name__)
 
 
-def consumers_of(settings: Settings, event_log: EventLog, warehouse: Warehouse) -> dict[str, Consumer]:
-    """Return what writes the log's two topics of facts and rows into the warehouse, by the topic's name."""
-    topics = topics_of(settings)
-    writers = (
-        (topics.activity.name, ActivityWriter(warehouse, settings.sites)),
-        (topics.directory.name, DirectoryWriter(warehouse)),
-    )
+def consumers_of(runtime: StoredRuntime) -> dict[str, Consumer]:
+    """Return what writes the log's topics of facts and of directory rows into the warehouse, by the topic's name."""
+    settings, topics = runtime.settings, runtime.topics
+    writers: dict[str, Writer] = {
+        topics.activity.name: ActivityWriter(runtime.warehouse, settings.sites),
+        topics.directory.name: DirectoryWriter(runtime.warehouse),
+    }
     return {
-        name: Consumer(Source(event_log, name, WAREHOUSE_GROUP, topics.deadletter.name), writer, settings.consumer)
-        for name, writer in writers
+        topic: Consumer(Source(runtime.log, topic, WAREHOUSE_GROUP, topics.deadletter.name), writer, settings.consumer)
+        for topic, writer in writers.items()
     }
 
 
-async def drain(settings: Settings, event_log: EventLog, warehouse: Warehouse) -> None:
+async def drain(runtime: StoredRuntime) -> None:
     """Write what is on the log now into the warehouse, in this process.
 
     Raises:
         RollcallError: Log or warehouse did not do it; what was written before is committed.
     """
-    for consumer in consumers_of(settings, event_log, warehouse).values():
+    for consumer in consumers_of(runtime).values():
         await consumer.drain()
 
 
@@ -44,16 +43,12 @@ class Supervisor:
     """Writes the event log into the warehouse.
 
     Args:
-        settings: The settings.
-        event_log: Where records come from.
-        warehouse: Where they go.
+        runtime: The log that records come from, and the warehouse that they go to.
         migrates: Whether to apply migrations; otherwise they must have been applied.
     """
 
-    def __init__(self, settings: Settings, event_log: EventLog, warehouse: Warehouse, *, migrates: bool) -> None:
-        self._settings = settings
-        self._log = event_log
-        self._warehouse = warehouse
+    def __init__(self, runtime: StoredRuntime, *, migrates: bool) -> None:
+        self._runtime = runtime
         self._migrates = migrates
         self._consumers: dict[str, Consumer] = {}
         self._stopped: dict[str, RollcallError] = {}
@@ -72,7 +67,7 @@ class Supervisor:
         """
         await self._prepare(stop)
         self.prepared.set()
-        self._consumers = consumers_of(self._settings, self._log, self._warehouse)
+        self._consumers = consumers_of(self._runtime)
         async with asyncio.TaskGroup() as group:
             for topic, consumer in list(self._consumers.items()):
                 group.create_task(self._consume(topic, consumer, stop, carry_on))
@@ -102,21 +97,22 @@ class Supervisor:
 
     async def _prepare(self, stop: asyncio.Event) -> None:
         """Bring the warehouse's schema and sites up to date, waiting while it is away."""
+        settings, warehouse = self._runtime.settings, self._runtime.warehouse
 
         def again(error: Exception) -> bool:
             self._unprepared = f": {error}"
             return isinstance(error, WarehouseUnavailableError) and not stop.is_set()
 
         attempts = stamina.retry_context(
-            on=again, attempts=None, timeout=None, wait_initial=0.2, wait_max=self._settings.consumer.backoff_max
+            on=again, attempts=None, timeout=None, wait_initial=0.2, wait_max=settings.consumer.backoff_max
         )
         async for attempt in attempts:
             with attempt:
-                await verify_insert_settings(self._warehouse)
+                await verify_insert_settings(warehouse)
                 if self._migrates:
-                    for migration in await migrate(self._warehouse):
+                    for migration in await migrate(warehouse):
                         log.info("migration applied", version=migration.version, name=migration.name)
-                await require_current(self._warehouse)
-                await require_no_drift(self._warehouse)
-                for site in await record_sites(self._warehouse, self._settings.sites):
+                await require_current(warehouse)
+                await require_no_drift(warehouse)
+                for site in await record_sites(warehouse, settings.sites):
                     log.info("time zone changed, days rebuilt", site=site)

@@ -15,12 +15,10 @@ from starlette.types import Message, Receive, Scope, Send
 from ingest.body import Body, BodyBudget, DisconnectedError, RefusalError
 from ingest.handler import Headers, Outcome, WebhookHandler, short_identifier
 from ingest.signature import parse_signature, signed
-from rollcall.eventlog import EventLog
 from rollcall.jira.events import OTHER
 from rollcall.logs import logger
 from rollcall.metrics import BODIES_IN_MEMORY, WEBHOOK_LAST, WEBHOOK_SECONDS, WEBHOOKS
-from rollcall.settings import Settings
-from rollcall.topics import Topics
+from rollcall.runtime import Runtime
 
 _log = logger(__name__)
 _END: Message = {"type": "http.response.body", "body": b""}
@@ -34,13 +32,17 @@ class WebhookEndpoint:
     """ASGI application of ``POST /webhooks/{site}``; it answers 204 only after all is durable on the log.
 
     A slash after the name makes no difference: people write one, and an event that is refused is lost.
+
+    Args:
+        runtime: What the process stands on; facts go on its log.
     """
 
-    def __init__(self, settings: Settings, log: EventLog, topics: Topics) -> None:
-        self._settings = settings.ingest
-        self._secrets = {name: () if site.unsigned else tuple(site.secrets()) for name, site in settings.sites.items()}
+    def __init__(self, runtime: Runtime) -> None:
+        self._settings = runtime.settings.ingest
+        sites = runtime.settings.sites
+        self._secrets = {name: () if site.unsigned else tuple(site.secrets()) for name, site in sites.items()}
         self._budget = BodyBudget(self._settings.bodies_in_memory)
-        self._handler = WebhookHandler(log, topics, self._settings.append_timeout)
+        self._handler = WebhookHandler(runtime.log, runtime.topics, self._settings.append_timeout)
         BODIES_IN_MEMORY.set_function(lambda: self._budget.used)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -9,9 +9,10 @@ from typing import NamedTuple, Protocol
 
 from reconcile.state.checkpoint import Found
 from rollcall.errors import WarehouseUnavailableError
-from rollcall.eventlog import EventLog, Record
+from rollcall.eventlog import Record
 from rollcall.logs import logger
 from rollcall.records import Activity, Directory, License, Role, Seats, SnapshotComplete, User, encode
+from rollcall.runtime import Runtime
 from rollcall.warehouse import Warehouse
 
 log = logger(__name__)
@@ -151,8 +152,7 @@ class FactPublisher:
     """Facts on their way to the log.
 
     Args:
-        event_log: Where they go; None for a dry run, which only counts.
-        topic: The log's topic of facts.
+        runtime: Whose log they go to; None for a dry run, which only counts.
         site: Name of the site in the settings.
         known: What the warehouse knows; asked before a batch is appended. None when it cannot be asked.
         found: The counts.
@@ -161,8 +161,7 @@ class FactPublisher:
 
     def __init__(
         self,
-        event_log: EventLog | None,
-        topic: str,
+        runtime: Runtime | None,
         site: str,
         known: ExistingFacts | None,
         found: Found,
@@ -170,8 +169,7 @@ class FactPublisher:
     ) -> None:
         self.found = found
         self.known = known
-        self._log = event_log
-        self._topic = topic
+        self._runtime = runtime
         self._site = site
         self._zone = zone
         self._waiting: dict[str, Activity] = {}
@@ -191,8 +189,9 @@ class FactPublisher:
             return
         facts, self._waiting = list(self._waiting.values()), {}
         known = await self._lookup([fact.event_key for fact in facts])
-        if self._log:
-            await self._log.append(self._topic, [Record(encode(fact), fact.event_key.encode()) for fact in facts])
+        if self._runtime:
+            records = [Record(encode(fact), fact.event_key.encode()) for fact in facts]
+            await self._runtime.log.append(self._runtime.topics.activity.name, records)
         for fact in facts:
             self._count(fact, known)
 
@@ -228,14 +227,12 @@ class DirectoryPublisher:
     """Rows of one snapshot on their way to the log.
 
     Args:
-        event_log: Where they go; None for a dry run, which only counts.
-        topic: The log's topic of directory rows.
+        runtime: Whose log they go to; None for a dry run, which only counts.
         found: The counts.
     """
 
-    def __init__(self, event_log: EventLog | None, topic: str, found: Found) -> None:
-        self._log = event_log
-        self._topic = topic
+    def __init__(self, runtime: Runtime | None, found: Found) -> None:
+        self._runtime = runtime
         self._found = found
         self._waiting: list[Directory] = []
 
@@ -258,6 +255,7 @@ class DirectoryPublisher:
         await self._append(rows)
 
     async def _append(self, rows: list[Directory]) -> None:
-        if rows and self._log:
+        if rows and self._runtime:
             # One key, so that a log with partitions keeps a snapshot in order.
-            await self._log.append(self._topic, [Record(encode(row), row.site.encode()) for row in rows])
+            records = [Record(encode(row), row.site.encode()) for row in rows]
+            await self._runtime.log.append(self._runtime.topics.directory.name, records)

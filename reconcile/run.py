@@ -28,11 +28,10 @@ from reconcile.state.run_state import (
 from reconcile.window import WindowRequest, window
 from rollcall.clock import now_ms
 from rollcall.errors import SettingsError
-from rollcall.eventlog import EventLog
 from rollcall.jira.values import parse_jira_time
 from rollcall.logs import logger
+from rollcall.runtime import Runtime
 from rollcall.settings import Settings
-from rollcall.topics import topics_of
 
 log = logger(__name__)
 
@@ -49,7 +48,7 @@ class RunContext:
         name: The site's name in the settings.
         settings: All settings.
         jira: Asks the site.
-        event_log: Where records go; None for a dry run.
+        runtime: Whose log the records go to; None for a dry run.
         known: What the warehouse knows; None when it cannot be asked.
         state: Remembers how far the run is.
         progress: Is told.
@@ -58,7 +57,7 @@ class RunContext:
     name: str
     settings: Settings
     jira: JiraClient
-    event_log: EventLog | None
+    runtime: Runtime | None
     known: ExistingFacts | None
     state: RunState
     progress: Progress
@@ -151,7 +150,7 @@ def _begin(site: RunContext, options: RunOptions, now: int) -> Checkpoint:
 
 async def _directory(site: RunContext, run: Checkpoint) -> None:
     """Take the directory; its failure does not keep the activity from being read."""
-    publisher = DirectoryPublisher(site.event_log, topics_of(site.settings).directory.name, run.found)
+    publisher = DirectoryPublisher(site.runtime, run.found)
     run.missing = [what for what in run.missing if not what.startswith(_DIRECTORY)]
     try:
         await Snapshot(site.jira, publisher, run, site.settings.reconcile, site.progress, site.known).take()
@@ -169,13 +168,10 @@ async def _directory(site: RunContext, run: Checkpoint) -> None:
 
 async def _activity(site: RunContext, run: Checkpoint, now: int, zone: str | None) -> None:
     settings = site.settings
-    topic = topics_of(settings).activity.name
     context = BackfillContext(
         jira=site.jira,
         maker=WindowFacts(site.name, run.window, now_ms()),
-        publisher=FactPublisher(
-            site.event_log, topic, site.name, site.known, run.found, settings.sites[site.name].zone()
-        ),
+        publisher=FactPublisher(site.runtime, site.name, site.known, run.found, settings.sites[site.name].zone()),
         state=site.state,
         checkpoint=run,
         progress=site.progress,
@@ -201,7 +197,6 @@ async def run_site(
     settings: Settings,
     name: str,
     options: RunOptions,
-    event_log: EventLog | None,
     sink: Sink,
     limits: Limits | None = None,
     progress: Progress | None = None,
@@ -212,8 +207,7 @@ async def run_site(
         settings: The settings.
         name: The site's name in them.
         options: What to do.
-        event_log: Where records go; None for a dry run.
-        sink: The warehouse.
+        sink: The log and the warehouse.
         limits: In place of those in the settings; for tests.
         progress: Hears how far it is; a line of the log for every step unless given.
 
@@ -223,14 +217,16 @@ async def run_site(
     site = settings.sites[name]
     with _open_state(settings, name, options) as (state, left):
         async with connected(name, site, settings.reconcile, limits) as jira:
-            context = RunContext(name, settings, jira, event_log, sink.known, state, progress or LoggedProgress(name))
+            context = RunContext(
+                name, settings, jira, sink.runtime, sink.known, state, progress or LoggedProgress(name)
+            )
             run = await read_site(context, options, left)
-        if event_log:
+        if sink.runtime:
             await _write_through(settings, name, run, sink)
         coverage = await read_coverage(sink.reader, settings, name, run.window) if sink.reader else None
         _warn_of_coverage(name, coverage)
         folder = state_folder(settings)
-        if event_log and folder:
+        if sink.runtime and folder:
             # Before the checkpoint goes: a crash in between costs a look, the other way round it would cost a run.
             if last := last_run_of(run):
                 keep_last_run(folder, name, last)

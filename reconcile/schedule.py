@@ -16,11 +16,9 @@ from reconcile.sink import sink_beside_consumers
 from reconcile.state.checkpoint import LastRun, last_run_of, read_last_run
 from reconcile.state.run_state import state_folder
 from rollcall.errors import RollcallError
-from rollcall.eventlog import EventLog
 from rollcall.logs import kind_and_place, logger
-from rollcall.runtime import told_to_end
-from rollcall.settings import Settings, SiteSettings
-from rollcall.warehouse import Warehouse
+from rollcall.runtime import StoredRuntime, told_to_end
+from rollcall.settings import SiteSettings
 
 log = logger(__name__)
 
@@ -57,18 +55,13 @@ class Schedule:
     """Looks whether a site's run is due, and does it.
 
     Args:
-        settings: The settings.
-        event_log: Where what Jira tells is put.
-        warehouse: What the consumers of this process write; open.
+        runtime: The log that what Jira tells is put on, and the warehouse that consumers of this process write.
         limits: In place of those in the settings; for tests.
     """
 
-    def __init__(
-        self, settings: Settings, event_log: EventLog, warehouse: Warehouse, limits: Limits | None = None
-    ) -> None:
-        self._settings = settings
-        self._log = event_log
-        self._warehouse = warehouse
+    def __init__(self, runtime: StoredRuntime, limits: Limits | None = None) -> None:
+        self._runtime = runtime
+        self._settings = settings = runtime.settings
         self._limits = limits
         self._sites = {
             name: site for name, site in settings.sites.items() if site.email and (site.api_token_file or site.token())
@@ -149,9 +142,9 @@ class Schedule:
         self._running = NoticeProgress(name)
         log.info("reconcile run begins", site=name, resumed=interrupted)
         try:
-            sink = sink_beside_consumers(self._settings, self._log, self._warehouse)
+            sink = sink_beside_consumers(self._runtime)
             options = RunOptions(resume=interrupted)
-            outcome = await run_site(self._settings, name, options, self._log, sink, self._limits, self._running)
+            outcome = await run_site(self._settings, name, options, sink, self._limits, self._running)
         finally:
             self._running = None
         self._remember(name, outcome)

@@ -8,16 +8,16 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
 
 from reconcile.publisher import ExistingFacts, NoExistingFacts, WarehouseFacts
 from rollcall.errors import WarehouseHeldError, WarehouseUnavailableError
 from rollcall.eventlog import EventLog, TopicState
-from rollcall.runtime import open_for_reading, opened_warehouse
+from rollcall.runtime import Runtime, StoredRuntime, opened_for_reading, opened_warehouse
 from rollcall.settings import Settings
-from rollcall.topics import WAREHOUSE_GROUP, topics_of
+from rollcall.topics import WAREHOUSE_GROUP
 from rollcall.warehouse import Warehouse, migrate, record_sites, require_current
 from rollcall.warehouse.engines import Embedded, parse_warehouse_url
 from rollcall.warehouse.lock import Holding, read_holding
@@ -25,7 +25,7 @@ from rollcall.warehouse.rebuild import rebuild_site
 
 _PAUSE = 0.25
 
-Drain = Callable[[EventLog, Warehouse], Awaitable[None]]
+Drain = Callable[[StoredRuntime], Awaitable[None]]
 """Writes what is on the log now into the warehouse, in this process: for when no consumer runs."""
 
 AskToRebuild = Callable[[Holding, str, Sequence[date]], Awaitable[object]]
@@ -83,15 +83,17 @@ COMMAND = "rollcall reconcile"
 
 @dataclass(frozen=True, slots=True)
 class Sink:
-    """The warehouse as a run meets it.
+    """Log and warehouse as a run meets them.
 
     Attributes:
+        runtime: Whose log its records go to; None for a dry run, which writes nothing.
         reader: Open for queries; None when it cannot be asked.
         known: What it knows; None when it cannot be asked.
         write: Waits until what is on the log is in the warehouse; returns what is missing to that, else nothing.
         rebuild: Rebuilds days of a site.
     """
 
+    runtime: Runtime | None
     reader: Warehouse | None
     known: ExistingFacts | None
     write: Callable[[], Awaitable[str]]
@@ -99,40 +101,38 @@ class Sink:
 
 
 @asynccontextmanager
-async def open_sink(
-    settings: Settings, event_log: EventLog, *, drain: Drain, ask_to_rebuild: AskToRebuild
-) -> AsyncIterator[Sink]:
+async def open_sink(runtime: Runtime, *, drain: Drain, ask_to_rebuild: AskToRebuild) -> AsyncIterator[Sink]:
     """Open the warehouse in the way that fits, for a run that writes.
 
     Args:
-        settings: The settings.
-        event_log: Where the run's records go.
+        runtime: Whose log the run's records go to.
         drain: Writes them, where nobody else does.
         ask_to_rebuild: Asks who holds the embedded files.
 
     Raises:
         SettingsError, WarehouseUnavailableError, SchemaError: It cannot be used.
     """
+    settings = runtime.settings
     address = parse_warehouse_url(settings.warehouse_url)
     if isinstance(address, Embedded) and (holding := read_holding(address.lock_path)):
-        async with _held(settings, event_log, holding, ask_to_rebuild) as sink:
+        async with _held(runtime, holding, ask_to_rebuild) as sink:
             yield sink
         return
     async with opened_warehouse(settings, COMMAND) as warehouse:
         if isinstance(address, Embedded):
             await migrate(warehouse)
             await record_sites(warehouse, settings.sites)
-            write = _by_this_process(event_log, warehouse, drain)
+            write = _by_this_process(runtime.with_warehouse(warehouse), drain)
         else:
             await require_current(warehouse)
-            write = by_other_consumers(settings, event_log)
-        yield Sink(warehouse, WarehouseFacts(warehouse), write, _rebuild_here(settings, warehouse))
+            write = by_other_consumers(runtime)
+        yield Sink(runtime, warehouse, WarehouseFacts(warehouse), write, _rebuild_here(settings, warehouse))
 
 
-def sink_beside_consumers(settings: Settings, event_log: EventLog, warehouse: Warehouse) -> Sink:
-    """Return the sink of a run in a process whose consumers write into this warehouse."""
-    write = by_other_consumers(settings, event_log)
-    return Sink(warehouse, WarehouseFacts(warehouse), write, _rebuild_here(settings, warehouse))
+def sink_beside_consumers(runtime: StoredRuntime) -> Sink:
+    """Return the sink of a run in a process whose consumers write into its warehouse."""
+    facts, rebuild = WarehouseFacts(runtime.warehouse), _rebuild_here(runtime.settings, runtime.warehouse)
+    return Sink(runtime, runtime.warehouse, facts, by_other_consumers(runtime), rebuild)
 
 
 @asynccontextmanager
@@ -144,57 +144,47 @@ async def open_dry_run_sink(settings: Settings) -> AsyncIterator[Sink]:
 
     address = parse_warehouse_url(settings.warehouse_url)
     if isinstance(address, Embedded) and not address.path.is_dir():
-        yield Sink(None, NoExistingFacts(), nothing, nothing)
+        yield Sink(None, None, NoExistingFacts(), nothing, nothing)
         return
-    reader = await open_for_reading(settings, COMMAND)
-    try:
-        yield Sink(reader, WarehouseFacts(reader), nothing, nothing)
-    finally:
-        await reader.close()
+    async with opened_for_reading(settings, COMMAND) as reader:
+        yield Sink(None, reader, WarehouseFacts(reader), nothing, nothing)
 
 
 @asynccontextmanager
-async def _held(
-    settings: Settings, event_log: EventLog, holding: Holding, ask_to_rebuild: AskToRebuild
-) -> AsyncIterator[Sink]:
+async def _held(runtime: Runtime, holding: Holding, ask_to_rebuild: AskToRebuild) -> AsyncIterator[Sink]:
     async def rebuild(site: str, days: Sequence[date]) -> object:
         return await ask_to_rebuild(holding, site, days)
 
-    reader: Warehouse | None = None
-    try:
-        reader = await open_for_reading(settings, COMMAND)
-    except WarehouseHeldError:
-        reader = None  # no SQL door: facts can be appended all the same, and the rebuild will say what is missing
-    try:
+    async with AsyncExitStack() as stack:
+        reader: Warehouse | None = None
+        # No SQL door: facts can be appended all the same, and the rebuild will say what is missing.
+        with suppress(WarehouseHeldError):
+            reader = await stack.enter_async_context(opened_for_reading(runtime.settings, COMMAND))
         known = WarehouseFacts(reader) if reader else None
-        yield Sink(reader, known, by_other_consumers(settings, event_log), rebuild)
-    finally:
-        if reader:
-            await reader.close()
+        yield Sink(runtime, reader, known, by_other_consumers(runtime), rebuild)
 
 
 def _rebuild_here(settings: Settings, warehouse: Warehouse) -> Callable[[str, Sequence[date]], Awaitable[object]]:
     async def rebuild(site: str, days: Sequence[date]) -> object:
-        return await rebuild_site(warehouse, settings, site, days)
+        return await rebuild_site(warehouse, site, settings.sites[site].timezone, days)
 
     return rebuild
 
 
-def _by_this_process(event_log: EventLog, warehouse: Warehouse, drain: Drain) -> Callable[[], Awaitable[str]]:
+def _by_this_process(runtime: StoredRuntime, drain: Drain) -> Callable[[], Awaitable[str]]:
     async def write() -> str:
-        await drain(event_log, warehouse)
+        await drain(runtime)
         return ""
 
     return write
 
 
-def by_other_consumers(settings: Settings, event_log: EventLog) -> Callable[[], Awaitable[str]]:
+def by_other_consumers(runtime: Runtime) -> Callable[[], Awaitable[str]]:
     """Return what waits until consumers elsewhere have written what is on the log; see `Sink.write`."""
-    topics = topics_of(settings)
-    names = (topics.activity.name, topics.directory.name)
+    names = (runtime.topics.activity.name, runtime.topics.directory.name)
 
     async def write() -> str:
-        left = await wait_until_written(event_log, names, settings.reconcile.drain_seconds)
+        left = await wait_until_written(runtime.log, names, runtime.settings.reconcile.drain_seconds)
         if not left:
             return ""
         return (

@@ -1,4 +1,4 @@
-"""What a process stands on: the event log and the warehouse, opened for its settings and closed in the right order.
+"""What a process stands on: settings, topics, event log and warehouse, opened once and closed in the right order.
 
 To read, the warehouse can also be opened while `up` holds the embedded files: then its SQL door answers.
 """
@@ -6,6 +6,7 @@ To read, the warehouse can also be opened while `up` holds the embedded files: t
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import clickhouse_connect
@@ -13,20 +14,71 @@ import clickhouse_connect
 from rollcall.errors import WarehouseHeldError, WarehouseUnavailableError
 from rollcall.eventlog import EventLog, open_log
 from rollcall.settings import Settings
-from rollcall.topics import topics_of
+from rollcall.topics import Topics, topics_of
 from rollcall.warehouse import Warehouse, open_warehouse, require_current
 from rollcall.warehouse.engines import Embedded, parse_warehouse_url, require_embedded_engine
 from rollcall.warehouse.lock import Holding, read_holding
 
 
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """What a process without a warehouse stands on. Made once and passed down.
+
+    Attributes:
+        settings: All settings.
+        topics: The log's topics, as the settings name them.
+        log: The event log, open. It belongs to one event loop.
+    """
+
+    settings: Settings
+    topics: Topics
+    log: EventLog
+
+    def with_warehouse(self, warehouse: Warehouse) -> "StoredRuntime":
+        """Return the same beside a warehouse."""
+        return StoredRuntime(self.settings, self.topics, self.log, warehouse)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRuntime(Runtime):
+    """What a process with a warehouse stands on.
+
+    Attributes:
+        warehouse: The warehouse, open; for writing where the process writes.
+    """
+
+    warehouse: Warehouse
+
+
 @asynccontextmanager
-async def opened_log(settings: Settings) -> AsyncIterator[EventLog]:
+async def opened(settings: Settings) -> AsyncIterator[Runtime]:
     """Open the event log. Raises SettingsError or LogUnavailableError."""
-    event_log = await open_log(settings.log_url, topics_of(settings).all(), settings.kafka)
+    topics = topics_of(settings)
+    event_log = await open_log(settings.log_url, topics.all(), settings.kafka)
     try:
-        yield event_log
+        yield Runtime(settings, topics, event_log)
     finally:
         await event_log.close()
+
+
+@asynccontextmanager
+async def opened_with_warehouse(
+    settings: Settings, command: str, *, write: bool = True
+) -> AsyncIterator[StoredRuntime]:
+    """Open the event log and the warehouse; the warehouse is closed first.
+
+    Args:
+        settings: The settings.
+        command: What this process runs, told to others who find the embedded files held.
+        write: Whether the process writes into the warehouse, or only queries it.
+
+    Raises:
+        SettingsError, LogUnavailableError: The log cannot be opened.
+        SettingsError, WarehouseUnavailableError, SchemaError: The warehouse cannot.
+    """
+    opening = opened_warehouse if write else opened_for_reading
+    async with opened(settings) as runtime, opening(settings, command) as warehouse:
+        yield runtime.with_warehouse(warehouse)
 
 
 @asynccontextmanager
@@ -39,8 +91,9 @@ async def opened_warehouse(settings: Settings, command: str) -> AsyncIterator[Wa
         await warehouse.close()
 
 
-async def open_for_reading(settings: Settings, command: str) -> Warehouse:
-    """Connect to the warehouse for queries.
+@asynccontextmanager
+async def opened_for_reading(settings: Settings, command: str) -> AsyncIterator[Warehouse]:
+    """Open the warehouse for queries.
 
     Args:
         settings: The settings.
@@ -52,6 +105,14 @@ async def open_for_reading(settings: Settings, command: str) -> Warehouse:
         WarehouseUnavailableError: There is no warehouse yet, or it cannot be reached.
         SchemaError: Its schema is not current.
     """
+    warehouse = await _open_for_reading(settings, command)
+    try:
+        yield warehouse
+    finally:
+        await warehouse.close()
+
+
+async def _open_for_reading(settings: Settings, command: str) -> Warehouse:
     address = parse_warehouse_url(settings.warehouse_url)
     if isinstance(address, Embedded):
         if (holding := read_holding(address.lock_path)) and not holding.brief:

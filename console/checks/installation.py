@@ -7,29 +7,26 @@ from zoneinfo import ZoneInfo
 from console.checks.finding import Finding
 from console.sqldoor.allowlist import INTERNAL_TABLES
 from rollcall.errors import RollcallError, SettingsError
-from rollcall.eventlog import EventLog
-from rollcall.runtime import open_for_reading, opened_log, opened_warehouse
+from rollcall.runtime import Runtime, opened, opened_for_reading, opened_warehouse
 from rollcall.settings import Settings
-from rollcall.topics import WAREHOUSE_GROUP, topics_of
-from rollcall.warehouse import Row
+from rollcall.topics import WAREHOUSE_GROUP
+from rollcall.warehouse import Warehouse
 from rollcall.warehouse.engines import Embedded, parse_warehouse_url
-from rollcall.warehouse.lock import read_holding
 from rollcall.warehouse.schema_check import drift, verify_insert_settings
 
 
-async def schema_finding(settings: Settings) -> Finding:
+async def schema_finding(settings: Settings, warehouse: Warehouse) -> Finding:
     """Look at tables and views; through the SQL door of `up`, which checked them itself, at those it shows.
+
+    Args:
+        settings: The settings.
+        warehouse: Open for reading.
 
     Raises:
         RollcallError: The warehouse cannot be asked.
     """
-    address = parse_warehouse_url(settings.warehouse_url)
-    through_the_door = isinstance(address, Embedded) and read_holding(address.lock_path) is not None
-    warehouse = await open_for_reading(settings, "rollcall check")
-    try:
-        differences = await drift(warehouse, unseen=INTERNAL_TABLES if through_the_door else ())
-    finally:
-        await warehouse.close()
+    through_the_door = isinstance(parse_warehouse_url(settings.warehouse_url), Embedded) and warehouse.holder is None
+    differences = await drift(warehouse, unseen=INTERNAL_TABLES if through_the_door else ())
     if not differences:
         return Finding("schema", True, "tables and views are as the migrations made them")
     found = "; ".join(str(one) for one in differences)
@@ -40,6 +37,8 @@ async def schema_finding(settings: Settings) -> Finding:
 
 async def insert_finding(settings: Settings) -> Finding | None:
     """Look at the settings of inserts on a server; None for the embedded engine, where nobody can forbid them.
+
+    They belong to a connection that inserts, so this one opens its own.
 
     Raises:
         WarehouseUnavailableError: The server cannot be asked.
@@ -68,27 +67,28 @@ async def local_findings(settings: Settings) -> AsyncIterator[Finding]:
     for finding in _settings(settings):
         yield finding
     try:
-        async with opened_log(settings) as event_log:
-            await event_log.check()
-            yield await _log(settings, event_log)
-            for remark in event_log.remarks:
+        async with opened(settings) as runtime:
+            await runtime.log.check()
+            yield await _log(runtime)
+            for remark in runtime.log.remarks:
                 yield Finding(f"topic {remark.topic}", not remark.remedy, remark.found, remark.remedy)
     except RollcallError as error:
         yield Finding("event log", False, str(error), _log_remedy(settings))
     try:
-        rows = await _ask(settings, "SELECT count() AS days, max(day) AS last FROM user_days")
-        schema, inserts = await schema_finding(settings), await insert_finding(settings)
-        received = (await _ask(settings, "SELECT max(received_at) AS last FROM activity"))[0]["last"]
+        async with opened_for_reading(settings, "rollcall check") as warehouse:
+            [facts] = await warehouse.query("SELECT count() AS days, max(day) AS last FROM user_days")
+            schema, inserts = await schema_finding(settings, warehouse), await insert_finding(settings)
+            [newest] = await warehouse.query("SELECT max(received_at) AS last FROM activity")
     except RollcallError as error:
         yield Finding("warehouse", False, str(error), _warehouse_remedy(error))
         yield _clock(None)
         return
-    days, last = rows[0]["days"], rows[0]["last"]
+    days, last = facts["days"], facts["last"]
     yield Finding("warehouse", True, f"answers; {days} user days" + (f", the last on {last}" if days else ""))
     yield schema
     if inserts:
         yield inserts
-    yield _clock(received)
+    yield _clock(newest["last"])
 
 
 def _settings(settings: Settings) -> list[Finding]:
@@ -134,10 +134,9 @@ def _warehouse_remedy(error: RollcallError) -> str:
     return "check warehouse_url; `rollcall migrate` makes the tables"
 
 
-async def _log(settings: Settings, event_log: EventLog) -> Finding:
-    topics = topics_of(settings)
-    state = await event_log.state(topics.activity.name)
-    letters = await event_log.state(topics.deadletter.name)
+async def _log(runtime: Runtime) -> Finding:
+    state = await runtime.log.state(runtime.topics.activity.name)
+    letters = await runtime.log.state(runtime.topics.deadletter.name)
     lag = state.lag.get(WAREHOUSE_GROUP, state.records)
     found = (
         f"takes records; {state.records} kept, {lag} not yet in the warehouse, {letters.records} dead-letter records"
@@ -145,14 +144,6 @@ async def _log(settings: Settings, event_log: EventLog) -> Finding:
     if lag > _LAG_WORTH_A_LOOK:
         return Finding("event log", False, found, "is a consumer running? `rollcall up` or `rollcall consume`")
     return Finding("event log", True, found)
-
-
-async def _ask(settings: Settings, sql: str) -> list[Row]:
-    warehouse = await open_for_reading(settings, "rollcall check")
-    try:
-        return await warehouse.query(sql)
-    finally:
-        await warehouse.close()
 
 
 def _clock(newest_record: datetime | None) -> Finding:

@@ -21,7 +21,7 @@ from rollcall.clock import now_ms
 from rollcall.errors import RollcallError
 from rollcall.jira.events import REGISTERED
 from rollcall.jira.values import id_or_zero, parse_jira_time
-from rollcall.runtime import open_for_reading
+from rollcall.runtime import opened_for_reading
 from rollcall.settings import Settings
 
 _NEEDED = {
@@ -210,16 +210,11 @@ async def identity_finding(settings: Settings, name: str, jira: JiraClient) -> F
 
 async def _recent(settings: Settings, name: str) -> dict[int, list[int]]:
     try:
-        warehouse = await open_for_reading(settings, "rollcall check")
+        async with opened_for_reading(settings, "rollcall check") as warehouse:
+            keys = [row["event_key"] for row in await warehouse.query(_RECENT, {"site": name})]
+            issues = await warehouse.query(_ISSUES_OF, {"site": name, "keys": keys})
     except RollcallError:
         return {}
-    try:
-        keys = [row["event_key"] for row in await warehouse.query(_RECENT, {"site": name})]
-        issues = await warehouse.query(_ISSUES_OF, {"site": name, "keys": keys})
-    except RollcallError:
-        return {}
-    finally:
-        await warehouse.close()
     found: dict[int, list[int]] = defaultdict(list)
     for row in sorted(issues, key=lambda row: keys.index(row["event_key"])):
         found[row["issue"]].append(int(row["event_key"].removeprefix("history:")))

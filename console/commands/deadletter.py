@@ -7,14 +7,13 @@ from typing import Annotated, Any
 import typer
 from rich.progress import track
 
-from console.dead_letter_queue import pick_dead_letter, read_dead_letters, replay
+from console.dead_letter_queue import DeadLetterQueue, pick_dead_letter
 from console.output import OutputFormat, print_rows
 from console.process import DONE, INCOMPLETE, Config, complain, run_command
 from rollcall.errors import NotUnderstoodError
 from rollcall.records import DeadLetter
-from rollcall.runtime import opened_log
+from rollcall.runtime import opened
 from rollcall.settings import Settings
-from rollcall.topics import topics_of
 
 app = typer.Typer(no_args_is_help=True, help="What Rollcall could not understand: look at it, try again after a fix.")
 
@@ -34,8 +33,8 @@ def list_letters(
     """List the dead letters, oldest first."""
 
     async def body(settings: Settings) -> int:
-        async with opened_log(settings) as event_log:
-            letters = await read_dead_letters(event_log, topics_of(settings).deadletter.name, settled=everything)
+        async with opened(settings) as runtime:
+            letters = await DeadLetterQueue(runtime).letters(settled=everything)
         print_rows([_row(letter) for letter in letters.values()], _COLUMNS, form)
         return DONE
 
@@ -54,8 +53,8 @@ def show(
     """Show one dead letter: why it is one, and where it came from."""
 
     async def body(settings: Settings) -> int:
-        async with opened_log(settings) as event_log:
-            letters = await read_dead_letters(event_log, topics_of(settings).deadletter.name, settled=True)
+        async with opened(settings) as runtime:
+            letters = await DeadLetterQueue(runtime).letters(settled=True)
         letter = pick_dead_letter(letters, letter_id)
         if payload:
             sys.stdout.buffer.write(letter.payload)
@@ -78,16 +77,16 @@ def replay_letters(
         raise typer.BadParameter("name letters, or give --all")
 
     async def body(settings: Settings) -> int:
-        topics = topics_of(settings)
-        async with opened_log(settings) as event_log:
-            letters = await read_dead_letters(event_log, topics.deadletter.name)
+        async with opened(settings) as runtime:
+            queue = DeadLetterQueue(runtime)
+            letters = await queue.letters()
             chosen = (
                 list(letters.values()) if everything else [pick_dead_letter(letters, one) for one in letter_ids or []]
             )
             left = records = 0
             for letter in track(chosen, "replaying", disable=not sys.stderr.isatty()):
                 try:
-                    records += await replay(event_log, topics, letter)
+                    records += await queue.replay(letter)
                 except NotUnderstoodError as error:
                     left += 1
                     complain(f"{letter.letter_id[:12]} stays: {error}")

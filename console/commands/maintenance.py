@@ -106,7 +106,7 @@ async def _rebuild(settings: Settings, site: str, days: Sequence[date] | None) -
         return await ask_to_rebuild(holding, site, days)
     async with opened_warehouse(settings, "rollcall rebuild") as warehouse:
         await require_current(warehouse)
-        return await rebuild_site(warehouse, settings, site, days)
+        return await rebuild_site(warehouse, site, settings.sites[site].timezone, days)
 
 
 def _holding(settings: Settings) -> Holding | None:

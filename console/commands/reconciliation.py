@@ -6,7 +6,6 @@ The summary's rows are site, part, name and value.
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 from enum import StrEnum
-from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -22,8 +21,7 @@ from reconcile.state.checkpoint import Checkpoint, Part
 from reconcile.window import WindowRequest
 from rollcall.clock import iso
 from rollcall.errors import RollcallError, SettingsError
-from rollcall.eventlog import EventLog
-from rollcall.runtime import opened_log
+from rollcall.runtime import opened
 from rollcall.settings import Settings
 
 TIME_FORMATS = [
@@ -181,20 +179,18 @@ def reconcile(
     async def body(settings: Settings) -> int:
         names = site_names(settings, site)
 
-        async def runs(sink: Sink, event_log: EventLog | None) -> int:
+        async def runs(sink: Sink) -> int:
             async def one(name: str) -> RunOutcome:
                 with progress_bars(name) as progress:
-                    return await run_site(settings, name, options, event_log, sink, progress=progress)
+                    return await run_site(settings, name, options, sink, progress=progress)
 
             return await _all(names, one, options, form)
 
         if options.dry_run:
             async with open_dry_run_sink(settings) as sink:
-                return await runs(sink, None)
-        async with opened_log(settings) as event_log:
-            writing = open_sink(settings, event_log, drain=partial(drain, settings), ask_to_rebuild=ask_to_rebuild)
-            async with writing as sink:
-                return await runs(sink, event_log)
+                return await runs(sink)
+        async with opened(settings) as runtime, open_sink(runtime, drain=drain, ask_to_rebuild=ask_to_rebuild) as sink:
+            return await runs(sink)
 
     run_command(config, body)
 

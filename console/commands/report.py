@@ -12,7 +12,7 @@ import typer
 
 from console.output import OutputFormat, print_rows
 from console.process import DONE, Config, complain, run_command, site_names
-from rollcall.runtime import open_for_reading
+from rollcall.runtime import opened_for_reading
 from rollcall.settings import Settings
 from rollcall.warehouse import Row, Warehouse
 
@@ -133,11 +133,8 @@ def _report(
 ) -> None:
     async def body(settings: Settings) -> int:
         sites = site_names(settings, site)
-        warehouse = await open_for_reading(settings, "rollcall report")
-        try:
+        async with opened_for_reading(settings, "rollcall report") as warehouse:
             rows = await read_report(warehouse, report, sites, days, all_accounts=everybody)
-        finally:
-            await warehouse.close()
         print_rows(rows, report.columns, form)
         if not rows:
             complain(f"nothing to show for the last {days} days; {report.when_empty}")

@@ -5,8 +5,6 @@ Beside them goes the upkeep of the log: its retention, and its size and lag as m
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from functools import partial
 
 from starlette.applications import Starlette
@@ -27,16 +25,13 @@ from console.web.routes import page_routes
 from consumers.supervisor import Supervisor
 from ingest.app import create_app
 from rollcall.errors import LogUnavailableError
-from rollcall.eventlog import EventLog
 from rollcall.http.health import health_routes
 from rollcall.http.listener import split_address, url_host
 from rollcall.http.server import serve
 from rollcall.logs import logger
 from rollcall.metrics import LOG_BYTES, LOG_LAG, LOG_RECORDS
-from rollcall.runtime import open_for_reading, opened_log, opened_warehouse
+from rollcall.runtime import Runtime, opened, opened_with_warehouse
 from rollcall.settings import Settings
-from rollcall.topics import topics_of
-from rollcall.warehouse import Warehouse
 
 log = logger(__name__)
 
@@ -56,11 +51,11 @@ def say_ready(settings: Settings, port: int) -> None:
 _MEASURE_SECONDS = 5.0
 
 
-async def measure_log(settings: Settings, event_log: EventLog) -> None:
+async def measure_log(runtime: Runtime) -> None:
     """Set the log's metrics, every few seconds, for ever; they are absent while the log cannot be measured."""
     while True:
         try:
-            await _measure(settings, event_log)
+            await _measure(runtime)
         except LogUnavailableError as error:
             _unmeasured()
             log.warning("log cannot be measured", cause=str(error))
@@ -70,12 +65,12 @@ async def measure_log(settings: Settings, event_log: EventLog) -> None:
         await asyncio.sleep(_MEASURE_SECONDS)
 
 
-async def retain_log(settings: Settings, event_log: EventLog) -> None:
+async def retain_log(runtime: Runtime) -> None:
     """Remove what retention allows, now and then, for ever."""
     while True:
-        await asyncio.sleep(settings.retention.every_seconds)
+        await asyncio.sleep(runtime.settings.retention.every_seconds)
         try:
-            if removed := await event_log.retain():
+            if removed := await runtime.log.retain():
                 log.info("old records removed from the log", records=removed)
         except LogUnavailableError as error:
             log.warning("old records stay on the log for now", cause=str(error))
@@ -83,9 +78,9 @@ async def retain_log(settings: Settings, event_log: EventLog) -> None:
             log.exception("removing old records from the log failed; please report it")
 
 
-async def _measure(settings: Settings, event_log: EventLog) -> None:
-    for topic in topics_of(settings).all():
-        state = await event_log.state(topic.name)
+async def _measure(runtime: Runtime) -> None:
+    for topic in runtime.topics.all():
+        state = await runtime.log.state(topic.name)
         LOG_RECORDS.labels(topic.name).set(state.records)
         LOG_BYTES.labels(topic.name).set(state.bytes)
         for group, lag in state.lag.items():
@@ -107,11 +102,8 @@ def ingest(config: Config = None) -> None:
 
     async def body(settings: Settings) -> int:
         require_sites(settings)
-        async with (
-            opened_log(settings) as event_log,
-            in_background(measuring=partial(measure_log, settings, event_log)),
-        ):
-            app = create_app(settings, event_log, topics_of(settings), checks={"log": event_log.check})
+        async with opened(settings) as runtime, in_background(measuring=partial(measure_log, runtime)):
+            app = create_app(runtime, checks={"log": runtime.log.check})
             await serve(
                 app,
                 settings.listen,
@@ -131,16 +123,13 @@ def consume(config: Config = None) -> None:
         require_sites(settings)
         stop = stop_on_signals()
         async with (
-            opened_log(settings) as event_log,
-            opened_warehouse(settings, "rollcall consume") as warehouse,
-            in_background(
-                measuring=partial(measure_log, settings, event_log), retention=partial(retain_log, settings, event_log)
-            ),
+            opened_with_warehouse(settings, "rollcall consume") as runtime,
+            in_background(measuring=partial(measure_log, runtime), retention=partial(retain_log, runtime)),
         ):
-            pipeline = Supervisor(settings, event_log, warehouse, migrates=False)
+            pipeline = Supervisor(runtime, migrates=False)
             parts = [pipeline.run(stop, carry_on=False)]
             if settings.consumer.listen:
-                checks = {"log": event_log.check, "warehouse": warehouse.ping, "consumers": pipeline.check}
+                checks = {"log": runtime.log.check, "warehouse": runtime.warehouse.ping, "consumers": pipeline.check}
                 health = Starlette(routes=health_routes(checks))
                 parts.append(
                     serve(health, settings.consumer.listen, setting="consumer.listen", drain_timeout=1.0, stop=stop)
@@ -164,12 +153,11 @@ def dashboard(config: Config = None) -> None:
         require_sites(settings)
         listen = settings.page.listen
         async with (
-            opened_log(settings) as event_log,
-            _reading(settings) as warehouse,
-            in_background(measuring=partial(measure_log, settings, event_log)),
+            opened_with_warehouse(settings, "rollcall dashboard", write=False) as runtime,
+            in_background(measuring=partial(measure_log, runtime)),
         ):
-            page = page_routes(Page(settings, warehouse, event_log, listen=listen))
-            health = health_routes({"log": event_log.check, "warehouse": warehouse.ping})
+            page = page_routes(Page(runtime, listen=listen))
+            health = health_routes({"log": runtime.log.check, "warehouse": runtime.warehouse.ping})
             await serve(
                 Starlette(routes=[*health, *page]),
                 listen,
@@ -181,15 +169,6 @@ def dashboard(config: Config = None) -> None:
         return DONE
 
     run_command(config, body)
-
-
-@asynccontextmanager
-async def _reading(settings: Settings) -> AsyncIterator[Warehouse]:
-    warehouse = await open_for_reading(settings, "rollcall dashboard")
-    try:
-        yield warehouse
-    finally:
-        await warehouse.close()
 
 
 def _say_ready(listen: str, port: int) -> None:

@@ -10,7 +10,7 @@ from console.transfer.exporter import export_to
 from console.transfer.importer import import_from
 from console.transfer.manifest import read_manifest
 from console.transfer.progress_bar import transfer_progress
-from rollcall.runtime import open_for_reading, opened_warehouse
+from rollcall.runtime import opened_for_reading, opened_warehouse
 from rollcall.settings import Settings
 
 Folder = Annotated[Path, typer.Argument(help="The folder of the export.", metavar="FOLDER")]
@@ -27,12 +27,9 @@ def export_command(
     """
 
     async def body(settings: Settings) -> int:
-        warehouse = await open_for_reading(settings, "rollcall export")
-        try:
+        async with opened_for_reading(settings, "rollcall export") as warehouse:
             with transfer_progress({}) as shown:
                 manifest = await export_to(folder, warehouse, rows, shown)
-        finally:
-            await warehouse.close()
         facts, files = manifest.rows("activity"), sum(map(len, manifest.tables.values()))
         print(f"exported {facts} facts and the directory to {folder}, {files} files")
         return DONE

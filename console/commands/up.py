@@ -28,13 +28,10 @@ from console.web.routes import page_routes
 from consumers.supervisor import Supervisor
 from ingest.app import create_app
 from reconcile.schedule import Schedule
-from rollcall.eventlog import EventLog
 from rollcall.http.listener import split_address, url_host
 from rollcall.http.server import serve
-from rollcall.runtime import opened_log, opened_warehouse
+from rollcall.runtime import StoredRuntime, opened_with_warehouse
 from rollcall.settings import Settings
-from rollcall.topics import topics_of
-from rollcall.warehouse import Warehouse
 from rollcall.warehouse.lock import Holder
 from rollcall.warehouse.rebuild import rebuild_site
 
@@ -69,17 +66,14 @@ async def run_everything(settings: Settings, stop: asyncio.Event, ready: Callabl
     require_sites(settings)
     require_tokens(settings)
     async with AsyncExitStack() as stack:
-        event_log = await stack.enter_async_context(opened_log(settings))
-        warehouse = await stack.enter_async_context(opened_warehouse(settings, "rollcall up"))
-        upkeep = in_background(
-            measuring=partial(measure_log, settings, event_log), retention=partial(retain_log, settings, event_log)
-        )
+        runtime = await stack.enter_async_context(opened_with_warehouse(settings, "rollcall up"))
+        upkeep = in_background(measuring=partial(measure_log, runtime), retention=partial(retain_log, runtime))
         await stack.enter_async_context(upkeep)
-        pipeline = Supervisor(settings, event_log, warehouse, migrates=True)
+        pipeline = Supervisor(runtime, migrates=True)
         consumers_stop = asyncio.Event()
         consumers = watched("consumers", pipeline.run(consumers_stop, carry_on=True))
         try:
-            serving = asyncio.create_task(_serve(settings, event_log, warehouse, pipeline, stop, ready))
+            serving = asyncio.create_task(_serve(runtime, pipeline, stop, ready))
             await first_to_end(stop, serving, consumers)
             await finish(serving, settings.ingest.drain_timeout + 5.0, "serving")
         finally:
@@ -88,28 +82,15 @@ async def run_everything(settings: Settings, stop: asyncio.Event, ready: Callabl
 
 
 async def _serve(
-    settings: Settings,
-    event_log: EventLog,
-    warehouse: Warehouse,
-    pipeline: Supervisor,
-    stop: asyncio.Event,
-    ready: Callable[[int], None],
+    runtime: StoredRuntime, pipeline: Supervisor, stop: asyncio.Event, ready: Callable[[int], None]
 ) -> None:
     """Take webhooks, show the page, and answer queries once the schema is there."""
-    checks = {"log": event_log.check, "warehouse": warehouse.ping, "consumers": pipeline.check}
-    runs = Schedule(settings, event_log, warehouse)
-    page = Page(
-        settings,
-        warehouse,
-        event_log,
-        consumers=pipeline.check,
-        prepared=pipeline.prepared.is_set,
-        notices=runs.notices,
-    )
+    settings, warehouse = runtime.settings, runtime.warehouse
+    checks = {"log": runtime.log.check, "warehouse": warehouse.ping, "consumers": pipeline.check}
+    runs = Schedule(runtime)
+    page = Page(runtime, consumers=pipeline.check, prepared=pipeline.prepared.is_set, notices=runs.notices)
     app = create_app(
-        settings,
-        event_log,
-        topics_of(settings),
+        runtime,
         checks=checks,
         notes={"reconcile": runs.state},
         extra_routes=page_routes(page),
@@ -117,7 +98,7 @@ async def _serve(
     drain = settings.ingest.drain_timeout
     parts = [serve(app, settings.listen, drain_timeout=drain, ready=ready, stop=stop)]
     if warehouse.holder and settings.sql_listen:
-        parts.append(_answer_queries(settings, warehouse, warehouse.holder, pipeline, stop))
+        parts.append(_answer_queries(runtime, warehouse.holder, pipeline, stop))
     async with in_background(daily_runs=partial(_reconcile_daily, runs, pipeline)):
         await together(stop, *parts)
 
@@ -127,16 +108,15 @@ async def _reconcile_daily(runs: Schedule, pipeline: Supervisor) -> None:
     await runs.run()
 
 
-async def _answer_queries(
-    settings: Settings, warehouse: Warehouse, holder: Holder, pipeline: Supervisor, stop: asyncio.Event
-) -> None:
+async def _answer_queries(runtime: StoredRuntime, holder: Holder, pipeline: Supervisor, stop: asyncio.Event) -> None:
     """Open the SQL door, where other commands also ask for a rebuild while this process holds the files."""
+    settings = runtime.settings
     await pipeline.prepared.wait()
     token = secrets.token_urlsafe(32)
     host, _ = split_address(settings.sql_listen)
 
     async def rebuild(site: str, days: Sequence[date] | None) -> list[str]:
-        return await rebuild_site(warehouse, settings, site, days)
+        return await rebuild_site(runtime.warehouse, site, settings.sites[site].timezone, days)
 
     door = create_door(
         holder.address,

@@ -9,13 +9,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from console.dead_letter_queue import OpenDeadLetters
+from console.dead_letter_queue import DeadLetterQueue
 from reconcile.progress import Notice
 from rollcall.errors import RollcallError
-from rollcall.eventlog import EventLog, TopicState
+from rollcall.eventlog import TopicState
 from rollcall.metrics import WEBHOOK_LAST
-from rollcall.settings import Settings
-from rollcall.topics import WAREHOUSE_GROUP, topics_of
+from rollcall.runtime import StoredRuntime
+from rollcall.topics import WAREHOUSE_GROUP
 from rollcall.warehouse import Warehouse
 
 
@@ -34,9 +34,7 @@ class Page:
     """What the page stands on.
 
     Attributes:
-        settings: All settings.
-        warehouse: Where the numbers come from.
-        event_log: Whose state is shown.
+        runtime: The warehouse that the numbers come from, and the log whose state is shown.
         consumers: Raises RollcallError, with the trouble as its text, unless every consumer runs; None in a process
             that has no consumers.
         prepared: Whether the warehouse has its tables; until then the page asks it nothing.
@@ -44,9 +42,7 @@ class Page:
         listen: The address that the page is served on, when it is not the one of the settings.
     """
 
-    settings: Settings
-    warehouse: Warehouse
-    event_log: EventLog
+    runtime: StoredRuntime
     consumers: Callable[[], Awaitable[None]] | None = None
     prepared: Callable[[], bool] = at_once
     notices: Callable[[], Sequence[Notice]] = no_notices
@@ -92,17 +88,17 @@ class PipelineWatch:
 
     def __init__(self, page: Page) -> None:
         self._page = page
-        self._topics = topics_of(page.settings)
-        self._letters = OpenDeadLetters(page.event_log, self._topics.deadletter.name)
+        self._runtime = page.runtime
+        self._queue = DeadLetterQueue(page.runtime)
 
     async def look(self) -> PipelineState:
         """Return how the pipeline stands now; trouble is told, not raised."""
         consumers = await self._consumers()
         try:
             activity, directory, letters = await asyncio.gather(
-                *(self._page.event_log.state(topic.name) for topic in self._topics.all())
+                *(self._runtime.log.state(topic.name) for topic in self._runtime.topics.all())
             )
-            open_letters = await self._letters.count(letters)
+            open_letters = await self._queue.count_open(letters)
         except RollcallError as error:
             return PipelineState(log_trouble=plain(error), consumer_trouble=consumers)
         return PipelineState(

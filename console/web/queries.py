@@ -93,7 +93,7 @@ class PageQueries:
 
     async def overview(self, site: str) -> Overview:
         """Return the upper part of the page; trouble is told in it, not raised."""
-        zone, notices = self._page.settings.sites[site].zone(), self._page.notices()
+        zone, notices = self._page.runtime.settings.sites[site].zone(), self._page.notices()
         state = await self._state.get("")
         try:
             (counts, chart), kept = await asyncio.gather(self._counts.get(site), self._arrivals.get(site))
@@ -107,14 +107,14 @@ class PageQueries:
         return await self._people.get(wanted)
 
     async def _read_counts(self, site: str) -> tuple[Headcounts, str]:
-        counts = await self._in_turn(lambda: read_headcounts(self._page.warehouse, site))
+        counts = await self._in_turn(lambda: read_headcounts(self._page.runtime.warehouse, site))
         return counts, draw(counts)
 
     async def _read_arrival(self, site: str) -> datetime | None:
-        return await self._in_turn(lambda: last_webhook_kept(self._page.warehouse, site))
+        return await self._in_turn(lambda: last_webhook_kept(self._page.runtime.warehouse, site))
 
     async def _read_people(self, wanted: TableQuery) -> People:
-        return await self._in_turn(lambda: read_people(self._page.warehouse, wanted))
+        return await self._in_turn(lambda: read_people(self._page.runtime.warehouse, wanted))
 
     async def _in_turn(self, ask: Callable[[], Awaitable[T]]) -> T:
         if not self._page.prepared():

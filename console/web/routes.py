@@ -81,10 +81,10 @@ class Home:
     """
 
     def __init__(self, page: Page, look: PageQueries) -> None:
-        self._settings = page.settings
-        self._webhooks_elsewhere = f"http://{page.settings.listen}" if page.listen else ""
+        self._settings = settings = page.runtime.settings
+        self._webhooks_elsewhere = f"http://{settings.listen}" if page.listen else ""
         self._look = look
-        self._signed_in = bool(page.settings.page.secret())
+        self._signed_in = bool(settings.page.secret())
 
     async def show(self, request: Request) -> Response:
         """Show the whole page of a site."""
@@ -144,9 +144,10 @@ def page_routes(page: Page) -> list[BaseRoute]:
         page: What it stands on; at least one site must be in its settings. The routes belong to the event loop that
             the page's log belongs to.
     """
-    policy = Policy(page.settings, page.listen or page.settings.listen)
-    sessions = Sessions(page.settings.page.session_hours * 3600, time.time)
-    signing = SignIn(page.settings, policy, sessions, Throttle(time.monotonic))
+    settings = page.runtime.settings
+    policy = Policy(settings, page.listen or settings.listen)
+    sessions = Sessions(settings.page.session_hours * 3600, time.time)
+    signing = SignIn(settings, policy, sessions, Throttle(time.monotonic))
     home = Home(page, PageQueries(page))
     private = Middleware(PageHeaders, cache="private, no-store")
     behind_the_gate = [private, Middleware(Gate, policy=policy, sessions=sessions)]

@@ -20,7 +20,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from rollcall.settings import Settings, SiteSettings
+from rollcall.settings import SiteSettings
 from rollcall.warehouse.client import Warehouse
 
 _STAGING = "user_day_states_staging_"
@@ -191,12 +191,18 @@ async def record_sites(warehouse: Warehouse, sites: Mapping[str, SiteSettings]) 
     return rebuilt
 
 
-async def rebuild_site(warehouse: Warehouse, settings: Settings, site: str, days: Sequence[date] | None) -> list[str]:
+async def rebuild_site(warehouse: Warehouse, site: str, timezone: str, days: Sequence[date] | None) -> list[str]:
     """Rebuild days of a site, None for all, and return the months, such as ``2026-11``.
+
+    Args:
+        warehouse: Where.
+        site: Name of the site in the settings.
+        timezone: Its reporting time zone.
+        days: The days to mend; None for all that have facts.
 
     Raises:
         WarehouseUnavailableError: It did not finish; run it again.
     """
     wanted = days if days is not None else await days_with_facts(warehouse, site)
-    months = await rebuild_days(warehouse, site, settings.sites[site].timezone, wanted)
+    months = await rebuild_days(warehouse, site, timezone, wanted)
     return [f"{month.year}-{month.month:02}" for month in months]

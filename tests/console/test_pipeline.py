@@ -8,7 +8,7 @@ import pytest
 from consumers.supervisor import Supervisor
 from rollcall.errors import RollcallError, SchemaError, TooMuchPoisonError
 from rollcall.eventlog import Record
-from rollcall.runtime import opened_log, opened_warehouse
+from rollcall.runtime import opened_with_warehouse
 from rollcall.settings import load_settings
 
 from .conftest import Shell
@@ -19,9 +19,9 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture
 async def poisoned(shell: Shell) -> AsyncIterator[Supervisor]:
     settings = load_settings(shell.config)
-    async with opened_log(settings) as log, opened_warehouse(settings, "a test") as warehouse:
-        await log.append("rollcall.activity", [Record(b"no record")] * 300)
-        yield Supervisor(settings, log, warehouse, migrates=True)
+    async with opened_with_warehouse(settings, "a test") as runtime:
+        await runtime.log.append("rollcall.activity", [Record(b"no record")] * 300)
+        yield Supervisor(runtime, migrates=True)
 
 
 async def test_consume_ends_with_the_trouble(poisoned: Supervisor) -> None:
@@ -52,6 +52,6 @@ async def test_up_carries_on_until_it_is_told_to_stop(poisoned: Supervisor) -> N
 
 async def test_without_migrations_it_names_migrate(shell: Shell) -> None:
     settings = load_settings(shell.config)
-    async with opened_log(settings) as log, opened_warehouse(settings, "a test") as warehouse:
+    async with opened_with_warehouse(settings, "a test") as runtime:
         with pytest.raises(SchemaError, match="run rollcall migrate"):
-            await Supervisor(settings, log, warehouse, migrates=False).run(asyncio.Event(), carry_on=False)
+            await Supervisor(runtime, migrates=False).run(asyncio.Event(), carry_on=False)

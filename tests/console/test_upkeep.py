@@ -14,7 +14,9 @@ from console.commands import services
 from console.process import in_background
 from rollcall.errors import LogUnavailableError
 from rollcall.eventlog import TopicState
+from rollcall.runtime import Runtime
 from rollcall.settings import RetentionSettings, Settings
+from rollcall.topics import topics_of
 from tests.ingest.memory_log import MemoryLog
 
 pytestmark = pytest.mark.anyio
@@ -63,6 +65,10 @@ def no_series() -> Iterator[None]:
     services._unmeasured()
 
 
+def runtime_on(log: Moody) -> Runtime:
+    return Runtime(SETTINGS, topics_of(SETTINGS), log)
+
+
 def shown(name: str, **labels: str) -> float | None:
     return REGISTRY.get_sample_value(name, {"topic": "upkeep.activity", **labels})
 
@@ -93,7 +99,7 @@ async def failing(log: Moody, fault: Exception) -> AsyncIterator[list[Any]]:
 async def test_the_lag_is_absent_while_it_cannot_be_measured(
     log: Moody, fault: Exception, level: str, words: str
 ) -> None:
-    async with in_background(measuring=partial(services.measure_log, SETTINGS, log)):
+    async with in_background(measuring=partial(services.measure_log, runtime_on(log))):
         await log.next_rounds()
         assert all_shown() == (7, 70, 1)
         async with failing(log, fault) as lines:
@@ -107,7 +113,7 @@ async def test_the_lag_is_absent_while_it_cannot_be_measured(
 
 @pytest.mark.parametrize(("fault", "level"), [(AWAY, "warning"), (KeyError("of ours"), "error")])
 async def test_retention_goes_on_after_a_failure(log: Moody, fault: Exception, level: str) -> None:
-    retention = partial(services.retain_log, SETTINGS, log)
+    retention = partial(services.retain_log, runtime_on(log))
     async with in_background(retention=retention), failing(log, fault) as lines:
         assert {line["log_level"] for line in lines} == {level}
         assert len(lines) > 1

@@ -13,6 +13,7 @@ import uvloop
 from ingest.app import create_app
 from rollcall.eventlog import Record, open_log
 from rollcall.http.server import serve
+from rollcall.runtime import Runtime
 from rollcall.settings import Settings
 from rollcall.topics import topics_of
 
@@ -36,7 +37,7 @@ async def main(folder: Path) -> None:
         await append(topic, records)
 
     log.append = held  # type: ignore[method-assign]  # held on purpose
-    app = create_app(settings, log, topics, checks={})
+    app = create_app(Runtime(settings, topics, log), checks={})
     await serve(app, "127.0.0.1:0", drain_timeout=20, ready=lambda port: say(f"port {port}"))
     await log.close()
     say("closed")

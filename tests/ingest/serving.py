@@ -16,6 +16,7 @@ import uvloop
 from ingest.app import create_app
 from rollcall.eventlog import EventLog
 from rollcall.http.server import serve
+from rollcall.runtime import Runtime
 from rollcall.settings import Settings
 from rollcall.topics import topics_of
 
@@ -88,7 +89,7 @@ def served(
             found["port"] = port
             up.set()
 
-        app = create_app(chosen, log, topics_of(chosen), checks={"log": log.check})
+        app = create_app(Runtime(chosen, topics_of(chosen), log), checks={"log": log.check})
         await serve(app, "127.0.0.1:0", drain_timeout=drain_timeout, ready=ready, stop=stop)
         await log.close()
 

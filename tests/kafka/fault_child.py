@@ -12,9 +12,9 @@ from pathlib import Path
 from consumers.loop import Consumer, Source
 from consumers.writers import ActivityWriter
 from rollcall.logs import configure_logging
-from rollcall.runtime import opened_log, opened_warehouse
+from rollcall.runtime import opened_with_warehouse
 from rollcall.settings import load_settings
-from rollcall.topics import WAREHOUSE_GROUP, topics_of
+from rollcall.topics import WAREHOUSE_GROUP
 
 
 async def main(config: str, inserts: str) -> None:
@@ -29,10 +29,10 @@ async def main(config: str, inserts: str) -> None:
             if left <= 0:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-    async with opened_log(settings) as log, opened_warehouse(settings, "a test") as warehouse:
-        topics = topics_of(settings)
-        source = Source(log, topics.activity.name, WAREHOUSE_GROUP, topics.deadletter.name)
-        writer = ActivityWriter(warehouse, settings.sites)
+    async with opened_with_warehouse(settings, "a test") as runtime:
+        topics = runtime.topics
+        source = Source(runtime.log, topics.activity.name, WAREHOUSE_GROUP, topics.deadletter.name)
+        writer = ActivityWriter(runtime.warehouse, settings.sites)
         await Consumer(source, writer, settings.consumer, fault).run(asyncio.Event())
 
 

@@ -16,9 +16,9 @@ from typing import Any
 
 import httpx
 
-from rollcall.runtime import opened_log
+from rollcall.runtime import opened
 from rollcall.settings import load_settings
-from rollcall.topics import WAREHOUSE_GROUP, topics_of
+from rollcall.topics import WAREHOUSE_GROUP
 from tests.endtoend.installation import PATIENCE, SECRET, Installation, free_port, rollcall
 
 CHILD = Path(__file__).with_name("fault_child.py")
@@ -137,9 +137,9 @@ class OnKafka(Installation):
         """Wait until the consumers have written all that is on the log."""
         settings = load_settings(self.config)
         deadline = time.monotonic() + 2 * PATIENCE
-        async with opened_log(settings) as log:
-            topic = topics_of(settings).activity.name
-            while (await log.state(topic)).lag.get(WAREHOUSE_GROUP) != 0:
+        async with opened(settings) as runtime:
+            topic = runtime.topics.activity.name
+            while (await runtime.log.state(topic)).lag.get(WAREHOUSE_GROUP) != 0:
                 assert time.monotonic() < deadline, f"not all was written\n{self.output[-5000:]}"
                 assert all(consumer.poll() is None for consumer in self.consumers), self.output
                 await asyncio.sleep(0.05)

@@ -8,7 +8,7 @@ import pytest
 
 from rollcall.eventlog import Record
 from rollcall.records import DeadLetter, encode
-from rollcall.runtime import opened_log
+from rollcall.runtime import opened
 from rollcall.settings import load_settings
 from rollcall.topics import topics_of
 from tests.endtoend.oracle import assert_stored
@@ -28,8 +28,8 @@ def listed(on_kafka: OnKafka, *more: str) -> dict[str, dict[str, Any]]:
 
 async def append(on_kafka: OnKafka, topic: str, value: bytes) -> None:
     settings = load_settings(on_kafka.config)
-    async with opened_log(settings) as log:
-        await log.append(f"{on_kafka.topic_prefix}.{topic}", [Record(value, b"a key of its own")])
+    async with opened(settings) as runtime:
+        await runtime.log.append(f"{on_kafka.topic_prefix}.{topic}", [Record(value, b"a key of its own")])
 
 
 async def test_listed_shown_and_replayed(on_kafka: OnKafka) -> None:

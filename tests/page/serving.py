@@ -17,9 +17,8 @@ from ingest.endpoint import _last_of
 from rollcall.eventlog import EventLog
 from rollcall.http.server import serve
 from rollcall.metrics import WEBHOOK_LAST
-from rollcall.runtime import opened_log, opened_warehouse
+from rollcall.runtime import opened_with_warehouse
 from rollcall.settings import Settings
-from rollcall.topics import topics_of
 from rollcall.warehouse import Warehouse, migrate, record_sites
 
 T = TypeVar("T")
@@ -80,12 +79,13 @@ def served(settings: Settings, seed: Seed = no_seed, **page: Any) -> Iterator[Se
     async def main() -> None:
         stop = asyncio.Event()
         stops.append(stop)
-        async with opened_log(settings) as event_log, opened_warehouse(settings, "a test") as warehouse:
+        async with opened_with_warehouse(settings, "a test") as runtime:
+            warehouse, event_log = runtime.warehouse, runtime.log
             await migrate(warehouse)
             await record_sites(warehouse, settings.sites)
             await seed(settings, warehouse, event_log)
-            routes = page_routes(Page(settings, warehouse, event_log, **page))
-            app = create_app(settings, event_log, topics_of(settings), checks={}, extra_routes=routes)
+            routes = page_routes(Page(runtime, **page))
+            app = create_app(runtime, checks={}, extra_routes=routes)
 
             def ready(port: int) -> None:
                 found.append(Served(port, settings, warehouse, event_log, asyncio.get_running_loop()))

@@ -11,10 +11,9 @@ from reconcile.publisher import ExistingFacts, NoExistingFacts
 from reconcile.run import RunContext, RunOptions, read_site
 from reconcile.state.checkpoint import Checkpoint
 from reconcile.state.run_state import lasting_state
-from rollcall.eventlog import EventLog, open_log
 from rollcall.records import Activity, Directory, decode_activity, decode_directory
+from rollcall.runtime import opened
 from rollcall.settings import Settings
-from rollcall.topics import topics_of
 
 from .site import hurried
 
@@ -28,15 +27,6 @@ class Appended:
     records: int = 0
 
 
-@asynccontextmanager
-async def opened(settings: Settings) -> AsyncIterator[EventLog]:
-    log = await open_log(settings.log_url, topics_of(settings).all())
-    try:
-        yield log
-    finally:
-        await log.close()
-
-
 async def reconcile(
     settings: Settings,
     options: RunOptions | None = None,
@@ -46,11 +36,11 @@ async def reconcile(
     resume: bool = False,
 ) -> Checkpoint:
     """One run, as the command does it but for the warehouse."""
-    async with opened(settings) as log, jira(settings, limits) as client:
+    async with opened(settings) as runtime, jira(settings, limits) as client:
         folder = Path(settings.log_url.removeprefix("sqlite://")).parent / "reconcile"
         with lasting_state(folder, "acme", resume=resume) as (state, left):
             context = RunContext(
-                "acme", settings, client, log, known or NoExistingFacts(), state, LoggedProgress("acme")
+                "acme", settings, client, runtime, known or NoExistingFacts(), state, LoggedProgress("acme")
             )
             return await read_site(context, options or RunOptions(), left)
 
@@ -63,8 +53,8 @@ async def jira(settings: Settings, limits: Limits | None = None) -> AsyncIterato
 
 async def appended(settings: Settings) -> Appended:
     found = Appended()
-    topics = topics_of(settings)
-    async with opened(settings) as log:
+    async with opened(settings) as runtime:
+        log, topics = runtime.log, runtime.topics
         async for entry in log.scan(topics.activity.name):
             fact = decode_activity(entry.value)
             found.records += 1

@@ -15,9 +15,8 @@ from reconcile.publisher import FactPublisher, NoExistingFacts
 from reconcile.state.checkpoint import Checkpoint
 from reconcile.state.run_state import RunState, Spool
 from reconcile.window import Window
-from rollcall.topics import topics_of
+from rollcall.runtime import opened
 
-from .backfilling import opened
 from .scripted import Script, page, scripted
 from .site import NOW, settings_for
 
@@ -85,8 +84,8 @@ async def peak(folder: Path, issues: int) -> int:
     script = endless(issues)
     script.asked = Forgetful()
     spool = Spool(folder / "spool")
-    async with scripted(script) as jira, opened(settings) as log:
-        publisher = FactPublisher(log, topics_of(settings).activity.name, "acme", NoExistingFacts(), run.found)
+    async with scripted(script) as jira, opened(settings) as runtime:
+        publisher = FactPublisher(runtime, "acme", NoExistingFacts(), run.found)
         maker, state = WindowFacts("acme", window, NOW), RunState(spool, folder / "acme.json")
         tracemalloc.start()
         try:

@@ -30,7 +30,7 @@ WINDOW = Window(NOW - 86_400_000, NOW)
 def work(jira: JiraClient, folder: Path) -> Iterator[BackfillContext]:
     run = Checkpoint(site="acme", run_id="1", started_at=NOW, window=WINDOW, parts=["activity"])
     spool = Spool(folder / "spool")
-    publisher = FactPublisher(None, "t", "acme", NoExistingFacts(), run.found)
+    publisher = FactPublisher(None, "acme", NoExistingFacts(), run.found)
     yield BackfillContext(
         jira, WindowFacts("acme", WINDOW, NOW), publisher, RunState(spool, None), run, LoggedProgress("acme"), 0
     )

@@ -92,7 +92,7 @@ async def test_thirty_percent_lost_and_found_again(tmp_path: Path) -> None:
             "FROM activity FINAL WHERE account_id != ''"
         )
         days_of = await rollcall.query("SELECT toString(day) AS day, account_id FROM user_days")
-        inner = {f"{day}" for day in window.days(rollcall.settings.sites["acme"].zone())}
+        inner = {f"{day}" for day in window.days(rollcall.runtime.settings.sites["acme"].zone())}
         assert {(row["day"], row["account_id"]) for row in days_of if row["day"] in inner} == {
             (row["day"], row["account_id"]) for row in seen if row["day"] in inner
         }
