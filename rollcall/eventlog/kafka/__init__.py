@@ -1,6 +1,6 @@
 """The event log on many machines: Kafka's own partitions, replicas and consumer groups, through aiokafka.
 
-What aiokafka keeps private and this log needs all the same is in `_aiokafka`, and nowhere else.
+All that this log needs of aiokafka beyond its documented interface is in `_aiokafka`: its table `PRIVATE` lists it.
 """
 
 from rollcall.eventlog.kafka.log import KafkaLog, open_kafka_log

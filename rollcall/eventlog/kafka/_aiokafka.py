@@ -1,6 +1,8 @@
 """All that this log needs of aiokafka beyond its documented interface: private names, patches, a request it lacks.
 
-pyproject.toml names the release that these were read against. Five things, in this order:
+pyproject.toml names the release that these were read against, docs/decisions/0008-aiokafka.md says what they cost, and
+`PRIVATE` at the end lists them: tests/kafka/test_private_names.py says which of them an upgrade has taken away. In this
+order:
 
 * Connections are aborted when they are closed. aiokafka closes politely and often without waiting for it. Polite takes
   the broker: to read what was sent, and with TLS to say goodbye. A broker that hangs does neither, and uvloop at times
@@ -8,26 +10,34 @@ pyproject.toml names the release that these were read against. Five things, in t
   loop ends. Nothing is gained by it either, since whatever matters was answered before. So connections are cut, and
   whoever ends waits until they are gone.
 * Clients end within a bound, whatever the brokers do. Their own `stop` waits for the brokers: to take what is buffered,
-  to answer what was asked, to close the connection. A broker that hangs does none of that.
+  to answer requests, to close the connection. A broker that hangs does none of that.
 * Errors of a group that aiokafka takes for answers are raised. From its version 2 on, Kafka's OffsetFetch puts what is
   wrong with the group, such as a coordinator that has just moved, above an empty list of partitions. aiokafka 0.14
   reads only the list: the group seems to have committed nothing, and whoever joins it would begin at the oldest
   record, and write that down.
-* DescribeLogDirs, a request of Kafka's that aiokafka lacks, asks how much of the brokers' disks a topic takes.
-* What aiokafka logs is limited: it tells of every try to reach a broker that is away, several times a second.
+* What clients know and do not show: whether a group has dropped a consumer, whether a client's own tasks have ended,
+  which partitions have a leader.
+* DescribeLogDirs, a request of Kafka's that aiokafka lacks, returns how much of the brokers' disks a topic takes.
+* What aiokafka logs is limited: it warns at every try to reach a broker that is away, several times a second.
 """
 
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Iterable
-from typing import Any, TypeAlias
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from types import FunctionType, ModuleType
+from typing import Any, NamedTuple, TypeAlias
 from weakref import WeakSet
 
 import aiokafka.conn
 import aiokafka.consumer.consumer
-from aiokafka.conn import AIOKafkaConnection, CloseReason
-from aiokafka.consumer.group_coordinator import GroupCoordinator
+import aiokafka.consumer.group_coordinator
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.client import AIOKafkaClient
+from aiokafka.conn import AIOKafkaConnection, CloseReason, collect_hosts, create_conn
+from aiokafka.consumer.fetcher import Fetcher
+from aiokafka.consumer.group_coordinator import GroupCoordinator, NoGroupCoordinator
 from aiokafka.errors import (
     GroupCoordinatorNotAvailableError,
     KafkaConnectionError,
@@ -35,13 +45,24 @@ from aiokafka.errors import (
     NotCoordinatorForGroupError,
     for_code,
 )
+from aiokafka.producer.message_accumulator import MessageAccumulator
+from aiokafka.producer.sender import Sender
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.commit import OffsetFetchRequest
+from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.protocol.types import Array, Boolean, Int16, Int32, Int64, Schema, String
 
 from rollcall.logs import logger
 
 _log = logger(__name__)
+
+
+def patch() -> None:
+    """Apply all patches to this process. Calling it again changes nothing."""
+    aiokafka.conn.AIOKafkaConnection = _AbortedConnection
+    aiokafka.consumer.consumer.GroupCoordinator = _GroupCoordinator
+    _limit_client_logs()
+
 
 _GONE_SECONDS = 1.0
 _closing: set["asyncio.Future[None]"] = set()
@@ -77,18 +98,13 @@ class _AbortedConnection(AIOKafkaConnection):  # type: ignore[misc]  # aiokafka 
         return gone
 
 
-def patch_connections() -> None:
-    """From now on cut every connection of aiokafka's in this process. Calling it again changes nothing."""
-    aiokafka.conn.AIOKafkaConnection = _AbortedConnection
-
-
-def abort_connections(client: Any) -> None:
+def _abort_connections(client: Any) -> None:
     """Cut all connections of a client, those it is only making too, and let it make no more."""
 
-    async def none_for_you(*_: object, **__: object) -> None:
-        """Say what the client says of a broker that cannot be reached."""
+    async def no_connection(*_: object, **__: object) -> None:
+        """Return what the client returns for a broker that cannot be reached."""
 
-    client._get_conn = none_for_you
+    client._get_conn = no_connection
     for connection in list(_alive):
         if connection._on_close_cb == client._on_connection_closed:
             connection.close()
@@ -103,15 +119,17 @@ async def connections_closed() -> None:
 
 _FORCED_TRIES = 10
 _FORCED_SECONDS = 0.2
-_COORDINATORS_TASKS = ("_coordination_task", "_heartbeat_task", "_commit_refresh_task", "_reset_committed_task")
+_COORDINATOR_TASKS = ("_coordination_task", "_heartbeat_task", "_commit_refresh_task", "_reset_committed_task")
+"""Those of a group's coordinator, and the last that of a consumer without a group, as the monitor's and a scan's."""
+
 _GIVEN_UP = KafkaError("the log's client was closed before Kafka answered")
 
 
-async def end_producer(producer: Any, patience: float) -> None:
-    """Deliver what is buffered for at most `patience` seconds, then drop the rest; its appenders learn of it."""
+async def end_producer(producer: Any, seconds: float) -> None:
+    """Deliver what is buffered for at most that many seconds, then drop the rest; its appenders learn of it."""
     client, sender = producer.client, producer._sender
     tasks = [client._sync_task, sender.sender_task]
-    if not await _stopped(producer.stop, patience):
+    if not await _stopped(producer.stop, seconds):
         if sender.sender_task:
             # It would fail once more, on a transaction that there never was.
             sender.sender_task.remove_done_callback(sender._fail_all)
@@ -122,31 +140,31 @@ async def end_producer(producer: Any, patience: float) -> None:
     await _force(client, tasks)
 
 
-async def end_consumer(consumer: Any, patience: float) -> None:
-    """Leave the group for at most `patience` seconds, then hang up; the brokers notice by the session's end."""
+async def end_consumer(consumer: Any, seconds: float) -> None:
+    """Leave the group for at most that many seconds, then hang up; the brokers notice by the session's end."""
     before = _tasks_of(consumer)
-    await _stopped(consumer.stop, patience)
+    await _stopped(consumer.stop, seconds)
     # A rejoin under way may have begun new ones meanwhile.
     await _force(consumer._client, {*before, *_tasks_of(consumer)})
 
 
 def _tasks_of(consumer: Any) -> set["asyncio.Task[Any] | None"]:
     coordinator, fetcher = consumer._coordinator, consumer._fetcher
-    tasks = {consumer._client._sync_task, *(getattr(coordinator, name, None) for name in _COORDINATORS_TASKS)}
+    tasks = {consumer._client._sync_task, *(getattr(coordinator, name, None) for name in _COORDINATOR_TASKS)}
     return tasks | {fetcher._fetch_task, *fetcher._pending_tasks} if fetcher else tasks
 
 
-async def end_admin(admin: Any, patience: float) -> None:
+async def end_admin(admin: Any, seconds: float) -> None:
     """Close an admin client."""
     tasks = [admin._client._sync_task]
-    await _stopped(admin.close, patience)
+    await _stopped(admin.close, seconds)
     await _force(admin._client, tasks)
 
 
-async def _stopped(stop: Callable[[], Coroutine[Any, Any, None]], patience: float) -> bool:
+async def _stopped(stop: Callable[[], Coroutine[Any, Any, None]], seconds: float) -> bool:
     # A task of its own, because aiokafka lets the cancellation of its own tasks out of `stop`.
     stopping = asyncio.create_task(stop())
-    done, _ = await asyncio.wait({stopping}, timeout=patience)
+    done, _ = await asyncio.wait({stopping}, timeout=seconds)
     if not done:
         stopping.cancel()
         await asyncio.wait({stopping}, timeout=_FORCED_SECONDS)
@@ -161,9 +179,9 @@ async def _stopped(stop: Callable[[], Coroutine[Any, Any, None]], patience: floa
 async def _force(client: Any, tasks: Iterable["asyncio.Task[Any] | None"]) -> None:
     """Cut a client's connections and end its tasks: when it stopped as it should, there is nothing left to do.
 
-    More than one try, because a task that is told to stop in the moment its request times out takes it for the answer.
+    More than one try, because a task that is cancelled in the moment its request times out takes it for the answer.
     """
-    abort_connections(client)
+    _abort_connections(client)
     left = {task for task in tasks if task is not None and not task.done()}
     for _ in range(_FORCED_TRIES):
         if not left:
@@ -174,11 +192,11 @@ async def _force(client: Any, tasks: Iterable["asyncio.Task[Any] | None"]) -> No
         for task in done:
             if not task.cancelled():
                 task.exception()  # looked at, so that the event loop does not complain of it
-    abort_connections(client)
+    _abort_connections(client)
 
 
 class _GroupCoordinator(GroupCoordinator):  # type: ignore[misc]  # aiokafka is not typed
-    """A member's side of its group, which hears what is wrong with it."""
+    """A member's side of its group, which raises the errors that stand above an empty answer."""
 
     async def _send_req(self, request: Any) -> Any:
         answer = await super()._send_req(request)
@@ -190,12 +208,67 @@ class _GroupCoordinator(GroupCoordinator):  # type: ignore[misc]  # aiokafka is 
         return answer
 
 
-def patch_group_errors() -> None:
-    """From now on raise these errors in every consumer of this process. Calling it again changes nothing."""
-    aiokafka.consumer.consumer.GroupCoordinator = _GroupCoordinator
+_NO_LEADER = -1
 
 
-class DescribeLogDirsResponse_v1(Response):  # type: ignore[misc]  # noqa: N801  # aiokafka is not typed, and names so
+def hosts_of(brokers: Sequence[str]) -> list[tuple[str, int]]:
+    """Return host and port of brokers given as ``host:port``, in random order."""
+    return [(host, port) for host, port, _ in collect_hosts(list(brokers))]
+
+
+async def contact(host: str, port: int, arguments: Mapping[str, Any]) -> None:
+    """Connect to one broker, send it a request and hang up. Raises KafkaError or OSError, unlike a client's start.
+
+    Args:
+        host: The broker's host.
+        port: Its port.
+        arguments: How to connect: client's id, timeout, protocol and credentials.
+    """
+    connection = await create_conn(host, port, **arguments)
+    try:
+        # A client without credentials where a broker wants some is refused only now.
+        await connection.send(MetadataRequest([]))
+    finally:
+        connection.close()
+
+
+async def subscribe_metadata(producer: Any, topics: Sequence[str]) -> None:
+    """Have a producer that has started learn the leaders of these topics, before the first record. KafkaError."""
+    await producer.client.set_topics(topics)
+
+
+def lost_metadata(producer: Any) -> bool:
+    """Return whether the task has ended that keeps a producer informed of the brokers: it mends nothing any more."""
+    return bool(producer.client._sync_task.done())
+
+
+async def partitions_of(consumer: Any, topic: str) -> set[int]:
+    """Return the numbers of a topic's partitions. Raises KafkaError."""
+    partitions: set[int] = await consumer._client._wait_on_metadata(topic)
+    return partitions
+
+
+def has_leader(consumer: Any, tp: TopicPartition) -> bool:
+    """Return whether a partition has a leader, as far as the consumer knows."""
+    return bool(consumer._client.cluster.leader_for_partition(tp) != _NO_LEADER)
+
+
+async def committed_offsets(consumer: Any, tps: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+    """Return what the consumer's group has committed, in one request; no entry where it has not. Raises KafkaError."""
+    return {tp: found.offset for tp, found in (await consumer._coordinator.fetch_committed_offsets(tps)).items()}
+
+
+def is_forgotten(consumer: Any) -> bool:
+    """Return whether the group has dropped this consumer: it would then commit without a generation, unchecked."""
+    return bool(consumer._coordinator.generation <= 0)
+
+
+def has_died(consumer: Any) -> bool:
+    """Return whether a task has ended that a consumer in a group cannot do without."""
+    return any(task.done() for task in (consumer._coordinator._coordination_task, consumer._fetcher._fetch_task))
+
+
+class _DescribeLogDirsResponse_v1(Response):  # type: ignore[misc]  # noqa: N801  # aiokafka is not typed, and names so
     """Sizes of replicas, by folder, topic and partition."""
 
     API_KEY = 35
@@ -222,20 +295,20 @@ class DescribeLogDirsResponse_v1(Response):  # type: ignore[misc]  # noqa: N801 
     )
 
 
-class DescribeLogDirsRequest_v1(RequestStruct):  # type: ignore[misc]  # noqa: N801  # as above
-    """Asks one broker."""
+class _DescribeLogDirsRequest_v1(RequestStruct):  # type: ignore[misc]  # noqa: N801  # as above
+    """The request in the version that is sent."""
 
     API_KEY = 35
     API_VERSION = 1
-    RESPONSE_TYPE = DescribeLogDirsResponse_v1
+    RESPONSE_TYPE = _DescribeLogDirsResponse_v1
     SCHEMA = Schema(("topics", Array(("topic", String("utf-8")), ("partitions", Array(Int32)))))
 
 
-_Struct: TypeAlias = DescribeLogDirsRequest_v1
+_Struct: TypeAlias = _DescribeLogDirsRequest_v1
 
 
-class DescribeLogDirsRequest(Request[_Struct]):  # type: ignore[misc]  # aiokafka is not typed
-    """Asks one broker for the size of its copies of a topic's partitions."""
+class _DescribeLogDirsRequest(Request[_Struct]):  # type: ignore[misc]  # aiokafka is not typed
+    """A request to one broker for the size of its copies of a topic's partitions."""
 
     API_KEY = 35
 
@@ -248,23 +321,24 @@ class DescribeLogDirsRequest(Request[_Struct]):  # type: ignore[misc]  # aiokafk
         return request_struct_class([(self._topic, self._partitions)])
 
 
-def log_dir_sizes(answer: Any, topic: str) -> dict[int, int]:
-    """Return the bytes of each partition's copy at the broker that answered; none that it may not tell."""
+async def log_dir_sizes(admin: Any, broker: int, topic: str, partitions: list[int]) -> dict[int, int]:
+    """Return the bytes of each partition's copy at a broker; none that this user may not see. Raises KafkaError."""
+    answer = await admin._send_request(_DescribeLogDirsRequest(topic, partitions), broker)
     return {
         partition: size
         for _, _, topics in answer.log_dirs
-        for name, partitions in topics
-        for partition, size, _, is_future in partitions
+        for name, sizes in topics
+        for partition, size, _, is_future in sizes
         if name == topic and not is_future
     }
 
 
 _EVERY_SECONDS = 60.0
-_EVERYDAY = frozenset({"Heartbeat failed for group %s because it is rebalancing"})
+_REBALANCING = "Heartbeat failed for group %s because it is rebalancing"
 """What aiokafka warns of although it is how members of a group come and go."""
 
 
-class OnceAMinute(logging.Filter):
+class _OnceAMinute(logging.Filter):
     """Lets the same message pass once a minute."""
 
     def __init__(self) -> None:
@@ -274,17 +348,17 @@ class OnceAMinute(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Return whether the record may pass; messages are the same when their templates are."""
         now = time.monotonic()
-        if record.msg in _EVERYDAY or now - self._last.get(record.msg, -_EVERY_SECONDS) < _EVERY_SECONDS:
+        if record.msg == _REBALANCING or now - self._last.get(record.msg, -_EVERY_SECONDS) < _EVERY_SECONDS:
             return False
         self._last[record.msg] = now
         return True
 
 
-_ONCE_A_MINUTE = OnceAMinute()
+_ONCE_A_MINUTE = _OnceAMinute()
 
 
-def limit_client_logs() -> None:
-    """Limit what aiokafka logs to warnings and worse, each once a minute. Calling it again changes nothing."""
+def _limit_client_logs() -> None:
+    """Limit what aiokafka logs to warnings and worse, each once a minute."""
     parent = logging.getLogger("aiokafka")
     if parent.level == logging.NOTSET:
         parent.setLevel(logging.WARNING)
@@ -292,3 +366,62 @@ def limit_client_logs() -> None:
     for name in list(logging.root.manager.loggerDict):
         if name == "aiokafka" or name.startswith("aiokafka."):
             logging.getLogger(name).addFilter(_ONCE_A_MINUTE)
+
+
+class PrivateName(NamedTuple):
+    """A name of aiokafka's that it may change in any release.
+
+    Attributes:
+        owner: The class that has it as attribute or method, or the module or function whose source names it.
+        name: The name, or the text in the owner's source.
+        purpose: What it is used for here.
+    """
+
+    owner: type | ModuleType | FunctionType
+    name: str
+    purpose: str
+
+
+_ENDING = "tasks and buffers to end when `stop` does not"
+_CUTTING = "connections are cut instead of closed politely"
+
+PRIVATE = (
+    PrivateName(create_conn, "AIOKafkaConnection(", _CUTTING),
+    PrivateName(AIOKafkaConnection, "_create_reader_task", _CUTTING),
+    PrivateName(AIOKafkaConnection, "_writer", _CUTTING),
+    PrivateName(AIOKafkaConnection, "_on_close_cb", _CUTTING),
+    PrivateName(AIOKafkaConnection, "close", _CUTTING),
+    PrivateName(AIOKafkaConnection, "send", "uvloop's RuntimeError after a reset, and the first contact with a broker"),
+    PrivateName(AIOKafkaClient, "_get_conn", _CUTTING),
+    PrivateName(AIOKafkaClient, "_on_connection_closed", _CUTTING),
+    PrivateName(AIOKafkaClient, "_sync_task", "whether a client still learns of the brokers, and " + _ENDING),
+    PrivateName(AIOKafkaClient, "_wait_on_metadata", "the partitions of a topic, without a subscription"),
+    PrivateName(AIOKafkaClient, "cluster", "which partitions have a leader"),
+    PrivateName(AIOKafkaClient, "set_topics", "leaders known before the first record"),
+    PrivateName(AIOKafkaConsumer, "_client", "to reach the client's names"),
+    PrivateName(AIOKafkaConsumer, "_coordinator", "to reach the coordinator's names"),
+    PrivateName(AIOKafkaConsumer, "_fetcher", "to reach the fetcher's names"),
+    PrivateName(AIOKafkaConsumer.start, "GroupCoordinator(", "errors of a group are raised"),
+    PrivateName(GroupCoordinator, "_send_req", "errors of a group are raised"),
+    PrivateName(GroupCoordinator, "coordinator_dead", "errors of a group are raised"),
+    PrivateName(GroupCoordinator, "fetch_committed_offsets", "positions of all partitions in one request"),
+    PrivateName(GroupCoordinator, "generation", "whether the group has dropped a consumer"),
+    PrivateName(GroupCoordinator, "_coordination_task", "whether a consumer has died, and " + _ENDING),
+    PrivateName(GroupCoordinator, "_heartbeat_task", _ENDING),
+    PrivateName(GroupCoordinator, "_commit_refresh_task", _ENDING),
+    PrivateName(NoGroupCoordinator, "_reset_committed_task", _ENDING),
+    PrivateName(Fetcher, "_fetch_task", "whether a consumer has died, and " + _ENDING),
+    PrivateName(Fetcher, "_pending_tasks", _ENDING),
+    PrivateName(AIOKafkaProducer, "client", "to reach the client's names"),
+    PrivateName(AIOKafkaProducer, "_sender", "to reach the sender's names"),
+    PrivateName(AIOKafkaProducer, "_message_accumulator", "to reach the accumulator's names"),
+    PrivateName(Sender, "sender_task", _ENDING),
+    PrivateName(Sender, "_fail_all", _ENDING),
+    PrivateName(MessageAccumulator, "_batches", _ENDING),
+    PrivateName(MessageAccumulator, "_pending_batches", _ENDING),
+    PrivateName(MessageAccumulator, "fail_all", _ENDING),
+    PrivateName(AIOKafkaAdminClient, "_client", "to reach the client's names"),
+    PrivateName(AIOKafkaAdminClient, "_send_request", "a request that aiokafka lacks"),
+    PrivateName(aiokafka.consumer.group_coordinator, _REBALANCING, "a warning of everyday events, left out of the log"),
+)
+"""Every such name but those that are imported above: of these, the import fails and names what has gone."""

@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aiokafka.conn import collect_hosts, create_conn
 from aiokafka.errors import IllegalSaslStateError, KafkaError, SaslAuthenticationFailed, UnsupportedSaslMechanismError
-from aiokafka.protocol.metadata import MetadataRequest
 
 from rollcall.errors import LogUnavailableError, RollcallError, SettingsError
+from rollcall.eventlog.kafka._aiokafka import contact, hosts_of
 from rollcall.files import read_secret_file
 from rollcall.settings.servers import KafkaSettings
 
@@ -46,7 +45,7 @@ async def within(seconds: float, doing: str) -> AsyncIterator[None]:
 
 
 RETRY_BACKOFF_MS = 200
-"""Pause before a client asks again; below it, clients of an outage would be a load of their own."""
+"""Pause before a client repeats a request; below it, clients of an outage would be a load of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +68,7 @@ class Connection:
         }
 
     def credentials(self) -> dict[str, Any]:
-        """Return the part of the arguments that says who asks, and over what."""
+        """Return the part of the arguments that is the protocol and the credentials."""
         settings = self.settings
         given: dict[str, Any] = {"security_protocol": settings.security_protocol.upper(), "ssl_context": self.tls}
         if settings.sasl:
@@ -131,20 +130,11 @@ async def probe(connection: Connection) -> None:
         LogUnavailableError: None answered.
     """
     troubles: list[RollcallError] = []
-    for host, port, _ in collect_hosts(list(connection.brokers)):
+    timeout_ms = round(connection.settings.request_timeout * 1000)
+    arguments = {"client_id": "rollcall", "request_timeout_ms": timeout_ms, **connection.credentials()}
+    for host, port in hosts_of(connection.brokers):
         try:
-            contact = await create_conn(
-                host,
-                port,
-                client_id="rollcall",
-                request_timeout_ms=round(connection.settings.request_timeout * 1000),
-                **connection.credentials(),
-            )
-            try:
-                # Who asks for no user where one is wanted learns of it only now.
-                await contact.send(MetadataRequest([]))
-            finally:
-                contact.close()
+            await contact(host, port, arguments)
         except (KafkaError, OSError) as error:  # TimeoutError is an OSError
             troubles.append(_explained(f"{host}:{port}", connection, error))
         else:

@@ -8,7 +8,7 @@ from aiokafka.errors import ConsumerStoppedError, KafkaError
 
 from rollcall.errors import LogUnavailableError
 from rollcall.eventlog.interface import Entry
-from rollcall.eventlog.kafka._aiokafka import end_consumer
+from rollcall.eventlog.kafka._aiokafka import end_consumer, partitions_of
 from rollcall.eventlog.kafka.brokers import Connection, unavailable, within
 from rollcall.eventlog.kafka.group_member import GroupMember
 from rollcall.eventlog.kafka.offsets import entries_of, next_offsets
@@ -36,7 +36,7 @@ class KafkaReader:
     def __init__(self, connection: Connection, topic: str, group: str, left: Callable[["KafkaReader"], None]) -> None:
         """Prepare to join; ``left`` is called when the reader closes."""
         self._connection = connection
-        self._patience = connection.settings.request_timeout
+        self._timeout = connection.settings.request_timeout
         self._topic = topic
         self._group = group
         self._left = left
@@ -60,46 +60,46 @@ class KafkaReader:
     async def read(self, max_records: int, max_wait: float) -> Sequence[Entry]:
         """See `rollcall.eventlog.Reader.read`.
 
-        An empty answer means that there is nothing: the brokers are asked before it is given.
+        An empty answer means that there is nothing: the brokers are queried before it is given.
         """
         if max_records < 1:
             raise ValueError("max_records must be at least 1")
-        membership = await self.join()
+        member = await self.join()
         try:
-            entries = await self._taken(membership, max_records, max_wait)
+            entries = await self._poll(member, max_records, max_wait)
         except ConsumerStoppedError:
             raise self._closing() from None
         except KafkaError as error:
             raise unavailable(f"reading {self._topic}", error) from error
         except LogUnavailableError:
-            self._note_silence(membership)
+            self._note_silence(member)
             raise
         self._silent = 0
         if self._closed and not entries:
             raise self._closing()
         return entries
 
-    async def _taken(self, membership: GroupMember, max_records: int, max_wait: float) -> list[Entry]:
-        """Take records, and again for as long as there should be some.
+    async def _poll(self, member: GroupMember, max_records: int, max_wait: float) -> list[Entry]:
+        """Poll for records, and again for as long as there should be some.
 
-        More than once because partitions that are being shared out anew cut a take short; that may take as long as the
+        More than once because partitions that are being shared out anew cut a poll short; that may take as long as the
         group waits for a member that died.
         """
         loop = asyncio.get_running_loop()
-        longest = self._patience + self._connection.settings.session_timeout
+        longest = self._timeout + self._connection.settings.session_timeout
         deadline = loop.time() + max_wait + longest
         wait = max_wait
-        while not (entries := await membership.take(max_records, wait)) and not self._closed:
-            if not await membership.behind():
+        while not (entries := await member.poll(max_records, wait)) and not self._closed:
+            if not await member.behind():
                 break
-            wait = min(self._patience, deadline - loop.time())
+            wait = min(self._timeout, deadline - loop.time())
             if wait <= 0:
-                membership.lost = True  # the client has stopped fetching; a new one does not
+                member.lost = True  # the client has stopped fetching; a new one does not
                 raise LogUnavailableError(f"Kafka has records of {self._topic} but gave none in {longest:g} s")
         return entries
 
     async def commit(self, entries: Sequence[Entry]) -> None:
-        """See `rollcall.eventlog.Reader.commit`. Entries of partitions that were handed over are left out.
+        """See `rollcall.eventlog.Reader.commit`. Entries of partitions that were revoked are left out.
 
         A client whose commits fail again and again is replaced as one that cannot read is: its group may have lost it
         in a way that it does not notice. The new one commits the same.
@@ -107,11 +107,11 @@ class KafkaReader:
         self._refuse_when_closed()
         if not entries:
             return
-        membership = await self.join()
+        member = await self.join()
         try:
-            await membership.commit(next_offsets(self._topic, entries))
+            await member.commit(next_offsets(self._topic, entries))
         except LogUnavailableError:
-            self._note_silence(membership)
+            self._note_silence(member)
             raise
         self._silent = 0
 
@@ -131,7 +131,8 @@ class KafkaReader:
 
     async def _joined(self) -> GroupMember:
         settings = self._connection.settings
-        # Brokers must hear of a hand-over before they give a member up, and the client before it gives a broker up.
+        # Brokers must hear that partitions were given back before they give a member up, and the client before it gives
+        # a broker up.
         rebalance = settings.request_timeout * 0.8
         consumer = AIOKafkaConsumer(
             group_id=group_id(self._topic, self._group),
@@ -144,15 +145,15 @@ class KafkaReader:
             **self._connection.arguments(),
         )
         self._consumer = consumer
-        membership = GroupMember(consumer, settings.request_timeout, hand_over=rebalance / 2)
+        member = GroupMember(consumer, settings.request_timeout, revoke_timeout=rebalance / 2)
         try:
             async with within(settings.session_timeout + 2 * settings.request_timeout, f"joining {self._group}"):
-                await membership.join(self._topic)
-                await membership.behind()  # raises what went wrong with its first partitions
+                await member.join(self._topic)
+                await member.behind()  # raises what went wrong with its first partitions
         except BaseException:
             self._drop()
             raise
-        return membership
+        return member
 
     def _drop(self) -> None:
         """Leave the group in the background."""
@@ -162,12 +163,12 @@ class KafkaReader:
             self._ending.add(task)
             task.add_done_callback(self._ending.discard)
 
-    def _note_silence(self, membership: GroupMember) -> None:
+    def _note_silence(self, member: GroupMember) -> None:
         """The client mends most troubles by itself; when it has not for a long time, start over."""
         self._silent += 1
         if self._silent >= _SILENT_TRIES:
             self._silent = 0
-            membership.lost = True
+            member.lost = True
 
     def _refuse_when_closed(self) -> None:
         if self._closed:
@@ -177,25 +178,24 @@ class KafkaReader:
         return LogUnavailableError(f"this reader of {self._topic} is closed")
 
 
-_AT_ONCE = 1000
-_HANG_UP_SECONDS = 5.0
+_SCAN_RECORDS = 1000
 
 
-async def scan(connection: Connection, topic: str) -> AsyncIterator[Entry]:
+async def scan_topic(connection: Connection, topic: str) -> AsyncIterator[Entry]:
     """Iterate over the records that a topic holds now; partitions are interleaved.
 
     Raises:
         LogUnavailableError: The brokers do not give them.
     """
-    patience = connection.settings.request_timeout
+    timeout = connection.settings.request_timeout
     consumer = AIOKafkaConsumer(auto_offset_reset="earliest", enable_auto_commit=False, **connection.arguments())
     try:
-        async with within(2 * patience, f"looking into {topic}"):
+        async with within(2 * timeout, f"looking into {topic}"):
             await consumer.start()
             left = await _assigned(consumer, topic)
         while left:
-            async with within(patience + 1.0, f"reading {topic}"):
-                found = await consumer.getmany(timeout_ms=round(patience * 1000), max_records=_AT_ONCE)
+            async with within(timeout + 1.0, f"reading {topic}"):
+                found = await consumer.getmany(timeout_ms=round(timeout * 1000), max_records=_SCAN_RECORDS)
             for entry in entries_of(found):
                 if entry.offset < left.get(TopicPartition(topic, entry.partition), 0):
                     yield entry
@@ -204,14 +204,14 @@ async def scan(connection: Connection, topic: str) -> AsyncIterator[Entry]:
                 if await consumer.position(tp) >= left[tp]:
                     del left[tp]
             if left and not found:
-                raise LogUnavailableError(f"Kafka has records of {topic} but gave none in {patience:g} s")
+                raise LogUnavailableError(f"Kafka has records of {topic} but gave none in {timeout:g} s")
     finally:
-        await end_consumer(consumer, _HANG_UP_SECONDS)
+        await end_consumer(consumer, _LEAVE_SECONDS)
 
 
 async def _assigned(consumer: AIOKafkaConsumer, topic: str) -> dict[TopicPartition, int]:
     """Take all partitions that hold records; return where each ends."""
-    partitions = await consumer._client._wait_on_metadata(topic)
+    partitions = await partitions_of(consumer, topic)
     tps = [TopicPartition(topic, partition) for partition in partitions]
     first = await consumer.beginning_offsets(tps)
     last = await consumer.end_offsets(tps)

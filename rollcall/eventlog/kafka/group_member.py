@@ -8,7 +8,7 @@ Partitions come and go while other members do. What keeps that clean:
   go is waited for: repeated after the group has moved on, it would overwrite the next owner's position.
 * Positions are taken from the brokers whenever partitions come. A group that is new is written down at once, so that
   its lag shows before its first commit; and so is where one goes on whose next records were removed, so that this loss
-  is told once.
+  is reported once.
 """
 
 import asyncio
@@ -22,6 +22,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 from rollcall.errors import LogUnavailableError
 from rollcall.eventlog.interface import Entry
+from rollcall.eventlog.kafka._aiokafka import committed_offsets, has_died, has_leader, is_forgotten
 from rollcall.eventlog.kafka.brokers import within
 from rollcall.eventlog.kafka.offsets import OffsetGaps, entries_of, report_loss, show_loss_counter
 from rollcall.logs import logger
@@ -30,8 +31,6 @@ _log = logger(__name__)
 
 _REBALANCE_GRACE = 0.5
 """Seconds a read may take beyond what it was given while partitions are being shared out anew."""
-
-_NO_LEADER = -1
 
 
 @dataclass(slots=True)
@@ -47,23 +46,23 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
 
     Args:
         consumer: A consumer of the group, not started.
-        patience: Seconds that brokers may take to answer.
-        hand_over: Seconds to wait for commits when partitions are to go; less than the group waits for a member.
+        timeout: Seconds that brokers may take to answer.
+        revoke_timeout: Seconds to wait for commits when partitions are to go; less than the group waits for a member.
     """
 
-    def __init__(self, consumer: AIOKafkaConsumer, patience: float, hand_over: float) -> None:
+    def __init__(self, consumer: AIOKafkaConsumer, timeout: float, revoke_timeout: float) -> None:
         self._consumer = consumer
-        self._patience = patience
-        self._hand_over = hand_over
+        self._timeout = timeout
+        self._revoke_timeout = revoke_timeout
         self._positions: dict[TopicPartition, Position] = {}
         self._gaps = OffsetGaps()
         self._ready = asyncio.Event()
         self._settled = asyncio.Event()
         self._committing = asyncio.Lock()
-        self._handing_over = False
-        self._taking: asyncio.Timeout | None = None
+        self._revoking = False
+        self._polling: asyncio.Timeout | None = None
         self.lost = False
-        """Whether it is past use: a new membership has to take over."""
+        """Whether it is past use: a new member has to take over."""
 
     async def join(self, topic: str) -> None:
         """Join and wait for partitions; there may be none when others have them all. Raises KafkaError."""
@@ -72,13 +71,13 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         await self._consumer.start()
         await self._ready.wait()
 
-    async def take(self, max_records: int, max_wait: float) -> list[Entry]:
+    async def poll(self, max_records: int, max_wait: float) -> list[Entry]:
         """Return the next records; none when none came in time.
 
         Nothing is awaited between taking records from the client and returning them, so a cancelled call loses none.
         """
         try:
-            async with asyncio.timeout(max_wait + _REBALANCE_GRACE) as self._taking:
+            async with asyncio.timeout(max_wait + _REBALANCE_GRACE) as self._polling:
                 await self._ready.wait()
                 if self.lost:
                     return []
@@ -89,8 +88,8 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
             self.lost = True
             raise
         finally:
-            self._taking = None
-        return self._noted(found)
+            self._polling = None
+        return self._track(found)
 
     async def behind(self) -> bool:
         """Return whether the owned partitions hold records that were not read, and that can be read now.
@@ -100,12 +99,12 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         Raises:
             LogUnavailableError: The brokers do not say.
         """
-        self.lost = self.lost or self._client_died()
-        if self._handing_over and not self._settled.is_set():
+        self.lost = self.lost or has_died(self._consumer)
+        if self._revoking and not self._settled.is_set():
             return False
-        async with within(self._patience, "looking for new records"):
+        async with within(self._timeout, "looking for new records"):
             await self._ready.wait()
-            ends = await self._consumer.end_offsets(self._led(self._positions))
+            ends = await self._consumer.end_offsets(self._with_leader(self._positions))
         if self.lost:  # without positions, nothing would look like the end
             raise LogUnavailableError("Kafka's group gave partitions that could not be taken over")
         positions = self._positions
@@ -124,39 +123,39 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
             }
             if not owned:
                 return
-            if not self._forgotten():
-                with suppress(_PassedOnError):
-                    async with within(self._patience, "committing"):
+            if not is_forgotten(self._consumer):
+                with suppress(_RevokedError):
+                    async with within(self._timeout, "committing"):
                         lost = await self._gaps.losses(self._consumer, owned)
-                        await self._write_down(owned)
+                        await self._commit_offsets(owned)
                     report_loss(lost)
             self._gaps.settle(owned)
             # Where the group has moved on there is nothing to wait for either.
             for tp, offset in owned.items():
                 positions[tp].committed = offset
                 if positions[tp].read < offset:  # it went and came back, while this was being written
-                    self._move(tp, offset)
+                    self._seek(tp, offset)
             self._look_if_settled()
 
     async def rewind(self) -> None:
         """Read again from what was committed."""
         self._gaps.forget()
         for tp, position in self._positions.items():
-            self._move(tp, position.committed)
+            self._seek(tp, position.committed)
         self._look_if_settled()
 
     async def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
         """Called by the client before the group shares its partitions out anew."""
-        self._handing_over = True
+        self._revoking = True
         self._look_if_settled()
         if not self._settled.is_set():
-            self._cut_short()  # the client gives no records from here on: who has some in hand should commit them
+            self._end_poll()  # the client gives no records from here on: who has some in hand should commit them
         with suppress(TimeoutError):
-            async with asyncio.timeout(self._hand_over):
+            async with asyncio.timeout(self._revoke_timeout):
                 await self._settled.wait()
         self._ready.clear()
-        self._cut_short()  # it would get records of the next partitions before it is known where those start
-        self._handing_over = False
+        self._end_poll()  # it would get records of the next partitions before it is known where those start
+        self._revoking = False
         async with self._committing:
             dropped = sum(position.read - position.committed for position in self._positions.values())
             self._positions = {}
@@ -168,23 +167,23 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         """Called by the client when partitions have come."""
         tps = list(assigned)
         try:
-            async with within(self._patience, "taking partitions over"):
+            async with within(self._timeout, "taking partitions over"):
                 self._positions = await self._starting_positions(tps) if tps else {}
-        except (LogUnavailableError, _PassedOnError) as error:
+        except (LogUnavailableError, _RevokedError) as error:
             _log.warning("partitions not taken over", cause=str(error))
             self.lost = True
         self._settled.clear()
         self._ready.set()
 
     async def _starting_positions(self, tps: list[TopicPartition]) -> dict[TopicPartition, Position]:
-        committed = await self._consumer._coordinator.fetch_committed_offsets(tps)
-        led = self._led(tps)
+        committed = await committed_offsets(self._consumer, tps)
+        led = self._with_leader(tps)
         first = await self._consumer.beginning_offsets(led)
         last = await self._consumer.end_offsets(led)
-        start = {tp: committed[tp].offset if tp in committed else first.get(tp, 0) for tp in tps}
+        start = {tp: committed[tp] if tp in committed else first.get(tp, 0) for tp in tps}
         lost = {tp: first[tp] - start[tp] for tp in led if start[tp] < first[tp]}
         if anew := {tp: first[tp] for tp in led if tp not in committed or tp in lost}:
-            await self._write_down(anew)
+            await self._commit_offsets(anew)
         report_loss(lost)
         self._gaps.begin(unknown={tp for tp in tps if tp not in first and tp not in committed})
         for tp in led:
@@ -193,23 +192,22 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
                 start[tp] = first[tp]
         return {tp: Position(offset, offset) for tp, offset in start.items()}
 
-    def _led(self, tps: Iterable[TopicPartition]) -> list[TopicPartition]:
+    def _with_leader(self, tps: Iterable[TopicPartition]) -> list[TopicPartition]:
         """Leave out partitions without a leader: nobody can say where they end, and the others can be read."""
-        cluster = self._consumer._client.cluster
-        return [tp for tp in tps if cluster.leader_for_partition(tp) != _NO_LEADER]
+        return [tp for tp in tps if has_leader(self._consumer, tp)]
 
-    def _move(self, tp: TopicPartition, offset: int) -> None:
+    def _seek(self, tp: TopicPartition, offset: int) -> None:
         with suppress(IllegalStateError):  # it is being shared out anew, and starts from what is committed anyway
             self._consumer.seek(tp, offset)
             self._positions[tp].read = offset
 
-    async def _write_down(self, offsets: Mapping[TopicPartition, int]) -> None:
+    async def _commit_offsets(self, offsets: Mapping[TopicPartition, int]) -> None:
         try:
             await self._consumer.commit(dict(offsets))
         except (CommitFailedError, IllegalStateError) as error:
-            raise _PassedOnError(str(error)) from error
+            raise _RevokedError(str(error)) from error
 
-    def _noted(self, found: Mapping[TopicPartition, Sequence[Any]]) -> list[Entry]:
+    def _track(self, found: Mapping[TopicPartition, Sequence[Any]]) -> list[Entry]:
         entries = entries_of(found)
         for entry_tp, records in found.items():
             if position := self._positions.get(entry_tp):
@@ -217,10 +215,10 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
                 position.read = records[-1].offset + 1
         return entries
 
-    def _cut_short(self) -> None:
-        if self._taking:
+    def _end_poll(self) -> None:
+        if self._polling:
             with suppress(RuntimeError):  # its time is just over anyway
-                self._taking.reschedule(asyncio.get_running_loop().time())
+                self._polling.reschedule(asyncio.get_running_loop().time())
 
     def _look_if_settled(self) -> None:
         if all(position.read <= position.committed for position in self._positions.values()):
@@ -228,14 +226,6 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         else:
             self._settled.clear()
 
-    def _forgotten(self) -> bool:
-        """Whether the group has dropped this member: it would then commit as a stranger, unchecked."""
-        return bool(self._consumer._coordinator.generation <= 0)
 
-    def _client_died(self) -> bool:
-        tasks = (self._consumer._coordinator._coordination_task, self._consumer._fetcher._fetch_task)
-        return any(task.done() for task in tasks)
-
-
-class _PassedOnError(Exception):
+class _RevokedError(Exception):
     """The partitions have gone to another member, or the whole group is sharing them out anew."""

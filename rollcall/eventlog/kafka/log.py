@@ -6,15 +6,9 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from rollcall.errors import LogUnavailableError
 from rollcall.eventlog.interface import Entry, Record, Remark, Topic, TopicState
-from rollcall.eventlog.kafka._aiokafka import (
-    connections_closed,
-    end_admin,
-    limit_client_logs,
-    patch_connections,
-    patch_group_errors,
-)
+from rollcall.eventlog.kafka._aiokafka import connections_closed, end_admin, patch
 from rollcall.eventlog.kafka.brokers import Connection, connection_of, probe, within
-from rollcall.eventlog.kafka.consumer import KafkaReader, scan
+from rollcall.eventlog.kafka.consumer import KafkaReader, scan_topic
 from rollcall.eventlog.kafka.monitor import Monitor
 from rollcall.eventlog.kafka.producer import Producer
 from rollcall.eventlog.kafka.topic_admin import make_topics
@@ -73,7 +67,7 @@ class KafkaLog:
         """See `rollcall.eventlog.EventLog.scan`."""
         self._require(topic)
         self._refuse_when_closed()
-        async for entry in scan(self._connection, topic):
+        async for entry in scan_topic(self._connection, topic):
             yield entry
 
     async def state(self, topic: str) -> TopicState:
@@ -88,7 +82,7 @@ class KafkaLog:
         return 0
 
     async def check(self) -> None:
-        """See `rollcall.eventlog.EventLog.check`. Writes nothing: asks for leaders and copies in sync."""
+        """See `rollcall.eventlog.EventLog.check`. Writes nothing: queries leaders and copies in sync."""
         self._refuse_when_closed()
         for topic, insync in self._insync.items():
             await self._monitor.require_takes_records(topic, insync)
@@ -115,7 +109,7 @@ async def open_kafka_log(brokers: list[str], topics: Sequence[Topic], settings: 
     """Open the log at Kafka's brokers, creating its topics if the settings say so.
 
     Args:
-        brokers: Brokers to ask first, as ``host:port``.
+        brokers: Brokers to contact first, as ``host:port``.
         topics: The topics to use.
         settings: How to connect, and what the topics are to be.
 
@@ -123,9 +117,7 @@ async def open_kafka_log(brokers: list[str], topics: Sequence[Topic], settings: 
         SettingsError: The brokers refuse what the settings say, or topics are missing or unfit.
         LogUnavailableError: No broker answers now.
     """
-    limit_client_logs()
-    patch_connections()
-    patch_group_errors()
+    patch()
     connection = connection_of(brokers, settings)
     try:
         checked = await _prepared(connection, topics)

@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError, for_code
 
 from rollcall.errors import LogUnavailableError
 from rollcall.eventlog.interface import TopicState
-from rollcall.eventlog.kafka._aiokafka import DescribeLogDirsRequest, end_admin, end_consumer, log_dir_sizes
+from rollcall.eventlog.kafka._aiokafka import end_admin, end_consumer, log_dir_sizes, partitions_of
 from rollcall.eventlog.kafka.brokers import Connection, within
 from rollcall.eventlog.kafka.consumer import group_id
 
@@ -20,18 +20,18 @@ _END_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class _Clients:
-    """One to ask for groups and copies, one for offsets."""
+    """One for groups and copies, one for offsets."""
 
     admin: AIOKafkaAdminClient
     offsets: AIOKafkaConsumer
 
 
 class Monitor:
-    """Asks the brokers how topics stand, over connections that are kept until one fails."""
+    """Queries the brokers, over connections that are kept until one fails."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._patience = connection.settings.request_timeout
+        self._timeout = connection.settings.request_timeout
         self._clients: _Clients | None = None
         self._one_at_a_time = asyncio.Lock()
         self._groups: dict[str, set[str]] = {}
@@ -40,17 +40,17 @@ class Monitor:
         """Return how a topic stands.
 
         Records are counted by offsets; bytes are those of one copy on the brokers' disks, compressed as they are, and
-        0 where this user may not ask for them.
+        0 where this user may not see them.
 
         Raises:
             LogUnavailableError: The brokers do not say.
         """
-        state: TopicState = await self._asked(f"measuring {topic}", self._state, topic)
+        state: TopicState = await self._run(f"measuring {topic}", self._state, topic)
         return state
 
     async def require_takes_records(self, topic: str, min_insync: int) -> None:
         """Raise LogUnavailableError unless every partition has a leader and enough copies in sync."""
-        await self._asked(f"checking {topic}", self._require_takes_records, topic, min_insync)
+        await self._run(f"checking {topic}", self._require_takes_records, topic, min_insync)
 
     async def close(self) -> None:
         """Hang up."""
@@ -58,11 +58,11 @@ class Monitor:
         if clients:
             await asyncio.gather(end_admin(clients.admin, _END_SECONDS), end_consumer(clients.offsets, _END_SECONDS))
 
-    async def _asked(self, doing: str, question: Any, *arguments: Any) -> Any:
-        async with within(2 * self._patience, doing), self._one_at_a_time:
+    async def _run(self, doing: str, query: Any, *arguments: Any) -> Any:
+        async with within(2 * self._timeout, doing), self._one_at_a_time:
             try:
                 self._clients = self._clients or await self._connected()
-                return await question(self._clients, *arguments)
+                return await query(self._clients, *arguments)
             except BaseException as error:
                 # Whatever state they are in, new ones are in a good one.
                 if not isinstance(error, LogUnavailableError):
@@ -83,7 +83,7 @@ class Monitor:
         return clients
 
     async def _state(self, clients: _Clients, topic: str) -> TopicState:
-        partitions = await clients.offsets._client._wait_on_metadata(topic)
+        partitions = await partitions_of(clients.offsets, topic)
         tps = [TopicPartition(topic, partition) for partition in sorted(partitions)]
         first = await clients.offsets.beginning_offsets(tps)
         last = await clients.offsets.end_offsets(tps)
@@ -91,7 +91,7 @@ class Monitor:
         lag = {}
         for group in sorted(await self._groups_of(clients, topic, brokers)):
             done = await clients.admin.list_consumer_group_offsets(group_id(topic, group), partitions=tps)
-            if not done.keys() >= set(tps):  # a group that committed nothing is told as such
+            if not done.keys() >= set(tps):  # a group that committed nothing is listed as such
                 raise LogUnavailableError(f"Kafka does not say how far {group} is with {topic}")
             lag[group] = sum(last[tp] - max(first[tp], done[tp].offset) for tp in tps)
         size = await _bytes(clients, topic, [tp.partition for tp in tps], brokers)
@@ -108,10 +108,12 @@ class Monitor:
         return groups
 
     async def _require_takes_records(self, clients: _Clients, topic: str, min_insync: int) -> None:
-        for told in await clients.admin.describe_topics([topic]):
-            if told["error_code"]:
-                raise LogUnavailableError(f"Kafka refuses the topic {topic}: {for_code(told['error_code']).__name__}")
-            for partition in told["partitions"]:
+        for description in await clients.admin.describe_topics([topic]):
+            if description["error_code"]:
+                raise LogUnavailableError(
+                    f"Kafka refuses the topic {topic}: {for_code(description['error_code']).__name__}"
+                )
+            for partition in description["partitions"]:
                 if partition["leader"] < 0 or len(partition["isr"]) < min_insync:
                     raise LogUnavailableError(
                         f"Kafka cannot take records of {topic}: partition {partition['partition']} has "
@@ -124,7 +126,7 @@ async def _bytes(clients: _Clients, topic: str, partitions: list[int], brokers: 
     largest: dict[int, int] = {}
     for broker in brokers:
         with suppress(KafkaError):
-            answer = await clients.admin._send_request(DescribeLogDirsRequest(topic, partitions), broker)
-            for partition, size in log_dir_sizes(answer, topic).items():
+            sizes = await log_dir_sizes(clients.admin, broker, topic, partitions)
+            for partition, size in sizes.items():
                 largest[partition] = max(size, largest.get(partition, 0))
     return sum(largest.values())

@@ -14,7 +14,7 @@ from aiokafka.errors import KafkaError
 
 from rollcall.errors import LogUnavailableError
 from rollcall.eventlog.interface import Record
-from rollcall.eventlog.kafka._aiokafka import end_producer
+from rollcall.eventlog.kafka._aiokafka import end_producer, lost_metadata, subscribe_metadata
 from rollcall.eventlog.kafka.brokers import Connection, within
 from rollcall.logs import logger
 
@@ -61,7 +61,7 @@ _BATCH_BYTES = 1024 * 1024
 _PAUSE = 1.0
 """Seconds between two producers; a failure that repeats at once must not become a storm of connections."""
 
-_PATIENCES = 3
+_START_REQUESTS = 3
 """Requests that a start may wait for one after the other: brokers, topics, a producer's id. So much silence is long."""
 
 _END_SECONDS = 5.0
@@ -70,7 +70,7 @@ _END_SECONDS = 5.0
 class ProducerSupervisor:
     """Starts a producer for whoever needs one first, and a new one after it has failed.
 
-    A start has a patience of its own: it takes what it takes, not what one append has left of its time.
+    A start has a timeout of its own: it takes what it takes, not what one append has left of its time.
 
     Args:
         connection: How to connect.
@@ -80,7 +80,7 @@ class ProducerSupervisor:
     def __init__(self, connection: Connection, topics: Iterable[str]) -> None:
         self._connection = connection
         self._topics = list(topics)
-        self._patience = _PATIENCES * connection.settings.request_timeout
+        self._timeout = _START_REQUESTS * connection.settings.request_timeout
         self._producer: AIOKafkaProducer | None = None
         self._starting: asyncio.Task[AIOKafkaProducer] | None = None
         self._failed_at = -_PAUSE
@@ -114,10 +114,10 @@ class ProducerSupervisor:
 
         It mends most troubles by itself, but none once what keeps it informed of the brokers has ended.
         """
-        ended, now = producer.client._sync_task.done(), time.monotonic()
+        ended, now = lost_metadata(producer), time.monotonic()
         if self._producer is producer:
             self._silent_since = self._silent_since or now
-            if ended or now - self._silent_since > self._patience:
+            if ended or now - self._silent_since > self._timeout:
                 self.replace(producer, "nothing was taken of it for long")
 
     def replace(self, producer: AIOKafkaProducer, cause: str) -> None:
@@ -129,7 +129,7 @@ class ProducerSupervisor:
             self._end(producer, self._longest_end)
 
     async def close(self) -> None:
-        """Deliver what is buffered, within the patience of an append, and hang up."""
+        """Deliver what is buffered, within the timeout of an append, and hang up."""
         if self._starting:
             self._starting.cancel()
             await asyncio.wait({self._starting})
@@ -156,9 +156,9 @@ class ProducerSupervisor:
                 **self._connection.arguments(),
             )
             try:
-                async with within(self._patience, "connecting a producer"):
+                async with within(self._timeout, "connecting a producer"):
                     await producer.start()
-                    await producer.client.set_topics(self._topics)
+                    await subscribe_metadata(producer, self._topics)
             except BaseException:
                 self._failed_at = time.monotonic()
                 self._end(producer, 0.1)
@@ -168,8 +168,8 @@ class ProducerSupervisor:
         finally:
             self._starting = None
 
-    def _end(self, producer: AIOKafkaProducer, patience: float) -> None:
-        task = asyncio.create_task(end_producer(producer, patience))
+    def _end(self, producer: AIOKafkaProducer, timeout: float) -> None:
+        task = asyncio.create_task(end_producer(producer, timeout))
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)
 
@@ -215,7 +215,7 @@ class Producer:
         """
         if self._closed:
             raise LogUnavailableError("the event log is closed")
-        size = self._measure(records)
+        size = self._size_of(records)
         self._budget.take(size)
         self._running += 1
         self._idle.clear()
@@ -230,7 +230,7 @@ class Producer:
                 self._idle.set()
 
     async def close(self) -> None:
-        """Finish what was appended, within the patience of an append, and hang up."""
+        """Finish what was appended, within the timeout of an append, and hang up."""
         self._closed = True
         await self._idle.wait()
         await self._supervisor.close()
@@ -266,7 +266,7 @@ class Producer:
         if isinstance(error := delivery.exception(), KafkaError):
             self._supervisor.replace(producer, repr(error))
 
-    def _measure(self, records: Sequence[Record]) -> int:
+    def _size_of(self, records: Sequence[Record]) -> int:
         """Return the bytes that records take; looks at all of them before any is sent."""
         total = 0
         for record in records:

@@ -50,7 +50,7 @@ def topic_config(topic: Topic, settings: KafkaSettings) -> dict[str, str]:
     return config
 
 
-def alter(name: str, setting: str) -> str:
+def alter_command(name: str, setting: str) -> str:
     """Return how an administrator changes a setting of a topic."""
     return (
         "Have an administrator run: kafka-configs.sh --bootstrap-server HOST:PORT --alter --entity-type topics "
@@ -60,14 +60,14 @@ def alter(name: str, setting: str) -> str:
 
 @dataclass(slots=True)
 class TopicDescription:
-    """What the brokers tell of a topic.
+    """A topic as the brokers describe it.
 
     Attributes:
         topic: As the settings want it.
-        partitions: How many it has; 0 when not told.
-        copies: Copies of the partition that has the fewest; 0 when not told.
-        config: Its own settings by name, those that are told.
-        unreadable: Why none are told; empty when they are.
+        partitions: How many it has; 0 when the brokers do not say.
+        copies: Copies of the partition that has the fewest; 0 when the brokers do not say.
+        config: Its own settings by name, those that the brokers show.
+        unreadable: Why they show none; empty when they do.
     """
 
     topic: Topic
@@ -77,20 +77,20 @@ class TopicDescription:
     unreadable: str = ""
 
     def number(self, name: str) -> int | None:
-        """Return a setting that is a whole number; None when not told."""
+        """Return a setting that is a whole number; None when the brokers do not say."""
         value = self.config.get(name)
         return None if value is None else int(value)
 
 
 async def describe(admin: AIOKafkaAdminClient, topics: Sequence[Topic]) -> list[TopicDescription]:
-    """Return what the brokers tell of topics that exist. Raises KafkaError when they cannot say now."""
+    """Return how the brokers describe topics that exist. Raises KafkaError when they cannot say now."""
     found = {topic.name: TopicDescription(topic) for topic in topics}
     if not found:
         return []
-    for told in await admin.describe_topics(list(found)):
-        if copies := [len(partition["replicas"]) for partition in told["partitions"]]:
-            found[told["topic"]].partitions = len(copies)
-            found[told["topic"]].copies = min(copies)
+    for description in await admin.describe_topics(list(found)):
+        if copies := [len(partition["replicas"]) for partition in description["partitions"]]:
+            found[description["topic"]].partitions = len(copies)
+            found[description["topic"]].copies = min(copies)
     try:
         answers = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name) for name in found])
     except IncompatibleBrokerVersion:
@@ -99,7 +99,7 @@ async def describe(admin: AIOKafkaAdminClient, topics: Sequence[Topic]) -> list[
         return list(found.values())
     for answer in answers:
         for code, text, _, name, entries, *_ in answer.resources:
-            if code:  # mostly that this user may not ask
+            if code:  # mostly that this user may not see it
                 found[name].unreadable = text or for_code(code).__name__
             else:
                 found[name].config = _values(entries)
@@ -139,37 +139,39 @@ async def make_topics(admin: AIOKafkaAdminClient, topics: Sequence[Topic], setti
         for topic in missing
     ]
     answer = await admin.create_topics(wanted)
-    for name, code, *told in answer.topic_errors:
-        _raise_refusal(name, for_code(code), str(told[0] if told else ""), missing, settings)
+    for name, code, *message in answer.topic_errors:
+        _raise_refusal(name, for_code(code), str(message[0] if message else ""), missing, settings)
     return there
 
 
 def _raise_refusal(
-    name: str, error: type[KafkaError], told: str, missing: Sequence[Topic], settings: KafkaSettings
+    name: str, error: type[KafkaError], message: str, missing: Sequence[Topic], settings: KafkaSettings
 ) -> None:
     if error.errno == 0 or issubclass(error, TopicAlreadyExistsError):  # another process was faster
         return
     if issubclass(error, InvalidReplicationFactorError):
         raise SettingsError(
             f"kafka.replication_factor: the brokers cannot keep {settings.replication_factor} copies of {name} "
-            f"({told}). Start more brokers, or, with a single one, set replication_factor and min_insync_replicas to 1."
+            f"({message}). Start more brokers, or, with a single one, set replication_factor and min_insync_replicas "
+            "to 1."
         )
     if issubclass(error, _FORBIDDEN):
         raise SettingsError(
-            f"the brokers refuse to create {name} ({told or error.__name__}). {_remedy(missing, settings)} "
+            f"the brokers refuse to create {name} ({message or error.__name__}). {_remedy(missing, settings)} "
             "Then set kafka.create_topics = false."
         )
-    raise error(f"creating the topic {name}: {told}")
+    raise error(f"creating the topic {name}: {message}")
 
 
 async def _missing(admin: AIOKafkaAdminClient, topics: Sequence[Topic]) -> list[Topic]:
     found: dict[str, dict[str, Any]] = {
-        told["topic"]: told for told in await admin.describe_topics([topic.name for topic in topics])
+        description["topic"]: description
+        for description in await admin.describe_topics([topic.name for topic in topics])
     }
     missing = []
     for topic in topics:
-        told = found.get(topic.name)
-        error = for_code(told["error_code"]) if told else UnknownTopicOrPartitionError
+        description = found.get(topic.name)
+        error = for_code(description["error_code"]) if description else UnknownTopicOrPartitionError
         if issubclass(error, UnknownTopicOrPartitionError):
             missing.append(topic)
         elif issubclass(error, TopicAuthorizationFailedError):

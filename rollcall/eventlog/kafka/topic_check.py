@@ -7,7 +7,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from rollcall.errors import SettingsError
 from rollcall.eventlog.interface import Remark, Topic
-from rollcall.eventlog.kafka.topic_admin import TopicDescription, alter, describe
+from rollcall.eventlog.kafka.topic_admin import TopicDescription, alter_command, describe
 from rollcall.logs import logger
 from rollcall.records import largest_body
 from rollcall.settings.servers import KafkaSettings
@@ -33,7 +33,7 @@ def _compaction(found: TopicDescription) -> None:
         name = found.topic.name
         raise SettingsError(
             f"the topic {name} has cleanup.policy={policy}, which drops records that have the same key. "
-            f"{alter(name, 'cleanup.policy=delete')}"
+            f"{alter_command(name, 'cleanup.policy=delete')}"
         )
 
 
@@ -42,7 +42,7 @@ def _size(found: TopicDescription, settings: KafkaSettings) -> None:
     if largest is not None and largest < wanted:
         raise SettingsError(
             f"the topic {name} takes records of {largest} bytes at most, and kafka.message_bytes says {wanted}. "
-            f"{alter(name, f'max.message.bytes={wanted}')} Or set kafka.message_bytes to {largest}, and "
+            f"{alter_command(name, f'max.message.bytes={wanted}')} Or set kafka.message_bytes to {largest}, and "
             f"ingest.body_limit to {largest_body(largest)} or less."
         )
 
@@ -54,7 +54,7 @@ def _copies_in_sync(found: TopicDescription, settings: KafkaSettings) -> None:
         raise SettingsError(
             f"the topic {name} has min.insync.replicas={insync}, and kafka.min_insync_replicas says {wanted}: so many "
             "copies must have a record before a webhook is answered 204. "
-            f"{alter(name, f'min.insync.replicas={wanted}')}{few if 0 < found.copies < wanted else ''} "
+            f"{alter_command(name, f'min.insync.replicas={wanted}')}{few if 0 < found.copies < wanted else ''} "
             f"Or set kafka.min_insync_replicas to {insync}."
         )
 
@@ -65,7 +65,7 @@ def _unclean_leaders(found: TopicDescription, settings: KafkaSettings) -> None:
         raise SettingsError(
             f"the topic {name} has unclean.leader.election.enable=true, and kafka.replication_factor says "
             f"{settings.replication_factor}: a copy that lacks records could become the one that counts, and what was "
-            f"answered 204 be lost; it must be false. {alter(name, 'unclean.leader.election.enable=false')} "
+            f"answered 204 be lost; it must be false. {alter_command(name, 'unclean.leader.election.enable=false')} "
             "Or, where a single copy is meant, set kafka.replication_factor and kafka.min_insync_replicas to 1."
         )
 
@@ -116,7 +116,8 @@ def _age(found: TopicDescription) -> Iterator[Remark]:
             topic.name,
             f"has retention.ms={kept}, and {setting} says {topic.kept_for_ms / _DAY_MS:g} ({topic.kept_for_ms} ms): "
             "what is older goes, read or not",
-            f"{alter(topic.name, f'retention.ms={topic.kept_for_ms}')} Or set {setting} to {kept / _DAY_MS:.12g}.",
+            f"{alter_command(topic.name, f'retention.ms={topic.kept_for_ms}')} "
+            f"Or set {setting} to {kept / _DAY_MS:.12g}.",
         )
 
 
@@ -127,7 +128,7 @@ def _room(found: TopicDescription) -> Iterator[Remark]:
         yield Remark(
             topic.name,
             f"has retention.bytes={room}: the oldest records of a partition beyond that size go, read or not",
-            alter(topic.name, "retention.bytes=-1"),
+            alter_command(topic.name, "retention.bytes=-1"),
         )
 
 
