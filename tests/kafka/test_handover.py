@@ -157,7 +157,7 @@ async def test_a_member_whose_commits_are_never_answered_is_replaced(
         async def never_answered(_: object) -> None:
             raise LogUnavailableError("Kafka took longer than 5 s for committing")
 
-        monkeypatch.setattr(stuck, "_write_down", never_answered)
+        monkeypatch.setattr(stuck, "_commit_offsets", never_answered)
         for _ in range(5):
             with pytest.raises(LogUnavailableError):
                 await reader.commit(entries)
