@@ -10,8 +10,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-import stamina
-
 from consumers.dead_letters import append_dead_letters
 from consumers.failure_rate import FailureRate
 from consumers.writers import Poison, Writer
@@ -19,6 +17,7 @@ from rollcall.errors import LogUnavailableError, RollcallError, WarehouseUnavail
 from rollcall.eventlog import Entry, EventLog, Reader
 from rollcall.logs import logger
 from rollcall.metrics import CONSUMED, CONSUMER_RETRIES, CONSUMER_RUNNING, INSERT_SECONDS
+from rollcall.outage import Outage
 from rollcall.settings import ConsumerSettings
 
 log = logger(__name__)
@@ -64,8 +63,12 @@ class Consumer:
         self._settings = settings
         self._fault = fault
         self._failure_rate = FailureRate(settings.poison_window, settings.poison_ratio)
-        self.trouble: RollcallError | None = None
+        self._outage = Outage(log, settings.backoff_max, topic=source.topic)
+
+    @property
+    def trouble(self) -> RollcallError | None:
         """What it waits out now: the last failure of log or warehouse, until a try succeeds."""
+        return self._outage.trouble
 
     async def run(self, stop: asyncio.Event) -> None:
         """Consume until `stop` is set; the batch in hand is finished first.
@@ -157,21 +160,4 @@ class Consumer:
         CONSUMED.labels(self._source.topic, "dead_letter").inc(len(poison))
 
     async def _with_retries(self, call: Callable[[], Awaitable[_T]], stop: asyncio.Event) -> _T:
-        """Call until it works; once told to stop, let the next failure through."""
-
-        def again(error: Exception) -> bool:
-            if stop.is_set() or not isinstance(error, LogUnavailableError | WarehouseUnavailableError):
-                return False
-            self.trouble = error
-            CONSUMER_RETRIES.labels(self._source.topic).inc()
-            return True
-
-        attempts = stamina.retry_context(
-            on=again, attempts=None, timeout=None, wait_initial=0.1, wait_max=self._settings.backoff_max
-        )
-        async for attempt in attempts:
-            with attempt:
-                result = await call()
-                self.trouble = None
-                return result
-        raise AssertionError("an endless retry ended")
+        return await self._outage.wait_out(call, stop, CONSUMER_RETRIES.labels(self._source.topic).inc)

@@ -2,12 +2,11 @@
 
 import asyncio
 
-import stamina
-
 from consumers.loop import Consumer, Source
 from consumers.writers import ActivityWriter, DirectoryWriter, Writer
-from rollcall.errors import RollcallError, WarehouseUnavailableError
+from rollcall.errors import RollcallError
 from rollcall.logs import logger
+from rollcall.outage import Outage
 from rollcall.runtime import StoredRuntime
 from rollcall.topics import WAREHOUSE_GROUP
 from rollcall.warehouse import migrate, record_sites, require_current
@@ -97,22 +96,19 @@ class Supervisor:
 
     async def _prepare(self, stop: asyncio.Event) -> None:
         """Bring the warehouse's schema and sites up to date, waiting while it is away."""
+        await Outage(log, self._runtime.settings.consumer.backoff_max).wait_out(self._prepare_once, stop)
+
+    async def _prepare_once(self) -> None:
         settings, warehouse = self._runtime.settings, self._runtime.warehouse
-
-        def again(error: Exception) -> bool:
+        try:
+            await verify_insert_settings(warehouse)
+            if self._migrates:
+                for migration in await migrate(warehouse):
+                    log.info("migration applied", version=migration.version, name=migration.name)
+            await require_current(warehouse)
+            await require_no_drift(warehouse)
+            for site in await record_sites(warehouse, settings.sites):
+                log.info("time zone changed, days rebuilt", site=site)
+        except Exception as error:
             self._unprepared = f": {error}"
-            return isinstance(error, WarehouseUnavailableError) and not stop.is_set()
-
-        attempts = stamina.retry_context(
-            on=again, attempts=None, timeout=None, wait_initial=0.2, wait_max=settings.consumer.backoff_max
-        )
-        async for attempt in attempts:
-            with attempt:
-                await verify_insert_settings(warehouse)
-                if self._migrates:
-                    for migration in await migrate(warehouse):
-                        log.info("migration applied", version=migration.version, name=migration.name)
-                await require_current(warehouse)
-                await require_no_drift(warehouse)
-                for site in await record_sites(warehouse, settings.sites):
-                    log.info("time zone changed, days rebuilt", site=site)
+            raise

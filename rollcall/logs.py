@@ -11,10 +11,7 @@ from typing import Literal
 import stamina.instrumentation as retries
 import structlog
 
-from rollcall.errors import RollcallError
-
 _OURS = {"rollcall", "ingest", "reconcile", "consumers", "console"}
-_log_retry = retries.StructlogOnRetryHook.hook_factory()
 
 
 def configure_logging(level: str, form: Literal["auto", "console", "json"]) -> None:
@@ -51,19 +48,13 @@ def configure_logging(level: str, form: Literal["auto", "console", "json"]) -> N
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
         )
     )
-    # Without stamina's own counter, which has the number of the retry as a label.
-    retries.set_on_retry_hooks([_log_outage])
+    # What is waited for, and why, is said where it is waited for: stamina knows neither, and says so at every try.
+    retries.set_on_retry_hooks([])
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
     for noisy in ("uvicorn", "httpx", "httpcore", "clickhouse_connect"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
-
-
-def _log_outage(details: retries.RetryDetails) -> None:
-    """Log a retry after an outage; a client that waits because Jira asks it to says so itself."""
-    if isinstance(details.caused_by, RollcallError):
-        _log_retry(details)
 
 
 def kind_and_place(error: BaseException) -> str:

@@ -1,9 +1,10 @@
 """What all tests share."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from stamina import instrumentation
 
 from rollcall.warehouse import Warehouse
 
@@ -32,6 +33,14 @@ def anyio_backend() -> str:
 async def warehouse(tmp_path: Path) -> AsyncIterator[Warehouse]:
     async with fresh_warehouse(tmp_path) as opened:
         yield opened
+
+
+@pytest.fixture
+def own_words_on_retries() -> Iterator[None]:
+    """stamina logs no retry, as `configure_logging` leaves it."""
+    instrumentation.set_on_retry_hooks([])
+    yield
+    instrumentation.set_on_retry_hooks(None)
 
 
 @pytest.fixture

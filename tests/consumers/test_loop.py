@@ -6,6 +6,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from consumers.loop import Consumer, Source
 from consumers.writers import ActivityWriter, Poison
@@ -222,3 +223,28 @@ async def test_drain_takes_what_is_there_and_returns(event_log: EventLog, wareho
     assert await consumer(event_log, warehouse).drain() == 30
     assert await consumer(event_log, warehouse).drain() == 0
     assert len(await keys(warehouse)) == 30
+
+
+@pytest.mark.usefixtures("own_words_on_retries")
+async def test_an_outage_of_hundreds_of_tries_is_a_handful_of_lines(
+    event_log: EventLog, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inserted, tries = ActivityWriter.write, count(1)
+
+    async def refused(writer: ActivityWriter, entries: Sequence[Entry]) -> list[Poison]:
+        if (number := next(tries)) <= 300:
+            raise WarehouseUnavailableError("connection refused" if number <= 200 else "no disk left")
+        return await inserted(writer, entries)
+
+    monkeypatch.setattr(ActivityWriter, "write", refused)
+    await append(event_log, *facts(3))
+    with capture_logs() as lines:
+        at_once = QUICK.model_copy(update={"backoff_max": 0.0001})
+        await run_until_empty(event_log, consumer(event_log, warehouse, at_once))
+    assert await keys(warehouse) == {f"history:{n}" for n in range(3)}
+    assert {line["topic"] for line in lines} == {ACTIVITY.name}
+    assert [(line["event"].partition(" after ")[0], line.get("cause"), line["tries"]) for line in lines] == [
+        ("waiting for the warehouse", "connection refused", 1),
+        ("waiting for the warehouse", "no disk left", 201),
+        ("the warehouse answers again", None, 300),
+    ]
