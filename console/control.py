@@ -1,6 +1,6 @@
-"""What other commands may ask of the `up` that holds the embedded files: today, to rebuild days.
+"""What other commands may request of the `up` that holds the embedded files: today, to rebuild days.
 
-It is asked over the SQL door's address, with the token that `up` wrote into its lock file: whoever can read that file
+They do it over the SQL door's address, with the token that `up` wrote into its lock file: whoever can read that file
 could as well open the warehouse.
 """
 
@@ -38,11 +38,11 @@ def control_routes(token: str, rebuild: Rebuild) -> list[Route]:
         if not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
             return Response("the control token is missing or wrong\n", 401)
         try:
-            wanted = msgspec.json.decode(await request.body(), type=RebuildRequest)
+            rebuild_request = msgspec.json.decode(await request.body(), type=RebuildRequest)
         except msgspec.DecodeError as error:
             return Response(f"{error}\n", 400)
         try:
-            months = await rebuild(wanted.site, wanted.days)
+            months = await rebuild(rebuild_request.site, rebuild_request.days)
         except RollcallError as error:
             return Response(f"{error}\n", 503)
         return Response(msgspec.json.encode(months), media_type="application/json")
@@ -50,8 +50,8 @@ def control_routes(token: str, rebuild: Rebuild) -> list[Route]:
     return [Route(_PATH, endpoint, methods=["POST"])]
 
 
-async def ask_to_rebuild(holding: Holding, site: str, days: Sequence[date] | None) -> list[str]:
-    """Ask the process that holds the embedded files to rebuild days, and wait for it.
+async def request_rebuild(holding: Holding, site: str, days: Sequence[date] | None) -> list[str]:
+    """Have the process that holds the embedded files rebuild days, and wait for it.
 
     Raises:
         WarehouseUnavailableError: It does not answer, or the rebuild failed.
@@ -61,12 +61,12 @@ async def ask_to_rebuild(holding: Holding, site: str, days: Sequence[date] | Non
             f"process {holding.pid} ({holding.command}) holds the embedded warehouse and takes no requests: only `up` "
             "does, once it has started and while sql_listen is set. Try again, or stop that process"
         )
-    wanted = RebuildRequest(site, list(days) if days is not None else None)
+    rebuild_request = RebuildRequest(site, list(days) if days is not None else None)
     try:
         async with httpx.AsyncClient(timeout=httpx.Timeout(10.0, read=None), trust_env=False) as client:
             answer = await client.post(
                 holding.sql_url + _PATH,
-                content=msgspec.json.encode(wanted),
+                content=msgspec.json.encode(rebuild_request),
                 headers={"authorization": f"Bearer {holding.control_token}"},
             )
     except httpx.HTTPError as error:

@@ -37,8 +37,8 @@ app.add_typer(deadletter, name="deadletter")
 app.add_typer(webhook, name="webhook")
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(requested: bool) -> None:
+    if requested:
         print(f"rollcall {__version__}")
         raise typer.Exit
 

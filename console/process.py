@@ -1,6 +1,6 @@
 """A command as a process: its settings, event loop, exit code, signals, and the tasks that run side by side.
 
-SIGTERM, SIGINT and SIGHUP ask for the stop, and what is under way gets to finish.
+SIGTERM, SIGINT and SIGHUP begin the stop, and what is under way gets to finish.
 """
 
 import asyncio
@@ -64,17 +64,17 @@ def exit_code(config: Path | None, body: Callable[[Settings], Awaitable[int]]) -
         configure_logging(settings.log_level, settings.log_format)
         return uvloop.run(main(settings))
     except SettingsError as error:
-        complain(str(error))
+        print_error(str(error))
         return WRONG_USAGE
     except RollcallError as error:
-        complain(str(error))
+        print_error(str(error))
         return FAILED
     except KeyboardInterrupt:
-        complain("interrupted")
+        print_error("interrupted")
         return FAILED
 
 
-def complain(text: str) -> None:
+def print_error(text: str) -> None:
     """Print an error for a person to stderr."""
     print(f"rollcall: {text}", file=sys.stderr)
 
@@ -115,13 +115,13 @@ _AGAIN_SECONDS = 30.0
 async def in_background(**endless: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
     """Run beside the block what never ends; cancel it when the block ends.
 
-    What ends all the same is told in the log at once and begun again after a pause. Nothing of this kind is worth the
+    What ends all the same is logged at once and begun again after a pause. Nothing of this kind is worth the
     webhooks that the end of the process would cost.
 
     Args:
         endless: Begins the work, by the name that the log has for it.
     """
-    tasks = [asyncio.create_task(_kept_up(name, begin)) for name, begin in endless.items()]
+    tasks = [asyncio.create_task(_restarted(name, begin)) for name, begin in endless.items()]
     try:
         yield
     finally:
@@ -131,16 +131,16 @@ async def in_background(**endless: Callable[[], Coroutine[Any, Any, None]]) -> A
 
 
 def watched(name: str, part: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
-    """Begin work whose end is the end of the process; an end that nobody foresaw is told in the log at once.
+    """Begin work whose end is the end of the process; an end that nobody foresaw is logged at once.
 
     Whoever waits for the task gets its error only once everything else has stopped.
     """
     task = asyncio.create_task(part)
-    task.add_done_callback(lambda ended: _tell(name, ended))
+    task.add_done_callback(lambda ended: _log_end(name, ended))
     return task
 
 
-async def together(stop: asyncio.Event, *parts: Coroutine[Any, Any, None]) -> None:
+async def run_until_first(stop: asyncio.Event, *parts: Coroutine[Any, Any, None]) -> None:
     """Run parts until the first of them ends; then set `stop` and wait for the others.
 
     Raises:
@@ -160,7 +160,7 @@ async def together(stop: asyncio.Event, *parts: Coroutine[Any, Any, None]) -> No
             raise result
 
 
-async def _kept_up(name: str, begin: Callable[[], Coroutine[Any, Any, None]]) -> None:
+async def _restarted(name: str, begin: Callable[[], Coroutine[Any, Any, None]]) -> None:
     while True:
         cause = "it returned"
         try:
@@ -175,7 +175,7 @@ async def _kept_up(name: str, begin: Callable[[], Coroutine[Any, Any, None]]) ->
         await asyncio.sleep(_AGAIN_SECONDS)
 
 
-def _tell(name: str, ended: "asyncio.Task[None]") -> None:
+def _log_end(name: str, ended: "asyncio.Task[None]") -> None:
     error = None if ended.cancelled() else ended.exception()
     if error and not isinstance(error, RollcallError):
         log.error("ended unexpectedly, the process stops", what=name, cause=kind_and_place(error))
@@ -194,7 +194,7 @@ def stop_on_signals() -> asyncio.Event:
     return stop
 
 
-async def first_to_end(stop: asyncio.Event, *tasks: "asyncio.Task[None]") -> None:
+async def first_done(stop: asyncio.Event, *tasks: "asyncio.Task[None]") -> None:
     """Wait until one of the tasks ends or `stop` is set, then see that `stop` is set."""
     waiting = asyncio.ensure_future(stop.wait())
     await asyncio.wait({waiting, *tasks}, return_when=asyncio.FIRST_COMPLETED)
@@ -203,7 +203,7 @@ async def first_to_end(stop: asyncio.Event, *tasks: "asyncio.Task[None]") -> Non
 
 
 async def finish(task: "asyncio.Task[None]", seconds: float, what: str) -> None:
-    """Wait for a task that was asked to stop; after some seconds cancel it.
+    """Wait for a task that is stopping; after some seconds cancel it.
 
     Raises:
         Exception: Whatever the task ended with.

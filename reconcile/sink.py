@@ -28,7 +28,7 @@ _PAUSE = 0.25
 Drain = Callable[[StoredRuntime], Awaitable[None]]
 """Writes what is on the log now into the warehouse, in this process: for when no consumer runs."""
 
-AskToRebuild = Callable[[Holding, str, Sequence[date]], Awaitable[object]]
+RequestRebuild = Callable[[Holding, str, Sequence[date]], Awaitable[object]]
 """Asks the process that holds the embedded files to rebuild days of a site. Raises WarehouseUnavailableError."""
 
 
@@ -101,13 +101,13 @@ class Sink:
 
 
 @asynccontextmanager
-async def open_sink(runtime: Runtime, *, drain: Drain, ask_to_rebuild: AskToRebuild) -> AsyncIterator[Sink]:
+async def open_sink(runtime: Runtime, *, drain: Drain, request_rebuild: RequestRebuild) -> AsyncIterator[Sink]:
     """Open the warehouse in the way that fits, for a run that writes.
 
     Args:
         runtime: Whose log the run's records go to.
         drain: Writes them, where nobody else does.
-        ask_to_rebuild: Asks who holds the embedded files.
+        request_rebuild: Has the process that holds the embedded files do it.
 
     Raises:
         SettingsError, WarehouseUnavailableError, SchemaError: It cannot be used.
@@ -115,7 +115,7 @@ async def open_sink(runtime: Runtime, *, drain: Drain, ask_to_rebuild: AskToRebu
     settings = runtime.settings
     address = parse_warehouse_url(settings.warehouse_url)
     if isinstance(address, Embedded) and (holding := read_holding(address.lock_path)):
-        async with _held(runtime, holding, ask_to_rebuild) as sink:
+        async with _held(runtime, holding, request_rebuild) as sink:
             yield sink
         return
     async with opened_warehouse(settings, COMMAND) as warehouse:
@@ -151,9 +151,9 @@ async def open_dry_run_sink(settings: Settings) -> AsyncIterator[Sink]:
 
 
 @asynccontextmanager
-async def _held(runtime: Runtime, holding: Holding, ask_to_rebuild: AskToRebuild) -> AsyncIterator[Sink]:
+async def _held(runtime: Runtime, holding: Holding, request_rebuild: RequestRebuild) -> AsyncIterator[Sink]:
     async def rebuild(site: str, days: Sequence[date]) -> object:
-        return await ask_to_rebuild(holding, site, days)
+        return await request_rebuild(holding, site, days)
 
     async with AsyncExitStack() as stack:
         reader: Warehouse | None = None

@@ -23,7 +23,7 @@ async def schema_finding(settings: Settings, warehouse: Warehouse) -> Finding:
         warehouse: Open for reading.
 
     Raises:
-        RollcallError: The warehouse cannot be asked.
+        RollcallError: The warehouse cannot be queried.
     """
     through_the_door = isinstance(parse_warehouse_url(settings.warehouse_url), Embedded) and warehouse.holder is None
     differences = await drift(warehouse, unseen=INTERNAL_TABLES if through_the_door else ())
@@ -41,7 +41,7 @@ async def insert_finding(settings: Settings) -> Finding | None:
     They belong to a connection that inserts, so this one opens its own.
 
     Raises:
-        WarehouseUnavailableError: The server cannot be asked.
+        WarehouseUnavailableError: The server cannot be queried.
     """
     if isinstance(parse_warehouse_url(settings.warehouse_url), Embedded):
         return None

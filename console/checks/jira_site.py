@@ -132,7 +132,7 @@ async def webhook_findings(settings: Settings, name: str, jira: JiraClient) -> A
 
 
 def _is_ours(settings: Settings, name: str, url: str) -> bool:
-    """Tell whether a registration posts to this site's path, at the public address if one is set."""
+    """Return whether a registration posts to this site's path, at the public address if one is set."""
     parts = urlsplit(url)
     public = urlsplit(settings.page.public_url)
     here = not public.hostname or parts.hostname == public.hostname
@@ -181,7 +181,7 @@ async def identity_finding(settings: Settings, name: str, jira: JiraClient) -> F
     """Compare changelog ids that webhooks brought for a few recent issues with those that REST knows.
 
     Raises:
-        JiraError: Jira could not be asked.
+        JiraError: Jira did not answer.
     """
     subject = f"{name}: identity of changes"
     recent = await _recent(settings, name)

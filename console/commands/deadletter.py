@@ -9,7 +9,7 @@ from rich.progress import track
 
 from console.dead_letter_queue import DeadLetterQueue, pick_dead_letter
 from console.output import OutputFormat, print_rows
-from console.process import DONE, INCOMPLETE, Config, complain, run_command
+from console.process import DONE, INCOMPLETE, Config, print_error, run_command
 from rollcall.errors import NotUnderstoodError
 from rollcall.records import DeadLetter
 from rollcall.runtime import opened
@@ -89,7 +89,7 @@ def replay_letters(
                     records += await queue.replay(letter)
                 except NotUnderstoodError as error:
                     left += 1
-                    complain(f"{letter.letter_id[:12]} stays: {error}")
+                    print_error(f"{letter.letter_id[:12]} stays: {error}")
         print(f"{len(chosen) - left} letters replayed, {records} records put on the log, {left} letters stay")
         return INCOMPLETE if left else DONE
 

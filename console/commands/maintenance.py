@@ -10,7 +10,7 @@ from rich.console import Console
 from console.checks.finding import Finding
 from console.checks.installation import local_findings
 from console.checks.jira_site import jira_findings
-from console.control import ask_to_rebuild
+from console.control import request_rebuild
 from console.output import OutputFormat, print_rows
 from console.process import DONE, FAILED, Config, require_tokens, run_command, site_names
 from rollcall.runtime import opened_warehouse
@@ -103,7 +103,7 @@ def _days(since: datetime | None, until: datetime | None) -> list[date] | None:
 
 async def _rebuild(settings: Settings, site: str, days: Sequence[date] | None) -> list[str]:
     if holding := _holding(settings):
-        return await ask_to_rebuild(holding, site, days)
+        return await request_rebuild(holding, site, days)
     async with opened_warehouse(settings, "rollcall rebuild") as warehouse:
         await require_current(warehouse)
         return await rebuild_site(warehouse, site, settings.sites[site].timezone, days)

@@ -10,9 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
-from console.control import ask_to_rebuild
+from console.control import request_rebuild
 from console.output import OutputFormat, print_rows, progress_bars
-from console.process import DONE, FAILED, INCOMPLETE, WRONG_USAGE, Config, complain, run_command, site_names
+from console.process import DONE, FAILED, INCOMPLETE, WRONG_USAGE, Config, print_error, run_command, site_names
 from consumers.supervisor import drain
 from reconcile.coverage import Coverage
 from reconcile.run import RunOptions, RunOutcome, run_site
@@ -70,7 +70,7 @@ Rows = list[dict[str, Any]]
 
 
 def summary(run: Checkpoint, coverage: Coverage | None, *, dry_run: bool, by_day: bool) -> Rows:
-    """Return the rows of one site's run, with new facts by day if wanted."""
+    """Return the rows of one site's run, with new facts by day if so chosen."""
     parts = [_run(run, dry_run), _requests(run), _facts(run, by_day), _directory(run), _coverage(coverage), _rest(run)]
     return [
         {"site": run.site, "part": part, "name": name, "value": value} for some in parts for part, name, value in some
@@ -189,7 +189,10 @@ def reconcile(
         if options.dry_run:
             async with open_dry_run_sink(settings) as sink:
                 return await runs(sink)
-        async with opened(settings) as runtime, open_sink(runtime, drain=drain, ask_to_rebuild=ask_to_rebuild) as sink:
+        async with (
+            opened(settings) as runtime,
+            open_sink(runtime, drain=drain, request_rebuild=request_rebuild) as sink,
+        ):
             return await runs(sink)
 
     run_command(config, body)
@@ -207,7 +210,7 @@ async def _all(
         except RollcallError as error:
             if len(names) == 1:
                 raise
-            complain(f"{name}: {error}")
+            print_error(f"{name}: {error}")
             failed.add(WRONG_USAGE if isinstance(error, SettingsError) else FAILED)
     by_day = options.dry_run or form is not OutputFormat.TABLE
     rows = []
@@ -216,7 +219,7 @@ async def _all(
     print_rows(rows, SUMMARY_COLUMNS, form)
     for outcome in outcomes:
         for what in outcome.run.missing:
-            complain(f"{outcome.run.site}: missing: {what}")
+            print_error(f"{outcome.run.site}: missing: {what}")
     if failed:
         return min(failed)
     return DONE if all(outcome.complete for outcome in outcomes) else INCOMPLETE

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from console.output import OutputFormat, print_rows
-from console.process import DONE, Config, complain, run_command, site_names
+from console.process import DONE, Config, print_error, run_command, site_names
 from rollcall.runtime import opened_for_reading
 from rollcall.settings import Settings
 from rollcall.warehouse import Row, Warehouse
@@ -45,7 +45,7 @@ async def read_report(
         all_accounts: Whether apps and portal customers are shown beside people.
 
     Raises:
-        WarehouseUnavailableError: The warehouse cannot be asked.
+        WarehouseUnavailableError: The warehouse cannot be queried.
     """
     today = {row["site"]: row["today"] for row in await warehouse.query("SELECT site, today FROM site_days")}
     rows: list[Row] = []
@@ -137,7 +137,7 @@ def _report(
             rows = await read_report(warehouse, report, sites, days, all_accounts=everybody)
         print_rows(rows, report.columns, form)
         if not rows:
-            complain(f"nothing to show for the last {days} days; {report.when_empty}")
+            print_error(f"nothing to show for the last {days} days; {report.when_empty}")
         return DONE
 
     run_command(config, body)

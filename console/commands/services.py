@@ -13,12 +13,12 @@ from console.process import (
     DONE,
     Config,
     finish,
-    first_to_end,
+    first_done,
     in_background,
     require_sites,
     run_command,
+    run_until_first,
     stop_on_signals,
-    together,
 )
 from console.web.pipeline import Page
 from console.web.routes import page_routes
@@ -88,7 +88,7 @@ async def _measure(runtime: Runtime) -> None:
 
 
 def _unmeasured() -> None:
-    """Remove the series: an old value would look like a measured one, and NaN spoils the sums of those that ask."""
+    """Remove the series: an old value would look like a measured one, and NaN spoils the sums of whoever scrapes it."""
     for metric in (LOG_RECORDS, LOG_BYTES, LOG_LAG):
         metric.clear()
 
@@ -134,8 +134,8 @@ def consume(config: Config = None) -> None:
                 parts.append(
                     serve(health, settings.consumer.listen, setting="consumer.listen", drain_timeout=1.0, stop=stop)
                 )
-            working = asyncio.create_task(together(stop, *parts))
-            await first_to_end(stop, working)
+            working = asyncio.create_task(run_until_first(stop, *parts))
+            await first_done(stop, working)
             await finish(working, CONSUMER_STOP_SECONDS, "consumers")
         return DONE
 

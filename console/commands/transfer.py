@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from console.process import DONE, Config, complain, run_command
+from console.process import DONE, Config, print_error, run_command
 from console.transfer.exporter import export_to
 from console.transfer.importer import import_from
 from console.transfer.manifest import read_manifest
@@ -28,8 +28,8 @@ def export_command(
 
     async def body(settings: Settings) -> int:
         async with opened_for_reading(settings, "rollcall export") as warehouse:
-            with transfer_progress({}) as shown:
-                manifest = await export_to(folder, warehouse, rows, shown)
+            with transfer_progress({}) as progress:
+                manifest = await export_to(folder, warehouse, rows, progress)
         facts, files = manifest.rows("activity"), sum(map(len, manifest.tables.values()))
         print(f"exported {facts} facts and the directory to {folder}, {files} files")
         return DONE
@@ -46,15 +46,13 @@ def import_command(folder: Folder, config: Config = None) -> None:
     async def body(settings: Settings) -> int:
         manifest = read_manifest(folder)
         async with opened_warehouse(settings, "rollcall import") as warehouse:
-            with transfer_progress({table: manifest.rows(table) for table in manifest.tables}) as shown:
-                done = await import_from(folder, manifest, warehouse, shown)
-        print(f"imported {done.brought} files, {done.there} were there already; {done.user_days} user days")
-        if done.among_others:
-            complain(
-                f"{done.among_others} files went among other rows that were there: their keys were compared, no more"
-            )
+            with transfer_progress({table: manifest.rows(table) for table in manifest.tables}) as progress:
+                done = await import_from(folder, manifest, warehouse, progress)
+        print(f"imported {done.imported} files, {done.already_there} were there already; {done.user_days} user days")
+        if done.mixed:
+            print_error(f"{done.mixed} files went among other rows that were there: their keys were compared, no more")
         if done.user_days != manifest.user_days:
-            complain(
+            print_error(
                 f"the export's warehouse had {manifest.user_days} user days. The facts decide: a rollup that was not "
                 "rebuilt since a reconcile may hold wrong ones, and other facts here or another time zone make others"
             )

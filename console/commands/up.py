@@ -13,13 +13,13 @@ from console.process import (
     DONE,
     Config,
     finish,
-    first_to_end,
+    first_done,
     in_background,
     require_sites,
     require_tokens,
     run_command,
+    run_until_first,
     stop_on_signals,
-    together,
     watched,
 )
 from console.sqldoor.door import create_door
@@ -74,7 +74,7 @@ async def run_everything(settings: Settings, stop: asyncio.Event, ready: Callabl
         consumers = watched("consumers", pipeline.run(consumers_stop, carry_on=True))
         try:
             serving = asyncio.create_task(_serve(runtime, pipeline, stop, ready))
-            await first_to_end(stop, serving, consumers)
+            await first_done(stop, serving, consumers)
             await finish(serving, settings.ingest.drain_timeout + 5.0, "serving")
         finally:
             consumers_stop.set()
@@ -100,7 +100,7 @@ async def _serve(
     if warehouse.holder and settings.sql_listen:
         parts.append(_answer_queries(runtime, warehouse.holder, pipeline, stop))
     async with in_background(daily_runs=partial(_reconcile_daily, runs, pipeline)):
-        await together(stop, *parts)
+        await run_until_first(stop, *parts)
 
 
 async def _reconcile_daily(runs: Schedule, pipeline: Supervisor) -> None:
@@ -109,7 +109,7 @@ async def _reconcile_daily(runs: Schedule, pipeline: Supervisor) -> None:
 
 
 async def _answer_queries(runtime: StoredRuntime, holder: Holder, pipeline: Supervisor, stop: asyncio.Event) -> None:
-    """Open the SQL door, where other commands also ask for a rebuild while this process holds the files."""
+    """Open the SQL door, where other commands also request a rebuild while this process holds the files."""
     settings = runtime.settings
     await pipeline.prepared.wait()
     token = secrets.token_urlsafe(32)

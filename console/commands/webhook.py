@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import typer
 
 from console.output import OutputFormat, print_rows
-from console.process import DONE, FAILED, Config, complain, run_command, site_names
+from console.process import DONE, FAILED, Config, print_error, run_command, site_names
 from reconcile.admin_webhooks import JQL_SECTION, AdminWebhook, list_webhooks, register_webhook, remove_webhook
 from reconcile.client.jira_client import JiraClient, connected
 from reconcile.client.jira_errors import NotThereError
@@ -58,7 +58,7 @@ def register(
         secret = _secret(one, settings.sites[one])
         async with connected(one, settings.sites[one], settings.reconcile) as jira:
             if there := await _registered(jira, target):
-                complain(
+                print_error(
                     f"{one}: webhook {there.id} posts to {target} already; `rollcall webhook remove {there.id}` first"
                 )
                 return FAILED
@@ -85,7 +85,7 @@ def remove(
             try:
                 await remove_webhook(jira, webhook_id)
             except NotThereError:
-                complain(f"{one}: there is no webhook {webhook_id}")
+                print_error(f"{one}: there is no webhook {webhook_id}")
                 return FAILED
         print(f"{one}: removed webhook {webhook_id}")
         return DONE

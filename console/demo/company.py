@@ -72,7 +72,7 @@ async def running_company(folder: Path, people: int, days: int, live_per_minute:
     """Run a simulated site while the context lasts.
 
     Args:
-        folder: Where its secret is kept.
+        folder: Where its secret is stored.
         people: How many people work there.
         days: Length of its history.
         live_per_minute: How much happens from now on; with 0 the site's clock stands still.
@@ -82,8 +82,9 @@ async def running_company(folder: Path, people: int, days: int, live_per_minute:
     """
     secret = secrets.token_hex(32)
     secret_file = folder / "webhook_secret"
+    secret_file.touch(mode=0o600)
+    secret_file.chmod(0o600)  # it may be there already, of a demo before this one
     secret_file.write_text(secret)
-    secret_file.chmod(0o600)
     options = ("--people", str(people), "--days", str(days), "--now", str(now_ms()))
     pace = ("--live-per-minute", str(live_per_minute), "--speed", "1" if live_per_minute else "0")
     process = await _start("serve", *options, *pace, stdout=PIPE)

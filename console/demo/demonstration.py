@@ -1,6 +1,6 @@
 """``rollcall demo``: its addresses, settings and progress, and the product run on the simulated company.
 
-The settings are in the demo's folder for as long as that is there, and where other commands are told to look.
+The settings are in the demo's folder for as long as that is there, and in the file that `--config` names.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from rich.console import Console
 
 from console.commands.up import run_everything
 from console.demo.company import Company, running_company
-from console.process import DONE, FAILED, WRONG_USAGE, complain, finish, first_to_end, stop_on_signals
+from console.process import DONE, FAILED, WRONG_USAGE, finish, first_done, print_error, stop_on_signals
 from rollcall.errors import RollcallError, SettingsError
 from rollcall.http.listener import listen
 from rollcall.logs import configure_logging
@@ -74,16 +74,16 @@ def reserved(file: Path | None) -> Iterator[None]:
         file.unlink(missing_ok=True)
 
 
-def write_settings(files: list[Path], place: Path, company: Company, listen: str, sql_listen: str) -> None:
-    """Write the settings of a demo that keeps its data in `place`; nobody else may read the files."""
+def write_settings(files: list[Path], folder: Path, company: Company, listen: str, sql_listen: str) -> None:
+    """Write the settings of a demo that keeps its data in `folder`; nobody else may read the files."""
     for file in files:
         file.touch(mode=0o600)
         file.write_text(
             f"""\
 listen = "{listen}"
 sql_listen = "{sql_listen}"
-log_url = "sqlite://{place}/events.db"
-warehouse_url = "chdb://{place}/warehouse"
+log_url = "sqlite://{folder}/events.db"
+warehouse_url = "chdb://{folder}/warehouse"
 
 [sites.acme]
 url = "{company.address}"
@@ -154,13 +154,13 @@ def demo(
     try:
         require_embedded_engine()
         try_addresses(listen, sql_listen)
-        with _scratch(folder) as place, reserved(config):
-            uvloop.run(_demo(place, config, people, days, live_per_minute, listen, sql_listen))
+        with _scratch(folder) as data_folder, reserved(config):
+            uvloop.run(_demo(data_folder, config, people, days, live_per_minute, listen, sql_listen))
     except SettingsError as error:
-        complain(str(error))
+        print_error(str(error))
         raise typer.Exit(WRONG_USAGE) from None
     except RollcallError as error:
-        complain(str(error))
+        print_error(str(error))
         raise typer.Exit(FAILED) from None
     raise typer.Exit(DONE)
 
@@ -179,19 +179,19 @@ def _scratch(folder: Path | None) -> Iterator[Path]:
 
 
 async def _demo(
-    place: Path, config: Path | None, people: int, days: int, live_per_minute: float, listen: str, sql_listen: str
+    folder: Path, config: Path | None, people: int, days: int, live_per_minute: float, listen: str, sql_listen: str
 ) -> None:
     configure_logging("warning", "auto")
     stop = stop_on_signals()
-    async with running_company(place, people, days, live_per_minute) as company:
-        files = [place / SETTINGS_FILE, *([config] if config else [])]
-        write_settings(files, place, company, listen, sql_listen)
+    async with running_company(folder, people, days, live_per_minute) as company:
+        files = [folder / SETTINGS_FILE, *([config] if config else [])]
+        write_settings(files, folder, company, listen, sql_listen)
         settings = load_settings(files[0])
         port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         running = asyncio.create_task(run_everything(settings, stop, port.set_result))
         filling = asyncio.create_task(_fill(company, settings, port, files[-1], people, days))
         filling.add_done_callback(lambda task: stop.set() if not task.cancelled() and task.exception() else None)
-        await first_to_end(stop, running)
+        await first_done(stop, running)
         say("stopping")
         filling.cancel()
         await asyncio.gather(filling, return_exceptions=True)

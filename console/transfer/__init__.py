@@ -1,1 +1,1 @@
-"""``rollcall export`` and ``rollcall import``: the warehouse as Parquet files, to move it between engines."""
+"""``rollcall export`` and ``rollcall import``: the warehouse as Parquet files, to transfer it between engines."""

@@ -14,21 +14,21 @@ from rollcall.warehouse import Warehouse
 
 _TRIES = 20
 _PAUSE = 0.5
-"""Seconds before a stretch that changed while it was read is read again."""
+"""Seconds before a span that changed while it was read is read again."""
 
 
-async def export_to(folder: Path, warehouse: Warehouse, rows_a_file: int, showing: TransferProgress) -> Manifest:
+async def export_to(folder: Path, warehouse: Warehouse, rows_a_file: int, progress: TransferProgress) -> Manifest:
     """Export the warehouse; memory is bounded by one file's rows.
 
     Args:
         folder: Where to; made if it is not there, and empty.
         warehouse: Whose schema is current.
         rows_a_file: Most rows of a file, more or less.
-        showing: Told of every file.
+        progress: Shows every file.
 
     Raises:
         SettingsError: The folder cannot be used.
-        TransferError: A stretch of a table keeps changing.
+        TransferError: A span of a table keeps changing.
         WarehouseUnavailableError: The warehouse cannot be read.
     """
     _prepare(folder)
@@ -39,7 +39,7 @@ async def export_to(folder: Path, warehouse: Warehouse, rows_a_file: int, showin
             file = folder / f"{table.name}-{len(tables[table.name]) + 1:05}.parquet"
             if part := await _export_span(warehouse, table, span, file):
                 tables[table.name].append(part)
-                showing.moved(table.name, part.rows, "exported")
+                progress.add(table.name, part.rows, "exported")
     [days] = await warehouse.query("SELECT count() AS days FROM user_days")
     manifest = Manifest(
         made_by=__version__,
@@ -63,7 +63,7 @@ def _prepare(folder: Path) -> None:
 
 
 async def _spans(warehouse: Warehouse, table: TransferTable, rows: int) -> AsyncIterator[Span]:
-    """Cut a table into stretches of so many rows; rows of one fact that are not merged yet count each."""
+    """Cut a table into spans of so many rows; rows of one fact that are not merged yet count each."""
     keys = ", ".join(f"toString({name}) AS key_{n}" for n, (name, _) in enumerate(table.key))
     span = Span()
     while True:
@@ -83,15 +83,13 @@ async def _spans(warehouse: Warehouse, table: TransferTable, rows: int) -> Async
 async def _export_span(warehouse: Warehouse, table: TransferTable, span: Span, file: Path) -> ExportFile | None:
     """Write one file; None when there is nothing to write."""
     source = f"FROM {table.name} FINAL WHERE {span.condition(table)}"
-    wanted, digest = (
-        f"SELECT {', '.join(table.columns)} {source} ORDER BY {table.key_names}",
-        (f"SELECT {table.digest} {source}"),
-    )
+    rows = f"SELECT {', '.join(table.columns)} {source} ORDER BY {table.key_names}"
+    digest = f"SELECT {table.digest} {source}"
     for _ in range(_TRIES):
         [before] = await warehouse.query(digest, span.parameters())
         if not before["rows"]:
             return None
-        data = await warehouse.fetch(wanted, "Parquet", span.parameters())
+        data = await warehouse.fetch(rows, "Parquet", span.parameters())
         [after] = await warehouse.query(digest, span.parameters())
         # Equal on both sides of the read, so what was read is what the digest is of.
         if before == after:

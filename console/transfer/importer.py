@@ -65,15 +65,15 @@ class ImportStats:
     """What an import did with the files.
 
     Attributes:
-        brought: Files whose rows went in now.
-        there: Files whose rows were there already, exactly, so that nothing was done.
-        among_others: Files of `brought` in whose stretch the warehouse had other rows too.
+        imported: Files whose rows went in now.
+        already_there: Files whose rows were there already, exactly, so that nothing was done.
+        mixed: Those of `imported` in whose span the warehouse had other rows too.
         user_days: User days of the rollup, computed anew.
     """
 
-    brought: int = 0
-    there: int = 0
-    among_others: int = 0
+    imported: int = 0
+    already_there: int = 0
+    mixed: int = 0
     user_days: int = 0
 
 
@@ -91,8 +91,10 @@ async def require_fitting(warehouse: Warehouse, manifest: Manifest) -> None:
     await require_no_drift(warehouse)
 
 
-async def import_from(folder: Path, manifest: Manifest, warehouse: Warehouse, showing: TransferProgress) -> ImportStats:
-    """Import an export; what a run before this one brought is found and left alone.
+async def import_from(
+    folder: Path, manifest: Manifest, warehouse: Warehouse, progress: TransferProgress
+) -> ImportStats:
+    """Import an export; what an earlier run imported is found and left alone.
 
     Each file is first looked at in a table of its own. Afterwards every key of it must be in the warehouse.
 
@@ -100,7 +102,7 @@ async def import_from(folder: Path, manifest: Manifest, warehouse: Warehouse, sh
         folder: The export.
         manifest: Its manifest.
         warehouse: Where to; consumers may be writing to it.
-        showing: Told of every file.
+        progress: Shows every file.
 
     Raises:
         TransferError: A file is damaged, or its rows did not arrive.
@@ -112,15 +114,15 @@ async def import_from(folder: Path, manifest: Manifest, warehouse: Warehouse, sh
     for table in transfer_tables():
         for part in manifest.tables.get(table.name, []):
             if await _digest(warehouse, table, table.name, part.span) == (part.rows, part.digest):
-                done.there += 1
-                showing.moved(table.name, part.rows, "were there")
+                done.already_there += 1
+                progress.add(table.name, part.rows, "were there")
                 continue
-            await _bring(warehouse, table, part, folder / part.file)
-            done.brought += 1
+            await _import_file(warehouse, table, part, folder / part.file)
+            done.imported += 1
             arrived = await _digest(warehouse, table, table.name, part.span) == (part.rows, part.digest)
             if not arrived and table.name != _FROM_SETTINGS:
-                done.among_others += 1
-            showing.moved(table.name, part.rows, "imported")
+                done.mixed += 1
+            progress.add(table.name, part.rows, "imported")
     await _rebuild(warehouse)
     [days] = await warehouse.query("SELECT count() AS days FROM user_days")
     done.user_days = days["days"]
@@ -137,7 +139,7 @@ async def _digest(
     return row["rows"], row["digest"]
 
 
-async def _bring(warehouse: Warehouse, table: TransferTable, part: ExportFile, file: Path) -> None:
+async def _import_file(warehouse: Warehouse, table: TransferTable, part: ExportFile, file: Path) -> None:
     try:
         sound = await asyncio.to_thread(sha256_of, file) == part.sha256
     except OSError as error:

@@ -12,7 +12,7 @@ from rollcall.warehouse.migrations import all_migrations
 
 
 class TransferError(RollcallError):
-    """The move cannot go on or did not bring over what it should; the text says which file or table, and what to do."""
+    """The transfer cannot go on or is not complete; the text says which file or table, and what to do."""
 
 
 MANIFEST = "manifest.json"
@@ -24,7 +24,7 @@ class ExportFile(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         file: Its name in the folder.
-        span: The stretch of the table that it holds.
+        span: The span of the table that it holds.
         rows: How many.
         digest: Over all their columns, see `console.transfer.tables.TransferTable.digest`.
         sha256: Of the file.

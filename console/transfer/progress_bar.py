@@ -9,11 +9,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 
 class TransferProgress:
-    """Tells on stderr what was moved.
+    """Shows on stderr what was transferred.
 
     Args:
         totals: Rows of each table, where they are known.
-        bars: Bars to move, on a terminal.
+        bars: Bars to advance, on a terminal.
     """
 
     def __init__(self, totals: Mapping[str, int], bars: Progress | None = None) -> None:
@@ -22,8 +22,8 @@ class TransferProgress:
         self._tasks: dict[str, TaskID] = {}
         self._rows: dict[str, int] = {}
 
-    def moved(self, table: str, rows: int, how: str) -> None:
-        """Tell of rows.
+    def add(self, table: str, rows: int, how: str) -> None:
+        """Count rows.
 
         Args:
             table: Whose.

@@ -24,7 +24,7 @@ _NAMES = (
 
 @dataclass(frozen=True, slots=True)
 class TransferTable:
-    """A table that is moved.
+    """A table that is transferred.
 
     Attributes:
         name: Its name.
@@ -50,7 +50,7 @@ class TransferTable:
 
 
 def transfer_tables() -> tuple[TransferTable, ...]:
-    """Return the tables in the order in which they are moved."""
+    """Return the tables in the order in which they are transferred."""
     shapes = expected_shapes()
     return tuple(_transfer_table(name, shapes[name]) for name in _NAMES)
 
@@ -78,7 +78,7 @@ class Span(msgspec.Struct, frozen=True):
     def condition(self, table: TransferTable) -> str:
         """Return the WHERE condition, with placeholders that `parameters` fills.
 
-        Spelt out column by column, so that the engine reads only this stretch: it does not use its index for a
+        Spelt out column by column, so that the engine reads only this span: it does not use its index for a
         comparison of tuples.
         """
         parts = []

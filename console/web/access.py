@@ -4,8 +4,8 @@ Three cases. With a password, everybody signs in, behind whatever proxy and host
 loopback address, this machine may look, and only this machine (`rollcall.http.guard` judges). Without one and bound to
 anything else, nobody may look, and reads which setting to set. None of this touches webhooks.
 
-A session is a signed cookie. The key is made at the start of the process and kept nowhere, so a cookie is good for one
-process and a restart signs everybody out.
+A session is a signed cookie. The key is made at the start of the process and stored nowhere, so a cookie is good for
+one process and a restart signs everybody out.
 """
 
 import secrets
@@ -68,7 +68,7 @@ _MOST_SIGNED_OUT = 10_000
 
 
 class Sessions:
-    """Opens, knows and closes sessions.
+    """Opens, verifies and closes sessions.
 
     Args:
         seconds: How long a session lasts.

@@ -43,7 +43,7 @@ class Headcounts:
 
     @property
     def known(self) -> bool:
-        """Whether there is any activity to tell of."""
+        """Whether any activity is known."""
         return any(count.active is not None for count in self.days)
 
     @property
@@ -56,7 +56,7 @@ async def read_headcounts(warehouse: Warehouse, site: str) -> Headcounts:
     """Read the head counts of a site.
 
     Raises:
-        WarehouseUnavailableError: The warehouse cannot be asked, or does not know the site yet.
+        WarehouseUnavailableError: The warehouse cannot be queried, or does not know the site yet.
     """
     known = await warehouse.query(_TODAY, {"site": site})
     if not known:
@@ -81,7 +81,7 @@ def _count(day: date, row: dict[str, int] | None) -> DayCount:
 
 
 class Stage(Enum):
-    """How far a site has come."""
+    """How far a site is set up."""
 
     NO_WEBHOOK = "no webhook yet"
     NOTHING_COUNTED = "webhooks arrive, none counted yet"
@@ -99,7 +99,7 @@ class Overview:
         pipeline: How the pipeline stands.
         notices: What is under way.
         last_webhook: When the last webhook of the site came; None when none is known.
-        counts: The head counts; None when the warehouse cannot be asked.
+        counts: The head counts; None when the warehouse cannot be queried.
         chart: The chart as SVG; empty with the counts.
         trouble: Why there are no counts.
         now: When this was put together.
@@ -117,7 +117,7 @@ class Overview:
 
     @property
     def stage(self) -> Stage:
-        """How far the site has come."""
+        """How far the site is set up."""
         counted = self.counts is not None and self.counts.known
         if self.last_webhook is None:
             return Stage.NO_WEBHOOK_BUT_COUNTED if counted else Stage.NO_WEBHOOK

@@ -49,7 +49,7 @@ LARGEST_FIRST = frozenset({Sort.LAST_ACTIVITY, Sort.ACTIVE_DAYS, Sort.COMMENTS, 
 
 @dataclass(frozen=True, slots=True)
 class TableQuery:
-    """A view of the table of people.
+    """Which people to list, and in what order.
 
     Attributes:
         site: Name of the site.
@@ -68,13 +68,13 @@ class TableQuery:
     page: int = 1
 
     @classmethod
-    def read(cls, site: str, query: Mapping[str, str]) -> Self:
+    def read(cls, site: str, parameters: Mapping[str, str]) -> Self:
         """Read an address's query; whatever is not understood is as if it were not there."""
-        search = _UNTYPEABLE.sub(" ", query.get("q", ""))[:LONGEST_SEARCH].strip()
-        show = query.get("show", "")
-        sort = query.get("sort", "")
+        search = _UNTYPEABLE.sub(" ", parameters.get("q", ""))[:LONGEST_SEARCH].strip()
+        show = parameters.get("show", "")
+        sort = parameters.get("sort", "")
         name = sort.removeprefix("-")
-        page = query.get("page", "")
+        page = parameters.get("page", "")
         known = name in list(Sort)
         return cls(
             site=site,
@@ -101,8 +101,8 @@ class TableQuery:
 
     def sorted_by(self, column: Sort) -> str:
         """Return the address that a click on a column's head leads to: the other way round when it sorts already."""
-        turned = not self.descending if column is self.sort else column in LARGEST_FIRST
-        return self.link(sort=column, descending=turned)
+        descending = not self.descending if column is self.sort else column in LARGEST_FIRST
+        return self.link(sort=column, descending=descending)
 
 
 _ORDER = {
@@ -163,19 +163,19 @@ class People:
     """A page of the table.
 
     Attributes:
-        wanted: The view, its page moved to the last one when the page asked for lies behind it.
+        query: The query answered; its page is the last one where the request's lies behind it.
         rows: The people of the page.
         totals: How many people match the search, by what may be shown.
     """
 
-    wanted: TableQuery
+    query: TableQuery
     rows: tuple[PersonRow, ...]
     totals: dict[Show, int]
 
     @property
     def total(self) -> int:
         """How many people the view lists on all its pages."""
-        return self.totals[self.wanted.show]
+        return self.totals[self.query.show]
 
     @property
     def pages(self) -> int:
@@ -185,37 +185,37 @@ class People:
     @property
     def first(self) -> int:
         """Number of the first person on this page, from 1."""
-        return (self.wanted.page - 1) * PAGE_SIZE + 1
+        return (self.query.page - 1) * PAGE_SIZE + 1
 
 
-async def read_people(warehouse: Warehouse, wanted: TableQuery) -> People:
+async def read_people(warehouse: Warehouse, query: TableQuery) -> People:
     """Read a page of people. Raises WarehouseUnavailableError."""
-    rows = await _page(warehouse, wanted)
-    found = rows[0] if rows else (await warehouse.query(_TOTALS, _parameters(wanted)))[0]
+    rows = await _page(warehouse, query)
+    found = rows[0] if rows else (await warehouse.query(_TOTALS, _parameters(query)))[0]
     everybody, active = found["all_matching"], found["active_matching"]
     totals = {Show.ALL: everybody, Show.ACTIVE: active, Show.UNSEEN: everybody - active}
-    people = People(wanted, tuple(_person(row) for row in rows), totals)
-    if rows or wanted.page <= people.pages:
+    people = People(query, tuple(_person(row) for row in rows), totals)
+    if rows or query.page <= people.pages:
         return people
-    last = replace(wanted, page=people.pages)
+    last = replace(query, page=people.pages)
     return People(last, tuple(_person(row) for row in await _page(warehouse, last)), totals)
 
 
-async def _page(warehouse: Warehouse, wanted: TableQuery) -> list[Row]:
-    way, nulls = ("DESC", "LAST") if wanted.descending else ("ASC", "FIRST")
-    order = _ORDER[wanted.sort].format(way=way, nulls=nulls)
-    parameters = _parameters(wanted)
+async def _page(warehouse: Warehouse, query: TableQuery) -> list[Row]:
+    way, nulls = ("DESC", "LAST") if query.descending else ("ASC", "FIRST")
+    order = _ORDER[query.sort].format(way=way, nulls=nulls)
+    parameters = _parameters(query)
     return await warehouse.query(_LISTING % order, parameters)
 
 
-def _parameters(wanted: TableQuery) -> dict[str, Any]:
+def _parameters(query: TableQuery) -> dict[str, Any]:
     return {
-        "site": wanted.site,
+        "site": query.site,
         "days": CHART_DAYS,
-        "search": wanted.search,
-        "show": str(wanted.show),
+        "search": query.search,
+        "show": str(query.show),
         "limit": PAGE_SIZE,
-        "offset": (wanted.page - 1) * PAGE_SIZE,
+        "offset": (query.page - 1) * PAGE_SIZE,
     }
 
 

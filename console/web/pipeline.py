@@ -1,6 +1,6 @@
 """How the pipeline stands: what came in, what waits, what could not be understood, and whether the consumers run.
 
-`Page` is what all of the page takes its answers from.
+`Page` is what all of the page is read from.
 """
 
 import asyncio
@@ -37,8 +37,8 @@ class Page:
         runtime: The warehouse that the numbers come from, and the log whose state is shown.
         consumers: Raises RollcallError, with the trouble as its text, unless every consumer runs; None in a process
             that has no consumers.
-        prepared: Whether the warehouse has its tables; until then the page asks it nothing.
-        notices: What is under way now; asked at every look.
+        prepared: Whether the warehouse has its tables; until then the page does not query it.
+        notices: What is under way now; called for every view of the page.
         listen: The address that the page is served on, when it is not the one of the settings.
     """
 
@@ -54,8 +54,8 @@ SELECT max(activity_sources.webhook_received_at) AS last FROM activity_sources W
 """
 
 
-async def last_webhook_kept(warehouse: Warehouse, site: str) -> datetime | None:
-    """Return when the last webhook that told of a fact was received. Raises WarehouseUnavailableError."""
+async def last_webhook_stored(warehouse: Warehouse, site: str) -> datetime | None:
+    """Return when the last webhook that brought a fact was received. Raises WarehouseUnavailableError."""
     last: datetime | None = (await warehouse.query(_LAST, {"site": site}))[0]["last"]
     return last
 
@@ -71,14 +71,14 @@ class PipelineState:
     Attributes:
         waiting: Records on the log that are not in the warehouse yet.
         log_bytes: Size of the log.
-        letters: Dead letters that are open.
-        log_trouble: Why the log cannot be asked; empty when it can, else the numbers above are 0.
+        dead_letters: Dead letters that are open.
+        log_trouble: Why the log cannot be read; empty when it can, else the numbers above are 0.
         consumer_trouble: Why consumers do not run; empty when they do; None in a process without consumers.
     """
 
     waiting: int = 0
     log_bytes: int = 0
-    letters: int = 0
+    dead_letters: int = 0
     log_trouble: str = ""
     consumer_trouble: str | None = None
 
@@ -92,7 +92,7 @@ class PipelineWatch:
         self._queue = DeadLetterQueue(page.runtime)
 
     async def look(self) -> PipelineState:
-        """Return how the pipeline stands now; trouble is told, not raised."""
+        """Return how the pipeline stands now; trouble is part of it, not raised."""
         consumers = await self._consumers()
         try:
             activity, directory, letters = await asyncio.gather(
@@ -104,7 +104,7 @@ class PipelineWatch:
         return PipelineState(
             waiting=_waiting(activity) + _waiting(directory),
             log_bytes=activity.bytes + directory.bytes + letters.bytes,
-            letters=open_letters,
+            dead_letters=open_letters,
             consumer_trouble=consumers,
         )
 

@@ -1,6 +1,6 @@
 """The page's queries: a few at a time to log and warehouse, each answer cached for a moment.
 
-So many looks at the page cost the warehouse one query.
+So many requests for the page cost the warehouse one query.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 from console.web.chart import draw
 from console.web.overview import Headcounts, Overview, read_headcounts
 from console.web.people import People, TableQuery, read_people
-from console.web.pipeline import Page, PipelineState, PipelineWatch, accepted_here, last_webhook_kept, plain
+from console.web.pipeline import Page, PipelineState, PipelineWatch, accepted_here, last_webhook_stored, plain
 from rollcall.errors import RollcallError, WarehouseUnavailableError
 
 T = TypeVar("T")
@@ -22,14 +22,14 @@ V = TypeVar("V")
 
 
 class Cache(Generic[K, V]):
-    """Loads values by key and keeps each for some seconds; those who ask for one being loaded share the load.
+    """Loads values by key and caches each for some seconds; those who want one being loaded share the load.
 
-    An error is given to all who waited for it and is not kept.
+    An error is raised to all who waited for it and is not cached.
 
     Args:
         load: Makes the value of a key.
-        seconds: How long a value is kept.
-        most: How many values are kept at once; the one asked for longest ago goes first.
+        seconds: How long a value is cached.
+        most: How many values are cached at once; the least recently used goes first.
     """
 
     def __init__(self, load: Callable[[K], Awaitable[V]], seconds: float, most: int = 64) -> None:
@@ -41,11 +41,11 @@ class Cache(Generic[K, V]):
     async def get(self, key: K) -> V:
         """Return the value of a key. Raises what loading raises."""
         now = asyncio.get_running_loop().time()
-        kept = self._entries.get(key)
-        if kept is None or now >= kept[0]:
-            kept = self._begin(key)
+        entry = self._entries.get(key)
+        if entry is None or now >= entry[0]:
+            entry = self._begin(key)
         self._entries.move_to_end(key)
-        return await asyncio.shield(kept[1])  # one viewer who leaves must not spoil it for the others
+        return await asyncio.shield(entry[1])  # one viewer who leaves must not spoil it for the others
 
     def _begin(self, key: K) -> tuple[float, "asyncio.Future[V]"]:
         loading = asyncio.ensure_future(self._load(key))
@@ -57,9 +57,9 @@ class Cache(Generic[K, V]):
         return entry
 
     def _loaded(self, key: K, future: "asyncio.Future[V]") -> None:
-        kept = self._entries.get(key)
+        entry = self._entries.get(key)
         failed = future.cancelled() or future.exception() is not None
-        if kept is None or kept[1] is not future:
+        if entry is None or entry[1] is not future:
             return
         if failed:
             del self._entries[key]
@@ -70,21 +70,21 @@ class Cache(Generic[K, V]):
 COUNTS_SECONDS = 10.0
 PEOPLE_SECONDS = 10.0
 STATE_SECONDS = 2.0
-"""How long answers are kept: as old as what is shown may be."""
+"""How long answers are cached: as old as what is shown may be."""
 
 _AT_ONCE = 2
 """Queries at once: the warehouse has few threads, and the consumers need them."""
 
-_PATIENCE = 30.0
-"""Seconds for a query, waiting for its turn included."""
+_QUERY_TIMEOUT = 30.0
+"""Seconds for a query, waiting for a slot included."""
 
 
 class PageQueries:
-    """Looks at sites for the page."""
+    """Reads what the page shows of a site, from log and warehouse."""
 
     def __init__(self, page: Page) -> None:
         self._page = page
-        self._turns = asyncio.Semaphore(_AT_ONCE)
+        self._slots = asyncio.Semaphore(_AT_ONCE)
         self._watch = PipelineWatch(page)
         self._counts: Cache[str, tuple[Headcounts, str]] = Cache(self._read_counts, COUNTS_SECONDS)
         self._arrivals: Cache[str, datetime | None] = Cache(self._read_arrival, COUNTS_SECONDS)
@@ -92,35 +92,35 @@ class PageQueries:
         self._state: Cache[str, PipelineState] = Cache(lambda _: self._watch.look(), STATE_SECONDS)
 
     async def overview(self, site: str) -> Overview:
-        """Return the upper part of the page; trouble is told in it, not raised."""
+        """Return the upper part of the page; trouble is part of it, not raised."""
         zone, notices = self._page.runtime.settings.sites[site].zone(), self._page.notices()
         state = await self._state.get("")
         try:
-            (counts, chart), kept = await asyncio.gather(self._counts.get(site), self._arrivals.get(site))
+            (counts, chart), stored = await asyncio.gather(self._counts.get(site), self._arrivals.get(site))
         except RollcallError as error:
             return Overview(site, zone, state, notices, accepted_here(site), trouble=plain(error))
-        known = [moment for moment in (accepted_here(site), kept) if moment]
+        known = [moment for moment in (accepted_here(site), stored) if moment]
         return Overview(site, zone, state, notices, max(known, default=None), counts, chart)
 
-    async def people(self, wanted: TableQuery) -> People:
+    async def people(self, query: TableQuery) -> People:
         """Return a page of people. Raises WarehouseUnavailableError."""
-        return await self._people.get(wanted)
+        return await self._people.get(query)
 
     async def _read_counts(self, site: str) -> tuple[Headcounts, str]:
-        counts = await self._in_turn(lambda: read_headcounts(self._page.runtime.warehouse, site))
+        counts = await self._limited(lambda: read_headcounts(self._page.runtime.warehouse, site))
         return counts, draw(counts)
 
     async def _read_arrival(self, site: str) -> datetime | None:
-        return await self._in_turn(lambda: last_webhook_kept(self._page.runtime.warehouse, site))
+        return await self._limited(lambda: last_webhook_stored(self._page.runtime.warehouse, site))
 
-    async def _read_people(self, wanted: TableQuery) -> People:
-        return await self._in_turn(lambda: read_people(self._page.runtime.warehouse, wanted))
+    async def _read_people(self, query: TableQuery) -> People:
+        return await self._limited(lambda: read_people(self._page.runtime.warehouse, query))
 
-    async def _in_turn(self, ask: Callable[[], Awaitable[T]]) -> T:
+    async def _limited(self, query: Callable[[], Awaitable[T]]) -> T:
         if not self._page.prepared():
             raise WarehouseUnavailableError("the warehouse is being prepared, which takes a few seconds")
         try:
-            async with asyncio.timeout(_PATIENCE), self._turns:
-                return await ask()
+            async with asyncio.timeout(_QUERY_TIMEOUT), self._slots:
+                return await query()
         except TimeoutError:
-            raise WarehouseUnavailableError(f"the warehouse gave no answer within {_PATIENCE:g} s") from None
+            raise WarehouseUnavailableError(f"the warehouse gave no answer within {_QUERY_TIMEOUT:g} s") from None

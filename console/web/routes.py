@@ -1,6 +1,6 @@
 """The page's routes, each behind the same gate and with the same headers.
 
-The headers say: nothing from elsewhere, nothing kept, shown in no frame.
+The headers say: nothing from elsewhere, nothing stored, shown in no frame.
 """
 
 import time
@@ -77,25 +77,25 @@ class Home:
 
     Args:
         page: What the page stands on.
-        look: Asks log and warehouse.
+        queries: What is read of log and warehouse.
     """
 
-    def __init__(self, page: Page, look: PageQueries) -> None:
+    def __init__(self, page: Page, queries: PageQueries) -> None:
         self._settings = settings = page.runtime.settings
         self._webhooks_elsewhere = f"http://{settings.listen}" if page.listen else ""
-        self._look = look
+        self._queries = queries
         self._signed_in = bool(settings.page.secret())
 
     async def show(self, request: Request) -> Response:
         """Show the whole page of a site."""
         site = self._site(request)
-        wanted = TableQuery.read(site, request.query_params)
-        overview = await self._look.overview(site)
+        query = TableQuery.read(site, request.query_params)
+        overview = await self._queries.overview(site)
         people: People | None = None
         trouble = overview.trouble
         if not trouble:
             try:
-                people = await self._look.people(wanted)
+                people = await self._queries.people(query)
             except RollcallError as error:
                 trouble = plain(error)
         values = self._values(request, overview)
@@ -107,7 +107,7 @@ class Home:
             signed_in=self._signed_in,
             people=people,
             people_trouble=trouble,
-            wanted=people.wanted if people else wanted,
+            query=people.query if people else query,
             columns=columns,
             Show=Show,
         )
@@ -115,7 +115,7 @@ class Home:
 
     async def live(self, request: Request) -> Response:
         """Show only what changes by itself; always 200, for trouble is part of it."""
-        overview = await self._look.overview(self._site(request))
+        overview = await self._queries.overview(self._site(request))
         return Response(render("live.html", **self._values(request, overview)), media_type="text/html")
 
     def _site(self, request: Request) -> str:

@@ -153,7 +153,7 @@ async def _fields(request: Request) -> dict[str, str] | None:
 
 
 def _next(address: str) -> str:
-    """Return where to go after signing in: a view of the page, whatever was asked for."""
+    """Return where to go after signing in: a view of the page, whatever the request names."""
     return address if _OUR_PAGE.fullmatch(address) else "/"
 
 

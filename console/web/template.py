@@ -14,7 +14,7 @@ from rollcall.clock import iso
 LONGEST_NAME = 200
 """Characters of a name that are shown; the page must not grow with what somebody calls himself."""
 
-_TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Characters that turn the direction of text; `<bdi>` keeps them inside a name, and shown they deceive nobody."""
 
 _NEVER_SHOWN = frozenset({"Cc", "Cs", "Cn", "Zl", "Zp"})
@@ -31,7 +31,7 @@ def visible(text: str, longest: int = LONGEST_NAME) -> str:
 
 
 def _written_out(char: str) -> str:
-    if char in _TURNING or unicodedata.category(char) in _NEVER_SHOWN:
+    if char in _BIDI_CONTROLS or unicodedata.category(char) in _NEVER_SHOWN:
         return f"\\u{ord(char):04x}"
     return char
 

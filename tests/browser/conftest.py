@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 from selenium.webdriver import Chrome
 
-from ..page import company
-from ..page.serving import Served, served, settings_of
+from ..web import company
+from ..web.serving import Served, served, settings_of
 from .chromium import asked_hosts, chromium, console_lines, installed, prefer, unshrink
 from .page_object import RollcallPage
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ..page.company import HOSTILE
+from ..web.company import HOSTILE
 from .chromium import shrink
 from .page_object import RollcallPage
 

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from console.commands.report import DAYS, USERS, Report, read_report
 from rollcall.clock import iso
 
-from ..page.serving import Served
+from ..web.serving import Served
 from .page_object import DayRow, PersonRow, RollcallPage
 
 _BERLIN = ZoneInfo("Europe/Berlin")

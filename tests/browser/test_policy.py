@@ -2,7 +2,7 @@
 
 from selenium.webdriver import Chrome
 
-from ..page.serving import Served
+from ..web.serving import Served
 from .chromium import asked_hosts, console_lines
 from .page_object import RollcallPage
 

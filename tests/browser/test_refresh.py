@@ -11,8 +11,8 @@ from consumers.writers import ActivityWriter
 from rollcall.clock import now_ms
 
 from ..facts import entries, fact
-from ..page import company
-from ..page.serving import Served, served, settings_of
+from ..web import company
+from ..web.serving import Served, served, settings_of
 from .chromium import console_lines
 from .page_object import PATIENCE, RollcallPage
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from selenium.webdriver import Chrome, Keys
 
-from ..page import company
-from ..page.serving import served, settings_of
+from ..web import company
+from ..web.serving import served, settings_of
 from .chromium import asked_hosts, console_lines
 from .page_object import RollcallPage
 from .test_appearance import violations

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
-from console.control import ask_to_rebuild
+from console.control import request_rebuild
 from consumers.supervisor import drain
 from ingest.handler import translate
 from reconcile.run import RunOptions, RunOutcome, run_site
@@ -56,7 +56,7 @@ class Installed:
 
 @asynccontextmanager
 async def installed(settings: Settings) -> AsyncIterator[Installed]:
-    async with opened(settings) as runtime, open_sink(runtime, drain=drain, ask_to_rebuild=ask_to_rebuild) as found:
+    async with opened(settings) as runtime, open_sink(runtime, drain=drain, request_rebuild=request_rebuild) as found:
         yield Installed(runtime, found)
 
 

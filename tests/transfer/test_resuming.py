@@ -31,7 +31,7 @@ class CutShort(TransferProgress):
         super().__init__({})
         self._left = files
 
-    def moved(self, table: str, rows: int, how: str) -> None:
+    def add(self, table: str, rows: int, how: str) -> None:
         self._left -= 1
         if not self._left:
             raise CutError
@@ -48,9 +48,9 @@ async def test_it_goes_on_where_it_stopped_and_again_changes_nothing(exported: E
         with pytest.raises(CutError):
             await import_from(exported.folder, exported.manifest, warehouse, CutShort(4))
         second = await import_from(exported.folder, exported.manifest, warehouse, TransferProgress({}))
-        assert (second.there, second.brought) == (4, files - 4)
+        assert (second.already_there, second.imported) == (4, files - 4)
         third = await import_from(exported.folder, exported.manifest, warehouse, TransferProgress({}))
-        assert (third.there, third.brought) == (files, 0)
+        assert (third.already_there, third.imported) == (files, 0)
         assert await everything(warehouse) == exported.held
         assert await staging(warehouse) == []
 

@@ -81,7 +81,7 @@ def test_behind_the_last_page_is_the_last_page(companies: Served) -> None:
     assert (last.pages, last.first, len(last.rows)) == (3, 2 * PAGE_SIZE + 1, PEOPLE - 2 * PAGE_SIZE)
     assert people(companies, TableQuery("acme", page=77)) == last
     nobody = people(companies, TableQuery("acme", search="nobody", page=7))
-    assert (nobody.rows, nobody.total, nobody.pages, nobody.wanted.page) == ((), 0, 1, 1)
+    assert (nobody.rows, nobody.total, nobody.pages, nobody.query.page) == ((), 0, 1, 1)
 
 
 def test_one_site_knows_nothing_of_another(companies: Served) -> None:

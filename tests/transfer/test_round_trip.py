@@ -24,7 +24,7 @@ async def test_embedded_to_embedded(exported: Exported, tmp_path: Path) -> None:
     async with empty_warehouse(f"chdb://{tmp_path}/warehouse") as warehouse:
         done = await import_from(exported.folder, exported.manifest, warehouse, TransferProgress({}))
         assert await everything(warehouse) == exported.held
-    assert (done.there, done.among_others) == (0, 0)
+    assert (done.already_there, done.mixed) == (0, 0)
     assert done.user_days == exported.manifest.user_days == len(exported.held["user_days"])
 
 
@@ -69,4 +69,4 @@ async def test_into_a_warehouse_that_has_newer_facts(exported: Exported, tmp_pat
         days = await warehouse.query("SELECT 1 FROM user_days WHERE account_id = 'newcomer'")
     assert brought.rows > 0
     assert (len(rows), len(days)) == (len(exported.held["activity"]) + 1, 1)
-    assert done.among_others >= 1
+    assert done.mixed >= 1

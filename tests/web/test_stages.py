@@ -139,7 +139,7 @@ def test_it_recovers_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     with served(settings_of(tmp_path, company.SITES)) as page:
         write(page)
         with monkeypatch.context() as patch:
-            patch.setattr("console.web.queries._PATIENCE", 0.05)
+            patch.setattr("console.web.queries._QUERY_TIMEOUT", 0.05)
             patch.setattr(Warehouse, "query", lambda *_: asyncio.sleep(60))
             assert "no answer within 0.05 s" in words(page, status=503)
         assert "Active people per day" in words(page)

@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from console import process
-from console.process import in_background, together, watched
+from console.process import in_background, run_until_first, watched
 from rollcall.errors import RollcallError
 from rollcall.logs import kind_and_place
 
@@ -81,7 +81,7 @@ async def test_a_part_whose_end_ends_the_process_is_told_before_the_others_have_
         assert [line["what"] for line in lines] == ["failing"]
 
     with capture_logs() as lines, pytest.raises(KeyError):
-        await together(stop, slow(), failing())
+        await run_until_first(stop, slow(), failing())
     assert [(line["what"], line["log_level"]) for line in lines] == [("failing", "error")]
 
 
@@ -98,5 +98,5 @@ async def test_errors_on_purpose_are_told_by_the_command_alone() -> None:
 def test_an_error_is_named_by_kind_and_place_and_never_quoted() -> None:
     assert kind_and_place(ExceptionGroup("hush", [KeyError("hush")])) == "KeyError"
     with pytest.raises(KeyError) as caught:
-        asyncio.run(together(asyncio.Event(), failing()))
+        asyncio.run(run_until_first(asyncio.Event(), failing()))
     assert kind_and_place(caught.value).startswith("KeyError in console.process:")
