@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from itertools import count
 from pathlib import Path
 
 import pytest
@@ -12,13 +11,13 @@ from consumers.loop import Consumer, Source
 from consumers.writers import ActivityWriter, Poison
 from rollcall.errors import LogUnavailableError, TooMuchPoisonError, WarehouseUnavailableError
 from rollcall.eventlog import Entry, EventLog, Record, Topic, open_log
-from rollcall.eventlog.sqlite import SqliteLog
 from rollcall.eventlog.sqlite.reader import SqliteReader
 from rollcall.records import decode_dead_letter, encode
 from rollcall.settings import ConsumerSettings
 from rollcall.warehouse import Warehouse
 
 from ..facts import SITES, fact
+from ..outage import FailingLog, Outage
 
 pytestmark = pytest.mark.anyio
 
@@ -117,29 +116,6 @@ async def test_letters_are_written_once_however_often_the_commit_fails(
     assert len([entry async for entry in event_log.scan(LETTERS.name)]) == 1
 
 
-def refuse(monkeypatch: pytest.MonkeyPatch, first: int, stop: asyncio.Event, *, commits: bool) -> None:
-    """Let the log fail from its first-th durable call on: an append of letters, and a commit if those count."""
-    append, commit, calls = SqliteLog.append, SqliteReader.commit, count(1)
-
-    def away() -> None:
-        if next(calls) >= first:
-            stop.set()  # or `run` would wait for ever
-            raise LogUnavailableError("away")
-
-    async def appended(log: SqliteLog, topic: str, records: Sequence[Record]) -> None:
-        if topic == LETTERS.name:
-            away()
-        await append(log, topic, records)
-
-    async def committed(reader: SqliteReader, entries: Sequence[Entry]) -> None:
-        if commits:
-            away()
-        await commit(reader, entries)
-
-    monkeypatch.setattr(SqliteLog, "append", appended)
-    monkeypatch.setattr(SqliteReader, "commit", committed)
-
-
 async def letters_of(log: EventLog) -> set[bytes]:
     return {decode_dead_letter(entry.value).payload async for entry in log.scan(LETTERS.name)}
 
@@ -156,16 +132,16 @@ async def consumed_by(way: str, one: Consumer, stop: asyncio.Event) -> None:
 @pytest.mark.parametrize("way", ["run", "drain"])
 @pytest.mark.parametrize(("batches", "commits"), [(0, False), (1, False), *((calls, True) for calls in range(5))])
 async def test_nothing_is_committed_before_its_letters_are_kept(
-    event_log: EventLog, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, way: str, batches: int, commits: bool
+    event_log: EventLog, warehouse: Warehouse, way: str, batches: int, commits: bool
 ) -> None:
     """The log works for so many batches' letters, or for so many durable calls of either kind."""
     records = [value for n in range(3) for value in (*facts(8, 8 * n), b"no record %d" % n, b"nor this %d" % n)]
     await append(event_log, *records)
     ten = QUICK.model_copy(update={"batch_records": 10})
     stop = asyncio.Event()
-    with monkeypatch.context() as outage:
-        refuse(outage, batches + 1, stop, commits=commits)
-        await consumed_by(way, consumer(event_log, warehouse, ten), stop)
+    outage = Outage(batches + 1, stop.set)  # without the stop, `run` would wait for ever
+    failing = FailingLog(event_log, outage, {LETTERS.name}, commits=commits)
+    await consumed_by(way, consumer(failing, warehouse, ten), stop)
     done = len(records) - await lag(event_log)
     assert done == 10 * (batches // 2 if commits else batches)
     poison = {value for value in records if value.startswith(b"no")}

@@ -6,11 +6,13 @@ from typing import Any
 import pytest
 
 from consumers.writers import DirectoryWriter, insert_all
+from rollcall.errors import WarehouseUnavailableError
 from rollcall.eventlog import Entry
 from rollcall.records import License, Role, Seats, SnapshotComplete, User, encode
 from rollcall.warehouse import Warehouse
 
-from ..facts import entries, fact, ms
+from ..facts import entries, fact, ms, write
+from ..outage import FailingWarehouse, Outage
 from ..warehouse.engines import on_both_engines
 
 pytestmark = [pytest.mark.anyio, on_both_engines]
@@ -63,6 +65,45 @@ async def test_a_snapshot_is_seen_whole_or_not_at_all(warehouse: Warehouse) -> N
     assert await warehouse.query(listing) == whole
     await writer.write(as_entries(directory(WHEN + 5, accounts=("carl",))))
     assert [row["account_id"] for row in await warehouse.query(listing)] == ["carl"]
+
+
+async def test_a_writer_that_dies_anywhere_leaves_the_snapshot_before(warehouse: Warehouse) -> None:
+    """The last of its five inserts is what lets readers see the snapshot."""
+    listing = "SELECT account_id, name, licenses, roles, status FROM user_usage_30d ORDER BY account_id"
+    seats = "SELECT seats, assigned FROM license_usage_30d"
+    await DirectoryWriter(warehouse).write(as_entries(directory(WHEN)))
+    before = await warehouse.query(listing), await warehouse.query(seats)
+    for first in range(1, 6):
+        following = as_entries(directory(WHEN + first, accounts=("carl", "dora", "emil")))
+        with pytest.raises(WarehouseUnavailableError):
+            await DirectoryWriter(FailingWarehouse(warehouse, Outage(first))).write(following)
+        assert (await warehouse.query(listing), await warehouse.query(seats)) == before
+    await DirectoryWriter(warehouse).write(following)
+    assert [row["account_id"] for row in await warehouse.query(listing)] == ["carl", "dora", "emil"]
+    assert await warehouse.query(seats) == [{"seats": 10, "assigned": 3}]
+
+
+async def test_an_act_counts_for_its_sites_day(warehouse: Warehouse) -> None:
+    """Half past midnight in Berlin (acme) and in Tokyo (other); a site that the settings lack is reported in UTC."""
+    moments = {"B": "2026-11-02T23:30:00", "T": "2026-11-02T15:30:00"}
+    sites = ("acme", "other", "gone")
+    await write(
+        warehouse,
+        *(
+            fact(f"history:{n}", moments[who], site=site, account_id=who)
+            for n, who in enumerate("BT")
+            for site in sites
+        ),
+    )
+    found = await warehouse.query("SELECT site, account_id, toString(day) AS day FROM user_days")
+    assert {(row["site"], row["account_id"]): row["day"] for row in found} == {
+        ("acme", "B"): "2026-11-03",
+        ("acme", "T"): "2026-11-02",
+        ("other", "B"): "2026-11-03",
+        ("other", "T"): "2026-11-03",
+        ("gone", "B"): "2026-11-02",
+        ("gone", "T"): "2026-11-02",
+    }
 
 
 async def test_a_snapshot_written_twice_is_one(warehouse: Warehouse) -> None:

@@ -1,7 +1,7 @@
 """Slow bodies, full memory, senders that go away, endless heads."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from prometheus_client import REGISTRY
@@ -59,6 +59,20 @@ def test_bodies_beyond_the_memory_for_them_are_answered_503() -> None:
         connection.sendall(body[500:])
         assert read_answer(connection).startswith(b"HTTP/1.1 204 ")
         assert server.post(body).status_code == 204
+
+
+@pytest.mark.parametrize("pieces", [1, 2], ids=["announced", "chunked"])
+def test_the_limits_themselves_are_within_them(pieces: int) -> None:
+    """A body of exactly `body_limit` bytes is taken, though it takes all the memory there is; one more is too many."""
+
+    def sent(body: bytes) -> bytes | Iterator[bytes]:
+        return body if pieces == 1 else iter([body[:500], body[500:]])
+
+    largest = encoded(comment("comment_created", body="x" * 2000))
+    with served(opened, body_limit=len(largest), bodies_in_memory=len(largest)) as server:
+        for body, status in ((largest, 204), (largest + b" ", 413), (largest, 204)):
+            headers = {"x-hub-signature": signature(body)}
+            assert server.client.post("/webhooks/acme", content=sent(body), headers=headers).status_code == status
 
 
 def test_a_sender_that_goes_away_leaves_nothing() -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from reconcile.client.jira_client import JiraClient, Limits, connected
@@ -15,6 +15,7 @@ from rollcall.records import Activity, Directory, decode_activity, decode_direct
 from rollcall.runtime import opened
 from rollcall.settings import Settings
 
+from ..outage import FailingLog, Outage
 from .site import hurried
 
 
@@ -34,9 +35,12 @@ async def reconcile(
     limits: Limits | None = None,
     known: ExistingFacts | None = None,
     resume: bool = False,
+    outage: Outage | None = None,
 ) -> Checkpoint:
     """One run, as the command does it but for the warehouse."""
     async with opened(settings) as runtime, jira(settings, limits) as client:
+        if outage:
+            runtime = replace(runtime, log=FailingLog(runtime.log, outage))
         folder = Path(settings.log_url.removeprefix("sqlite://")).parent / "reconcile"
         with lasting_state(folder, "acme", resume=resume) as (state, left):
             context = RunContext(

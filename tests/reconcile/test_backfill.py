@@ -101,6 +101,22 @@ async def test_both_edges_of_a_window_to_the_millisecond(tmp_path: Path) -> None
             assert (until in inside) == (last == until + 1)
 
 
+@pytest.mark.parametrize("caller", ["America/Los_Angeles", "Asia/Kolkata", "UTC"])
+async def test_times_in_jql_are_in_the_callers_zone(tmp_path: Path, caller: str) -> None:
+    """The oldest issue that moved since the window's beginning is found, without an overlap that would hide an hour."""
+    async with jira_site(config(people=6, acts_per_day=3.0, caller_zone=caller)) as jira:
+        last: dict[int, tuple[int, str]] = {}
+        for key, one in told(jira.site).items():
+            if one.rest_at is not None and one.family != "worklog" and one.action != "deleted":
+                last[one.issue_id] = max(last.get(one.issue_id, (0, "")), (one.rest_at, key))
+        since, key = max(found for found in last.values() if found[0] < NOW - 2 * DAY_MS)
+        settings = settings_for(jira.url, tmp_path, reconcile={"overlap_hours": 0})
+        run = await reconcile(settings, RunOptions(WindowRequest(since=at(since)), ("activity",)))
+        facts = (await appended(settings)).facts
+        assert key in facts
+        assert_equal(facts, jira.site, run.window)
+
+
 async def test_the_default_window_is_whole_reporting_days(tmp_path: Path) -> None:
     async with jira_site(config(people=5, acts_per_day=0.5, hard_cases=False)) as jira:
         settings = settings_for(jira.url, tmp_path, "Asia/Kolkata")

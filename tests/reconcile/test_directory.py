@@ -10,10 +10,11 @@ from reconcile.directory.roles import NOT_ALLOWED
 from reconcile.publisher import NoExistingFacts
 from reconcile.run import RunOptions
 from reconcile.window import WindowRequest
-from rollcall.errors import WarehouseUnavailableError
+from rollcall.errors import LogUnavailableError, WarehouseUnavailableError
 from rollcall.records import License, Role, Seats, SnapshotComplete, User
 from simulator.company.directory import directory_truth
 
+from ..outage import Outage
 from .backfilling import Appended, appended, reconcile
 from .installed import Installed, installed
 from .site import JiraSite, config, jira_site, settings_for
@@ -185,6 +186,18 @@ async def test_a_directory_out_of_reach_does_not_keep_the_activity_back_and_is_r
         assert outcome.complete
         assert jira.site.requests["POST /rest/api/3/search/jql"] == before
         assert await rollcall.query("SELECT count() AS n FROM directory_snapshots") == [{"n": 1}]
+
+
+async def test_a_log_that_fails_anywhere_leaves_no_half_snapshot(tmp_path: Path) -> None:
+    """The row that completes a snapshot is on the log only when all others are."""
+    async with jira_site(config(people=5, acts_per_day=0.5, days=3, hard_cases=False)) as jira:
+        settings = settings_for(jira.url, tmp_path)
+        for first in (1, 2):
+            with pytest.raises(LogUnavailableError):
+                await reconcile(settings, PEOPLE, outage=Outage(first))
+            assert rows(await appended(settings), SnapshotComplete) == []
+        await reconcile(settings, PEOPLE)
+        assert len(rows(await appended(settings), SnapshotComplete)) == 1
 
 
 async def views(rollcall: Installed) -> dict[str, Any]:

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from reconcile.run import RunOptions
-from reconcile.state.checkpoint import LastRun, keep_last_run, last_run_of, read_last_run
+from reconcile.state.checkpoint import CheckpointError, LastRun, keep_last_run, last_run_of, read_last_run
 from reconcile.window import WindowRequest
 
 from .backfilling import reconcile
+from .installed import installed
 from .site import config, jira_site, settings_for
 
 pytestmark = pytest.mark.anyio
@@ -47,3 +48,19 @@ def test_what_cannot_be_read_is_read_from_jira_once_more(tmp_path: Path, content
     (file,) = tmp_path.iterdir()
     file.write_bytes(content)
     assert read_last_run(tmp_path, "acme") is None
+
+
+async def test_a_run_is_noted_before_its_checkpoint_goes(tmp_path: Path) -> None:
+    """Where the note cannot be written, what can be gone on with is still there."""
+    site = config(people=3, acts_per_day=0.5, days=5, hard_cases=False)
+    async with jira_site(site) as jira, installed(settings_for(jira.url, tmp_path)) as rollcall:
+        folder = tmp_path / "reconcile"
+        (folder / "acme.last").mkdir(parents=True)
+        with pytest.raises(CheckpointError, match=r"acme\.last"):
+            await rollcall.reconcile()
+        assert (folder / "acme.json").exists()
+        (folder / "acme.last").rmdir()
+        outcome = await rollcall.reconcile(RunOptions(resume=True))
+        assert outcome.run.resumed == 1
+        assert read_last_run(folder, "acme") == LastRun(outcome.run.started_at, unfinished=False)
+        assert not (folder / "acme.json").exists()

@@ -1,5 +1,6 @@
 """Lists that do not end are errors; hosts out of answers are never asked."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -129,6 +130,30 @@ async def test_an_empty_page_with_a_token_is_not_the_last(tmp_path: Path) -> Non
     )
     hands = await run(answers(**{"/search/jql": lambda _: next(pages)}), tmp_path)
     assert hands.checkpoint.issues.issues == 1
+
+
+async def test_worklogs_that_were_deleted_meanwhile_are_not_asked_for(tmp_path: Path) -> None:
+    """An entry names a worklog that was added and is there, another that it deleted, in whatever order they come."""
+
+    def entry(number: int, **item: str) -> dict[str, Any]:
+        at, anna = "2026-11-18T09:00:00.000+0000", {"accountId": "anna"}
+        return {"id": str(number), "author": anna, "created": at, "items": [{"field": "WorklogId", **item}]}
+
+    histories = [
+        entry(1, to="5"),
+        entry(2, to="6"),
+        entry(3, **{"from": "6"}),
+        entry(4, **{"from": "7"}),
+        entry(5, to="7"),
+    ]
+    changelogs = page({"issueChangeLogs": [{"issueId": "7", "changeHistories": histories}]})
+    script = answers(**{"/bulkfetch": lambda _: changelogs})
+    hands = await run(script, tmp_path)
+    asked = [
+        json.loads(request.content)["ids"] for request in script.asked if request.url.path.endswith("/worklog/list")
+    ]
+    assert asked == [[5]]
+    assert hands.checkpoint.found.facts["worklog deleted"] == 2
 
 
 async def test_one_unreadable_element_costs_itself_only(tmp_path: Path) -> None:

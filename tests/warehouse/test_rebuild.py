@@ -96,6 +96,29 @@ async def test_a_fact_that_lands_just_before_the_swap_is_kept(
     assert [who for who, _ in await user_days(warehouse)] == ["anna", "late"]
 
 
+async def test_an_insert_under_way_at_the_swap_is_waited_for(warehouse: Warehouse) -> None:
+    """One insert fills several tables, one after the other: here the rollup is done, and the facts come late."""
+    late = fact("history:2", "2026-11-02T10:00:00", account_id="late")
+    await write(warehouse, fact("history:1", "2026-11-02T10:00:00"), late)
+    await warehouse.command("CREATE TABLE activity_in_late AS activity")
+    await warehouse.command("INSERT INTO activity_in_late SELECT * FROM activity WHERE event_key = 'history:2'")
+    await warehouse.command("DELETE FROM activity WHERE event_key = 'history:2'")
+    slow = "INSERT INTO activity SELECT * FROM activity_in_late WHERE sleepEachRow(2) = 0"
+    inserting = asyncio.create_task(warehouse.command(slow))
+    try:
+        while not await warehouse.query(
+            "SELECT 1 FROM system.processes WHERE startsWith(query, 'INSERT INTO activity ')"
+        ):
+            assert not inserting.done()
+            await asyncio.sleep(0.01)
+        await rebuild_days(warehouse, "acme", BERLIN, [date(2026, 11, 2)])
+        await inserting
+        assert await user_days(warehouse) == [("anna", "2026-11-02"), ("late", "2026-11-02")]
+    finally:
+        await asyncio.wait([inserting])
+        await warehouse.command("DROP TABLE activity_in_late")
+
+
 async def test_rebuilds_side_by_side_leave_each_other_alone_and_old_remains_go(warehouse: Warehouse) -> None:
     await write(warehouse, fact("history:1", "2026-11-02T10:00:00"))
     await warehouse.command("CREATE TABLE user_day_states_staging_1700000000_ab AS user_day_states")
