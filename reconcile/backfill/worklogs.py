@@ -92,6 +92,8 @@ async def _ask(context: BackfillContext, ids: list[int]) -> int:
         worklogs = list(decoded_elements(WORKLOG, raw, context.unreadable))
         context.skip(f"worklogs {GONE}", max(0, len(some) - len(raw)))
         await _take(context, worklogs)
+        # Before they count as asked for: a run that is cut off in between would never ask for them again.
+        await context.publisher.flush()
         context.state.spool.see_worklogs(some)
         there += len(worklogs)
     return there

@@ -1,6 +1,7 @@
 """kill -9 at any point, then --resume: the same result, and less asked than by starting over."""
 
 import asyncio
+import itertools
 import random
 import sys
 from pathlib import Path
@@ -12,7 +13,9 @@ from reconcile.client.jira_errors import JiraUnavailableError
 from reconcile.run import RunOptions
 from reconcile.state.checkpoint import Checkpoint, CheckpointError, read_checkpoint
 from reconcile.state.run_state import AlreadyRunningError, lasting_state
+from rollcall.errors import LogUnavailableError
 
+from ..outage import Outage
 from .backfilling import appended, reconcile
 from .oracle import assert_equal
 from .site import JiraSite, config, hurried, jira_site, settings_for
@@ -98,6 +101,24 @@ async def test_cut_off_anywhere_the_resumed_run_asks_less_than_a_new_one(tmp_pat
             assert jira.requests - cut < full.stats.requests.total(), endpoint
             # What the interrupted life asked after its last checkpoint is counted nowhere.
             assert 0 <= jira.requests - begun - resumed.stats.requests.total() <= 8, endpoint
+
+
+async def test_a_log_that_fails_anywhere_costs_no_fact(tmp_path: Path) -> None:
+    """What the checkpoint says is done is on the log, at whichever append the run ends."""
+    async with jira_site(config(people=6, acts_per_day=2.0, crowd=120, hard_cases=False)) as jira:
+        for first in itertools.count(1):
+            folder = tmp_path / str(first)
+            folder.mkdir()
+            settings = settings_for(jira.url, folder)
+            outage = Outage(first)
+            try:
+                await reconcile(settings, RunOptions(parts=("activity",)), outage=outage)
+            except LogUnavailableError:
+                resumed = await reconcile(settings, resume=True)
+                assert_equal((await appended(settings)).facts, jira.site, resumed.window)
+            else:
+                break
+        assert outage.calls == first - 1 >= 4
 
 
 async def test_a_search_that_jira_no_longer_knows_begins_anew(tmp_path: Path) -> None:
