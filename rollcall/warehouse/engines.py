@@ -114,8 +114,7 @@ def require_embedded_engine() -> None:
 
 
 def embedded_client(address: Embedded, settings: Mapping[str, Any]) -> Client:
-    """Open a connection to the engine in this process. Raises SettingsError when it is not installed."""
-    require_embedded_engine()
+    """Open a connection to the engine in this process; `require_consistent` has been asked before."""
     address.path.mkdir(parents=True, exist_ok=True, mode=0o700)
     client = clickhouse_connect.get_client(interface="chdb", path=str(address.path), settings=dict(settings))
     restore_fatal_signals()
