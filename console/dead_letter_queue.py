@@ -79,7 +79,7 @@ class DeadLetterQueue:
         Replaying twice does no harm: facts have identity.
 
         Returns:
-            How many records it came to; none for a webhook that tells of no act.
+            How many records it came to; none for a webhook without a fact.
 
         Raises:
             NotUnderstoodError: It still cannot be understood; the dead letter stays.

@@ -38,6 +38,9 @@ Config = Annotated[
 ]
 
 
+SiteOption = Annotated[str | None, typer.Option("--site", help="Only this site of the settings.")]
+
+
 def run_command(config: Path | None, body: Callable[[Settings], Awaitable[int]]) -> None:
     """Load the settings, run a command's body and leave with its exit code.
 

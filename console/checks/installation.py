@@ -31,7 +31,7 @@ async def schema_finding(settings: Settings, warehouse: Warehouse) -> Finding:
         return Finding("schema", True, "tables and views are as the migrations made them")
     found = "; ".join(str(one) for one in differences)
     return Finding(
-        "schema", False, found, "undo the change, or restore a backup; docs/clickhouse.md tells what is allowed"
+        "schema", False, found, "undo the change, or restore a backup; docs/clickhouse.md says what is allowed"
     )
 
 

@@ -8,7 +8,7 @@ import typer
 from rich.progress import track
 
 from console.dead_letter_queue import DeadLetterQueue, pick_dead_letter
-from console.output import OutputFormat, print_rows
+from console.output import FormatOption, OutputFormat, print_rows
 from console.process import DONE, INCOMPLETE, Config, print_error, run_command
 from rollcall.errors import NotUnderstoodError
 from rollcall.records import DeadLetter
@@ -20,14 +20,13 @@ app = typer.Typer(no_args_is_help=True, help="What Rollcall could not understand
 _COLUMNS = ("id", "received_at", "site", "origin", "reason", "bytes", "settled")
 _DETAILS = (*_COLUMNS[:-1], "position", "detail", "settled")
 
-Form = Annotated[OutputFormat, typer.Option("--format", help="How to print.")]
-LetterId = Annotated[str, typer.Argument(metavar="ID", help="The letter's id, or the first digits of it.")]
+LetterId = Annotated[str, typer.Argument(metavar="ID", help="The dead letter's id, or the first digits of it.")]
 
 
 @app.command("list")
-def list_letters(
+def list_dead_letters(
     everything: Annotated[bool, typer.Option("--all", help="Show also those that were replayed.")] = False,
-    form: Form = OutputFormat.TABLE,
+    form: FormatOption = OutputFormat.TABLE,
     config: Config = None,
 ) -> None:
     """List the dead letters, oldest first."""
@@ -47,7 +46,7 @@ def show(
     payload: Annotated[
         bool, typer.Option("--payload", help="Write the payload as it came to stdout. It may hold what people wrote.")
     ] = False,
-    form: Form = OutputFormat.TABLE,
+    form: FormatOption = OutputFormat.TABLE,
     config: Config = None,
 ) -> None:
     """Show one dead letter: why it is one, and where it came from."""
@@ -67,14 +66,14 @@ def show(
 
 
 @app.command("replay")
-def replay_letters(
-    letter_ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Which letters.")] = None,
+def replay_dead_letters(
+    letter_ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Which dead letters.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="All that are open.")] = False,
     config: Config = None,
 ) -> None:
-    """Try letters again, after the cause was mended. What still is not understood stays."""
+    """Try dead letters again, after the cause was mended. What still is not understood stays."""
     if bool(letter_ids) == everything:
-        raise typer.BadParameter("name letters, or give --all")
+        raise typer.BadParameter("name dead letters, or give --all")
 
     async def body(settings: Settings) -> int:
         async with opened(settings) as runtime:
@@ -90,7 +89,7 @@ def replay_letters(
                 except NotUnderstoodError as error:
                     left += 1
                     print_error(f"{letter.letter_id[:12]} stays: {error}")
-        print(f"{len(chosen) - left} letters replayed, {records} records put on the log, {left} letters stay")
+        print(f"{len(chosen) - left} dead letters replayed, {records} records put on the log, {left} stay")
         return INCOMPLETE if left else DONE
 
     run_command(config, body)

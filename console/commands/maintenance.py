@@ -11,8 +11,8 @@ from console.checks.finding import Finding
 from console.checks.installation import local_findings
 from console.checks.jira_site import jira_findings
 from console.control import request_rebuild
-from console.output import OutputFormat, print_rows
-from console.process import DONE, FAILED, Config, require_tokens, run_command, site_names
+from console.output import FormatOption, OutputFormat, print_rows
+from console.process import DONE, FAILED, Config, SiteOption, require_tokens, run_command, site_names
 from rollcall.runtime import opened_warehouse
 from rollcall.settings import Settings
 from rollcall.warehouse import migrate, record_sites, require_current
@@ -27,7 +27,7 @@ _COLUMNS = ("subject", "ok", "found", "remedy")
 
 def check(
     local: Annotated[bool, typer.Option("--local", help="Leave Jira out.")] = False,
-    form: Annotated[OutputFormat, typer.Option("--format", help="How to print.")] = OutputFormat.TABLE,
+    form: FormatOption = OutputFormat.TABLE,
     config: Config = None,
 ) -> None:
     """Look at settings, event log, warehouse, clock and the Jira sites, and say what to do about what is wrong."""
@@ -69,7 +69,7 @@ Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="In the
 
 
 def rebuild(
-    site: Annotated[str | None, typer.Option(help="Only this site of the settings.")] = None,
+    site: SiteOption = None,
     since: Day = None,
     until: Day = None,
     config: Config = None,

@@ -12,7 +12,17 @@ import typer
 
 from console.control import request_rebuild
 from console.output import OutputFormat, print_rows, progress_bars
-from console.process import DONE, FAILED, INCOMPLETE, WRONG_USAGE, Config, print_error, run_command, site_names
+from console.process import (
+    DONE,
+    FAILED,
+    INCOMPLETE,
+    WRONG_USAGE,
+    Config,
+    SiteOption,
+    print_error,
+    run_command,
+    site_names,
+)
 from consumers.supervisor import drain
 from reconcile.coverage import Coverage
 from reconcile.run import RunOptions, RunOutcome, run_site
@@ -161,14 +171,14 @@ Time = Annotated[
 
 
 def reconcile(
-    site: Annotated[str | None, typer.Option(help="Only this site of the settings.")] = None,
+    site: SiteOption = None,
     days: Annotated[
         int | None, typer.Option(min=1, max=3650, help="Today and the days before it. [default: reconcile.days]")
     ] = None,
     since: Time = None,
     until: Time = None,
     only: Annotated[Only | None, typer.Option(help="Only what people did, or only who they are.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what is missing and write nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Report what is missing and write nothing.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was interrupted.")] = False,
     form: Annotated[OutputFormat, typer.Option("--format", help="How to print the summary.")] = OutputFormat.TABLE,
     config: Config = None,

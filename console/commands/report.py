@@ -10,8 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from console.output import OutputFormat, print_rows
-from console.process import DONE, Config, print_error, run_command, site_names
+from console.output import FormatOption, OutputFormat, print_rows
+from console.process import DONE, Config, SiteOption, print_error, run_command, site_names
 from rollcall.runtime import opened_for_reading
 from rollcall.settings import Settings
 from rollcall.warehouse import Row, Warehouse
@@ -122,9 +122,7 @@ MOST_DAYS = 10_000
 
 app = typer.Typer(no_args_is_help=True, help="Print who was active, and which seats nobody uses.")
 
-Site = Annotated[str | None, typer.Option(help="Only this site of the settings.")]
 Days = Annotated[int, typer.Option(min=1, max=MOST_DAYS, help="Today and the days before it, in the site's time zone.")]
-Form = Annotated[OutputFormat, typer.Option("--format", help="How to print.")]
 AllAccounts = Annotated[bool, typer.Option("--all-accounts", help="Show apps and portal customers beside people.")]
 
 
@@ -145,9 +143,9 @@ def _report(
 
 @app.command()
 def days(
-    site: Site = None,
+    site: SiteOption = None,
     days: Days = 30,
-    form: Form = OutputFormat.TABLE,
+    form: FormatOption = OutputFormat.TABLE,
     everybody: AllAccounts = False,
     config: Config = None,
 ) -> None:
@@ -157,9 +155,9 @@ def days(
 
 @app.command()
 def users(
-    site: Site = None,
+    site: SiteOption = None,
     days: Days = 30,
-    form: Form = OutputFormat.TABLE,
+    form: FormatOption = OutputFormat.TABLE,
     everybody: AllAccounts = False,
     config: Config = None,
 ) -> None:
@@ -168,18 +166,24 @@ def users(
 
 
 @app.command()
-def licenses(site: Site = None, days: Days = 30, form: Form = OutputFormat.TABLE, config: Config = None) -> None:
+def licenses(
+    site: SiteOption = None, days: Days = 30, form: FormatOption = OutputFormat.TABLE, config: Config = None
+) -> None:
     """Seats of each product: how many there are, are assigned, and were used."""
     _report(config, LICENSES, site, days, form, False)
 
 
 @app.command()
-def idle(site: Site = None, days: Days = 30, form: Form = OutputFormat.TABLE, config: Config = None) -> None:
+def idle(
+    site: SiteOption = None, days: Days = 30, form: FormatOption = OutputFormat.TABLE, config: Config = None
+) -> None:
     """People who hold a product and of whom no activity was seen. They may still read: ask before you take a seat."""
     _report(config, IDLE, site, days, form, False)
 
 
 @app.command()
-def coverage(site: Site = None, days: Days = 30, form: Form = OutputFormat.TABLE, config: Config = None) -> None:
+def coverage(
+    site: SiteOption = None, days: Days = 30, form: FormatOption = OutputFormat.TABLE, config: Config = None
+) -> None:
     """Of the facts that Jira's REST API knows, how many a webhook had brought."""
     _report(config, COVERAGE, site, days, form, False)

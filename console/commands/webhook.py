@@ -5,8 +5,8 @@ from urllib.parse import urlsplit
 
 import typer
 
-from console.output import OutputFormat, print_rows
-from console.process import DONE, FAILED, Config, print_error, run_command, site_names
+from console.output import FormatOption, OutputFormat, print_rows
+from console.process import DONE, FAILED, Config, SiteOption, print_error, run_command, site_names
 from reconcile.admin_webhooks import JQL_SECTION, AdminWebhook, list_webhooks, register_webhook, remove_webhook
 from reconcile.client.jira_client import JiraClient, connected
 from reconcile.client.jira_errors import NotThereError
@@ -15,7 +15,6 @@ from rollcall.settings import Settings, SiteSettings
 
 app = typer.Typer(no_args_is_help=True, help="The admin webhook at the Jira site: list, register, remove.")
 
-Site = Annotated[str | None, typer.Option(help="Only this site of the settings.")]
 OneSite = Annotated[str | None, typer.Option(help="The site of the settings; not needed where there is only one.")]
 _COLUMNS = ("site", "id", "name", "url", "enabled", "signed", "events", "jql")
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
@@ -23,8 +22,8 @@ _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 @app.command("list")
 def list_command(
-    site: Site = None,
-    form: Annotated[OutputFormat, typer.Option("--format", help="How to print.")] = OutputFormat.TABLE,
+    site: SiteOption = None,
+    form: FormatOption = OutputFormat.TABLE,
     config: Config = None,
 ) -> None:
     """Show the webhooks registered at Jira. Jira never shows a secret, only that there is one."""

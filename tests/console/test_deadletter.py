@@ -67,7 +67,7 @@ def test_replay_puts_facts_on_the_log_and_settles_the_letter(shell: Shell) -> No
     shell.append_letter(letter(3, encode(fact("history:5", WHEN)), origin="rollcall.activity"))
     result = shell.run("deadletter", "replay", "--all")
     assert result.exit_code == 3
-    assert "2 letters replayed, 2 records put on the log, 1 letters stay" in result.stdout
+    assert "2 dead letters replayed, 2 records put on the log, 1 stay" in result.stdout
     assert "00020002" in result.stderr
     assert activity(shell) == {key, "history:5"}
     assert [row["id"][:4] for row in shell.rows("deadletter", "list")] == ["0002"]

@@ -62,7 +62,7 @@ async def test_listed_shown_and_replayed(on_kafka: OnKafka) -> None:
 
     replay = on_kafka.run("deadletter", "replay", "--all", check=False)
     assert replay.returncode == 3, replay.stderr
-    assert "1 letters replayed, 1 records put on the log, 2 letters stay" in replay.stdout
+    assert "1 dead letters replayed, 1 records put on the log, 2 stay" in replay.stdout
     assert set(listed(on_kafka)) == {"not_json", "bad_record"}
     assert set(listed(on_kafka, "--all")) == {"not_json", "bad_record", "fault"}
     await on_kafka.finish()
