@@ -21,12 +21,12 @@ HELD = "async_insert must be 0"
 QUIET = 'listen = "127.0.0.1:0"\nsql_listen = ""\nconsumer.listen = ""\n'
 
 
-def alter(shell: Shell) -> None:
+def alter(shell: Shell, statement: str = "ALTER TABLE activity MODIFY COLUMN issue_key LowCardinality(String)") -> None:
     """Change a column's type, so that rows would still go in; whoever writes must refuse with `ALTERED`."""
 
     async def main() -> None:
         warehouse = await open_warehouse(load_settings(shell.config).warehouse_url, "a test")
-        await warehouse.command("ALTER TABLE activity MODIFY COLUMN issue_key LowCardinality(String)")
+        await warehouse.command(statement)
         await warehouse.close()
 
     assert shell.run("migrate").exit_code == 0

@@ -56,6 +56,12 @@ def test_check_reports_altered_tables(shell: Shell) -> None:
     assert findings(shell)["schema"] == (False, ALTERED)
 
 
+def test_check_looks_at_the_way_in_where_no_door_hides_it(shell: Shell) -> None:
+    """The SQL door of `up` shows the tables for readers only; on files that nobody holds all of them are compared."""
+    alter(shell, "DROP VIEW activity_in_to_sources")
+    assert findings(shell)["schema"] == (False, "activity_in_to_sources is missing")
+
+
 def test_check_reports_a_profile_that_holds_an_insert_setting(shell: Shell, tmp_path: Path) -> None:
     with held(shell, tmp_path / "data"):
         found = findings(shell)
