@@ -63,3 +63,10 @@ def test_every_page_is_linked_from_another(name: str) -> None:
         if other != name
     }
     assert (ROOT / name).resolve() in targets
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_make_targets_named_in_code_exist(name: str) -> None:
+    targets = set(re.findall(r"^([a-z-]+):.*?## ", text_of("Makefile"), re.MULTILINE))
+    named = {span.removeprefix("make ") for span in code_spans(text_of(name)) if re.fullmatch(r"make [a-z-]+", span)}
+    assert named <= targets
