@@ -154,7 +154,7 @@ class FactPublisher:
     Args:
         runtime: Whose log they go to; None for a dry run, which only counts.
         site: Name of the site in the settings.
-        known: What the warehouse knows; asked before a batch is appended. None when it cannot be asked.
+        existing: What the warehouse knows; asked before a batch is appended. None when it cannot be asked.
         found: The counts.
         zone: The site's reporting time zone, for counts by day.
     """
@@ -163,12 +163,12 @@ class FactPublisher:
         self,
         runtime: Runtime | None,
         site: str,
-        known: ExistingFacts | None,
+        existing: ExistingFacts | None,
         found: Found,
         zone: tzinfo = UTC,
     ) -> None:
         self.found = found
-        self.known = known
+        self.existing = existing
         self._runtime = runtime
         self._site = site
         self._zone = zone
@@ -196,13 +196,13 @@ class FactPublisher:
             self._count(fact, known)
 
     async def _lookup(self, keys: list[str]) -> dict[str, ExistingFact] | None:
-        if self.known is None:
+        if self.existing is None:
             return None
         try:
-            return dict(await self.known.lookup(self._site, keys))
+            return dict(await self.existing.lookup(self._site, keys))
         except WarehouseUnavailableError as error:
             log.warning("the warehouse cannot be compared with", site=self._site, cause=str(error))
-            self.known = None
+            self.existing = None
             return None
 
     def _count(self, fact: Activity, known: dict[str, ExistingFact] | None) -> None:

@@ -49,7 +49,7 @@ class RunContext:
         settings: All settings.
         jira: Asks the site.
         runtime: Whose log the records go to; None for a dry run.
-        known: What the warehouse knows; None when it cannot be asked.
+        existing: What the warehouse knows; None when it cannot be asked.
         state: Remembers how far the run is.
         progress: Is told.
     """
@@ -58,7 +58,7 @@ class RunContext:
     settings: Settings
     jira: JiraClient
     runtime: Runtime | None
-    known: ExistingFacts | None
+    existing: ExistingFacts | None
     state: RunState
     progress: Progress
 
@@ -97,7 +97,7 @@ async def read_site(site: RunContext, options: RunOptions, left: Checkpoint | No
         LogUnavailableError: The log takes nothing; likewise.
         CheckpointError: The checkpoint cannot be written.
     """
-    # First of all: with bad credentials some endpoints answer as to a stranger (clients), and that looks like success.
+    # First of all: with bad credentials some endpoints answer as to nobody (see clients), and that looks like success.
     myself = await site.jira.read(Myself, MYSELF)
     now = await _present(site)
     run = left or _begin(site, options, now)
@@ -153,7 +153,7 @@ async def _directory(site: RunContext, run: Checkpoint) -> None:
     publisher = DirectoryPublisher(site.runtime, run.found)
     run.missing = [what for what in run.missing if not what.startswith(_DIRECTORY)]
     try:
-        await Snapshot(site.jira, publisher, run, site.settings.reconcile, site.progress, site.known).take()
+        await Snapshot(site.jira, publisher, run, site.settings.reconcile, site.progress, site.existing).take()
         run.directory_done = True
     except JiraError as error:
         refused = isinstance(error, JiraRefusedError)
@@ -171,7 +171,7 @@ async def _activity(site: RunContext, run: Checkpoint, now: int, zone: str | Non
     context = BackfillContext(
         jira=site.jira,
         maker=WindowFacts(site.name, run.window, now_ms()),
-        publisher=FactPublisher(site.runtime, site.name, site.known, run.found, settings.sites[site.name].zone()),
+        publisher=FactPublisher(site.runtime, site.name, site.existing, run.found, settings.sites[site.name].zone()),
         state=site.state,
         checkpoint=run,
         progress=site.progress,
@@ -218,7 +218,7 @@ async def run_site(
     with _open_state(settings, name, options) as (state, left):
         async with connected(name, site, settings.reconcile, limits) as jira:
             context = RunContext(
-                name, settings, jira, sink.runtime, sink.known, state, progress or LoggedProgress(name)
+                name, settings, jira, sink.runtime, sink.existing, state, progress or LoggedProgress(name)
             )
             run = await read_site(context, options, left)
         if sink.runtime:

@@ -34,16 +34,16 @@ def last_due(now: datetime, at: str, zone: ZoneInfo) -> datetime:
     """
     hour, minute = map(int, at.split(":"))
     local = now.astimezone(zone)
-    turn = datetime(local.year, local.month, local.day, hour, minute, tzinfo=zone)
+    due = datetime(local.year, local.month, local.day, hour, minute, tzinfo=zone)
     # Compared as moments: two times of one zone would be compared by their faces.
-    if turn.timestamp() <= now.timestamp():
-        return turn
+    if due.timestamp() <= now.timestamp():
+        return due
     before = local.date() - timedelta(days=1)
     return datetime(before.year, before.month, before.day, hour, minute, tzinfo=zone)
 
 
 def is_due(now: datetime, last_whole: datetime | None, at: str, zone: ZoneInfo) -> bool:
-    """Return whether a run should begin now: never was a whole one, or the last began before the latest turn."""
+    """Return whether a run should begin now: never was a whole one, or the last began before it was last due."""
     return last_whole is None or last_whole.timestamp() < last_due(now, at, zone).timestamp()
 
 

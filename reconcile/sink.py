@@ -32,13 +32,13 @@ RequestRebuild = Callable[[Holding, str, Sequence[date]], Awaitable[object]]
 """Asks the process that holds the embedded files to rebuild days of a site. Raises WarehouseUnavailableError."""
 
 
-async def wait_until_written(event_log: EventLog, topics: Sequence[str], patience: float) -> int:
+async def wait_until_written(event_log: EventLog, topics: Sequence[str], idle_seconds: float) -> int:
     """Wait until the warehouse's consumers are past what is on these topics at the call.
 
     Args:
         event_log: The log.
         topics: Names of its topics.
-        patience: Seconds without any progress after which to give up.
+        idle_seconds: Seconds without any progress after which to give up.
 
     Returns:
         How many records are still unwritten; 0 when all went well.
@@ -48,11 +48,11 @@ async def wait_until_written(event_log: EventLog, topics: Sequence[str], patienc
     """
     left = 0
     for topic in topics:
-        left += await _wait_for_topic(event_log, topic, patience)
+        left += await _wait_for_topic(event_log, topic, idle_seconds)
     return left
 
 
-async def _wait_for_topic(event_log: EventLog, topic: str, patience: float) -> int:
+async def _wait_for_topic(event_log: EventLog, topic: str, idle_seconds: float) -> int:
     begin = await event_log.state(topic)
     todo = _lag(begin)
     written, moved = 0, time.monotonic()
@@ -68,7 +68,7 @@ async def _wait_for_topic(event_log: EventLog, topic: str, patience: float) -> i
             return 0
         if now > written:
             written, moved = now, time.monotonic()
-        elif time.monotonic() - moved > patience:
+        elif time.monotonic() - moved > idle_seconds:
             return todo - written
         await asyncio.sleep(_PAUSE)
     return 0
@@ -88,14 +88,14 @@ class Sink:
     Attributes:
         runtime: Whose log its records go to; None for a dry run, which writes nothing.
         reader: Open for queries; None when it cannot be asked.
-        known: What it knows; None when it cannot be asked.
+        existing: The facts that it has; None when it cannot be asked.
         write: Waits until what is on the log is in the warehouse; returns what is missing to that, else nothing.
         rebuild: Rebuilds days of a site.
     """
 
     runtime: Runtime | None
     reader: Warehouse | None
-    known: ExistingFacts | None
+    existing: ExistingFacts | None
     write: Callable[[], Awaitable[str]]
     rebuild: Callable[[str, Sequence[date]], Awaitable[object]]
 
@@ -160,8 +160,8 @@ async def _held(runtime: Runtime, holding: Holding, request_rebuild: RequestRebu
         # No SQL door: facts can be appended all the same, and the rebuild will say what is missing.
         with suppress(WarehouseHeldError):
             reader = await stack.enter_async_context(opened_for_reading(runtime.settings, COMMAND))
-        known = WarehouseFacts(reader) if reader else None
-        yield Sink(runtime, reader, known, by_other_consumers(runtime), rebuild)
+        existing = WarehouseFacts(reader) if reader else None
+        yield Sink(runtime, reader, existing, by_other_consumers(runtime), rebuild)
 
 
 def _rebuild_here(settings: Settings, warehouse: Warehouse) -> Callable[[str, Sequence[date]], Awaitable[object]]:

@@ -96,12 +96,12 @@ _SKIPPED = "comment deletions that do not say which comment"
 async def named_deletions(context: BackfillContext, nameless: list[Nameless]) -> list[Activity]:
     """Return the deletions that can be told, with who deleted; the others are counted as skipped."""
     known: list[Deletion] = []
-    if context.publisher.known:
+    if context.publisher.existing:
         try:
             issues = {one.place.issue_id for one in nameless}
-            known = list(await context.publisher.known.nameless_deletions(context.checkpoint.site, issues))
+            known = list(await context.publisher.existing.nameless_deletions(context.checkpoint.site, issues))
         except WarehouseUnavailableError:
-            context.publisher.known = None
+            context.publisher.existing = None
     facts = []
     for one in nameless:
         near = [deletion for deletion in known if _same(one, deletion)]

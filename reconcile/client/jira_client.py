@@ -29,10 +29,10 @@ from rollcall.settings import ReconcileSettings, SiteSettings
 log = logger(__name__)
 _T = TypeVar("_T")
 
-_AGAIN = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
+_RETRIED = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
 """409 is what /users/search answers when it took too long (OpenAPI file)."""
 
-_AGAIN_ALWAYS = frozenset({429})
+_ALWAYS_RETRIED = frozenset({429})
 """Refused before anything was done, so that even what must not be done twice may be sent again."""
 
 Query = Mapping[str, str | int | bool | list[str]]
@@ -57,7 +57,7 @@ class Limits:
     pace: float = 1.0
 
 
-class _AgainError(Exception):
+class _RetryError(Exception):
     """A failure after which the request is sent again."""
 
     def __init__(self, what: str, seconds: float, reason: str) -> None:
@@ -101,12 +101,12 @@ class JiraClient:
         path = _filled(endpoint.path, names)
 
         @stamina.retry(on=self._pauses(), attempts=self._limits.attempts, timeout=None)
-        async def patiently() -> bytes:
+        async def with_retries() -> bytes:
             return await self._once(endpoint, path, query, body)
 
         try:
-            return await patiently()
-        except _AgainError as error:
+            return await with_retries()
+        except _RetryError as error:
             raise JiraUnavailableError(
                 f"{endpoint.name}: {error}, {self._limits.attempts} times over; try later with --resume"
             ) from error
@@ -128,7 +128,7 @@ class JiraClient:
             headers={"content-type": "application/json"} if body is not None else None,
         )
         async with self._slots:
-            self.stats.asked(endpoint.name)
+            self.stats.count_request(endpoint.name)
             try:
                 answer = await self._http.send(request)
             except (httpx.RequestError, OSError) as error:  # OSError: httpx lets some errors of TLS through
@@ -138,21 +138,21 @@ class JiraClient:
                         f"{endpoint.name}: {type(error).__name__}; it may or may not have been done"
                     ) from error
                 # Only the kind: the error's text may hold an address with names.
-                raise _AgainError(f"no answer ({type(error).__name__})", 0.0, "connection") from error
+                raise _RetryError(f"no answer ({type(error).__name__})", 0.0, "connection") from error
         if answer.is_success:
             return answer.content
-        if answer.status_code in (_AGAIN if endpoint.repeatable else _AGAIN_ALWAYS):
+        if answer.status_code in (_RETRIED if endpoint.repeatable else _ALWAYS_RETRIED):
             raise self._put_off(endpoint, answer)
         raise refusal(endpoint, answer.status_code, answer.content, self._secret)
 
-    def _put_off(self, endpoint: Endpoint, answer: httpx.Response) -> _AgainError:
+    def _put_off(self, endpoint: Endpoint, answer: httpx.Response) -> _RetryError:
         asked = retry_after(answer.status_code, answer.headers)
         if asked.seconds > self._limits.wait_max:
             raise JiraUnavailableError(
                 f"{endpoint.name}: Jira answers {answer.status_code} ({asked.reason}) and asks to wait "
                 f"{asked.seconds / 60:.0f} minutes, longer than reconcile.wait_max; try later with --resume"
             )
-        return _AgainError(f"Jira answers {answer.status_code}", asked.seconds, asked.reason)
+        return _RetryError(f"Jira answers {answer.status_code}", asked.seconds, asked.reason)
 
     def _pauses(self) -> Callable[[Exception], bool | float]:
         """Return the hook for one request: how many seconds to wait after a failure, or False to give up at once."""
@@ -160,12 +160,12 @@ class JiraClient:
 
         def pause(error: Exception) -> bool | float:
             nonlocal tries
-            if not isinstance(error, _AgainError):
+            if not isinstance(error, _RetryError):
                 return False
             tries += 1
             seconds = self._limits.backoff.pause(tries, error.seconds)
             if tries < self._limits.attempts:
-                self.stats.waited(error.reason, seconds)
+                self.stats.count_wait(error.reason, seconds)
                 log.debug("waiting before asking Jira again", seconds=round(seconds, 1), why=error.reason)
             return seconds * self._limits.pace
 
@@ -252,14 +252,14 @@ async def connected(
     limits = limits or limits_of(settings)
     base = site.url
     if site.scoped_token and "/ex/jira/" not in base:
-        async with _http(base, settings, None, transport) as stranger:
-            base = await _gateway(JiraClient(stranger, replace(limits, attempts=min(limits.attempts, 4))), settings)
+        async with _http(base, settings, None, transport) as anonymous:
+            base = await _gateway(JiraClient(anonymous, replace(limits, attempts=min(limits.attempts, 4))), settings)
     async with _http(base, settings, given, transport) as http:
         yield JiraClient(http, limits, secret=given[1])
 
 
-async def _gateway(stranger: JiraClient, settings: ReconcileSettings) -> str:
-    cloud_id = (await stranger.read(_Tenant, TENANT_INFO)).cloud_id
+async def _gateway(anonymous: JiraClient, settings: ReconcileSettings) -> str:
+    cloud_id = (await anonymous.read(_Tenant, TENANT_INFO)).cloud_id
     if not _CLOUD_ID.fullmatch(cloud_id):
         raise JiraRefusedError("the site's cloud id has an unknown form; write the gateway's address into url instead")
     return f"{settings.gateway_url.rstrip('/')}/ex/jira/{cloud_id}"

@@ -26,11 +26,11 @@ class Stats(msgspec.Struct):
     waits: Counter[str] = msgspec.field(default_factory=Counter)
     wait_seconds: dict[str, float] = {}
 
-    def asked(self, endpoint: str) -> None:
+    def count_request(self, endpoint: str) -> None:
         """Count a request."""
         self.requests[endpoint] += 1
 
-    def waited(self, reason: str, seconds: float) -> None:
+    def count_wait(self, reason: str, seconds: float) -> None:
         """Count a wait."""
         self.waits[reason] += 1
         self.wait_seconds[reason] = self.wait_seconds.get(reason, 0.0) + seconds
@@ -75,7 +75,7 @@ class Backoff:
 
     @classmethod
     def of(cls, settings: ReconcileSettings) -> "Backoff":
-        """Return the patience that the settings ask for."""
+        """Return the pauses that the settings ask for."""
         return cls(settings.backoff_first, settings.backoff_max)
 
     def pause(self, attempt: int, asked: float) -> float:
@@ -83,8 +83,8 @@ class Backoff:
         growing = min(self.longest, self.first * 2.0 ** (attempt - 1)) * self.jitter()
         if asked <= 0:
             return growing
-        wanted = asked * max(1.0, self.jitter())
-        return wanted if attempt <= _PLAIN_GROWTH else max(wanted, growing)
+        named = asked * max(1.0, self.jitter())
+        return named if attempt <= _PLAIN_GROWTH else max(named, growing)
 
 
 def retry_after(status: int, headers: Mapping[str, str]) -> RetryAfter:

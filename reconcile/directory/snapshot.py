@@ -63,7 +63,7 @@ class Snapshot:
         checkpoint: The run; its counts are added to.
         settings: What to learn.
         progress: Is told.
-        known: What the warehouse knows; None when it cannot be asked.
+        existing: What the warehouse knows; None when it cannot be asked.
     """
 
     def __init__(
@@ -73,14 +73,14 @@ class Snapshot:
         checkpoint: Checkpoint,
         settings: ReconcileSettings,
         progress: Progress,
-        known: ExistingFacts | None,
+        existing: ExistingFacts | None,
     ) -> None:
         self._jira = jira
         self._publisher = publisher
         self._run = checkpoint
         self._settings = settings
         self._progress = progress
-        self._known = known
+        self._existing = existing
         self._site = checkpoint.site
         self._id = now_ms()
 
@@ -118,7 +118,7 @@ class Snapshot:
 
     async def _licenses_would_go(self) -> bool:
         try:
-            return self._known is None or await self._known.has_licenses(self._site)
+            return self._existing is None or await self._existing.has_licenses(self._site)
         except WarehouseUnavailableError:
             return True  # not known: rather an old snapshot than one that takes licenses away
 

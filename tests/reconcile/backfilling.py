@@ -33,7 +33,7 @@ async def reconcile(
     options: RunOptions | None = None,
     *,
     limits: Limits | None = None,
-    known: ExistingFacts | None = None,
+    existing: ExistingFacts | None = None,
     resume: bool = False,
     outage: Outage | None = None,
 ) -> Checkpoint:
@@ -44,7 +44,7 @@ async def reconcile(
         folder = Path(settings.log_url.removeprefix("sqlite://")).parent / "reconcile"
         with lasting_state(folder, "acme", resume=resume) as (state, left):
             context = RunContext(
-                "acme", settings, client, runtime, known or NoExistingFacts(), state, LoggedProgress("acme")
+                "acme", settings, client, runtime, existing or NoExistingFacts(), state, LoggedProgress("acme")
             )
             return await read_site(context, options or RunOptions(), left)
 

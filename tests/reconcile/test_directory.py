@@ -168,7 +168,7 @@ class Unreachable(NoExistingFacts):
 async def test_nothing_is_taken_away_where_the_warehouse_cannot_say_what_there_was(tmp_path: Path) -> None:
     async with jira_site(SITE, permissions=["BROWSE_PROJECTS", "USER_PICKER"]) as jira:
         settings = settings_for(jira.url, tmp_path)
-        assert (await reconcile(settings, PEOPLE, known=Unreachable())).missing
+        assert (await reconcile(settings, PEOPLE, existing=Unreachable())).missing
         assert rows(await appended(settings), SnapshotComplete) == []
 
 

@@ -60,9 +60,9 @@ def answers(**changed: Any) -> Script:
 
 async def run(script: Script, folder: Path) -> BackfillContext:
     async with scripted(script) as jira:
-        with work(jira, folder) as hands:
-            await backfill(hands, NOW, "UTC")
-            return hands
+        with work(jira, folder) as context:
+            await backfill(context, NOW, "UTC")
+            return context
 
 
 async def test_a_search_that_repeats_its_token_is_an_error(tmp_path: Path) -> None:
@@ -128,8 +128,8 @@ async def test_an_empty_page_with_a_token_is_not_the_last(tmp_path: Path) -> Non
             page({"issues": []}),
         ]
     )
-    hands = await run(answers(**{"/search/jql": lambda _: next(pages)}), tmp_path)
-    assert hands.checkpoint.issues.issues == 1
+    context = await run(answers(**{"/search/jql": lambda _: next(pages)}), tmp_path)
+    assert context.checkpoint.issues.issues == 1
 
 
 async def test_worklogs_that_were_deleted_meanwhile_are_not_asked_for(tmp_path: Path) -> None:
@@ -148,23 +148,23 @@ async def test_worklogs_that_were_deleted_meanwhile_are_not_asked_for(tmp_path: 
     ]
     changelogs = page({"issueChangeLogs": [{"issueId": "7", "changeHistories": histories}]})
     script = answers(**{"/bulkfetch": lambda _: changelogs})
-    hands = await run(script, tmp_path)
+    context = await run(script, tmp_path)
     asked = [
         json.loads(request.content)["ids"] for request in script.asked if request.url.path.endswith("/worklog/list")
     ]
     assert asked == [[5]]
-    assert hands.checkpoint.found.facts["worklog deleted"] == 2
+    assert context.checkpoint.found.facts["worklog deleted"] == 2
 
 
 async def test_one_unreadable_element_costs_itself_only(tmp_path: Path) -> None:
     good = {"id": "8", "fields": {"created": NOW - 5000, "creator": {"accountId": "a"}, "comment": {"total": 0}}}
     bad = [{"id": []}, {"id": "9", "fields": {"created": "yesterday", "comment": {"total": 0}}}, 3]
     found = page({"issues": [*bad, good], "isLast": True})
-    hands = await run(answers(**{"/search/jql": lambda _: found}), tmp_path)
-    assert dict(hands.checkpoint.found.facts) == {"history created": 1}
-    assert hands.checkpoint.found.skipped["unreadable elements of Jira's answers"] == 3
+    context = await run(answers(**{"/search/jql": lambda _: found}), tmp_path)
+    assert dict(context.checkpoint.found.facts) == {"history created": 1}
+    assert context.checkpoint.found.skipped["unreadable elements of Jira's answers"] == 3
 
 
 async def test_a_search_far_below_jiras_count_is_named(tmp_path: Path) -> None:
-    hands = await run(answers(**{"/approximate-count": lambda _: page({"count": 900})}), tmp_path)
-    assert "found 1 issues where Jira counts about 900" in hands.checkpoint.missing[0]
+    context = await run(answers(**{"/approximate-count": lambda _: page({"count": 900})}), tmp_path)
+    assert "found 1 issues where Jira counts about 900" in context.checkpoint.missing[0]
