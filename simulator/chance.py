@@ -1,4 +1,4 @@
-"""Numbers that look random and depend on nothing but their arguments, so that any day can be told again."""
+"""Numbers that look random and depend on nothing but their arguments, so that any day can be computed again."""
 
 import random
 

@@ -149,8 +149,8 @@ def send(
     """Send the history as webhooks, as fast as they are acknowledged; prints what became of them as JSON."""
     config = site_config(seed, people, days, now, acts_per_day, more or [])
     announcer = Announcer(config)
-    told = acts(config, since or config.start_ms, until or config.now_ms)
+    found = acts(config, since or config.start_ms, until or config.now_ms)
     disorder = Disorder(loss=loss, duplicates=duplicates, window=window, salt=seed)
     sender = Sender(url, webhook_secret(secret, secret_file), disorder=disorder, clock=ScaledClock(time_scale))
-    stats = asyncio.run(sender.send(delivery for act in told for delivery in announcer.deliveries(act)))
+    stats = asyncio.run(sender.send(delivery for act in found for delivery in announcer.deliveries(act)))
     typer.echo(msgspec.json.encode(stats.as_json()))

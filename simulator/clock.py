@@ -40,7 +40,7 @@ class SiteClock:
 
 
 class Clock(Protocol):
-    """Tells simulated seconds and waits for them."""
+    """Returns simulated seconds and waits for them."""
 
     def now(self) -> float:
         """Return the simulated seconds that have passed."""

@@ -31,7 +31,7 @@ class SiteConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         comment_id_in_history: Whether the entry of a comment deletion names the comment's id in ``from``.
         extras: Whether attachment_created and issuelink_created are sent too (they make no facts).
         localized_share: Share of changelog items whose ``field`` is in another language.
-        hard_cases: Whether to add issues beyond every cap and acts on every edge, see `life.hardcases`.
+        hard_cases: Whether to add issues beyond every cap and acts on every edge, see `life.hard_cases`.
         crowd: Further issues that one import creates at once, with no life after it.
         live_start_ms: When live activity begins; 0 for none.
         live_per_minute: Acts a minute of live activity, day and night.

@@ -73,7 +73,7 @@ class LiveFeed:
     async def _due(self, webhook: Webhook, since: int) -> AsyncIterator[Delivery]:
         """Yield the deliveries to a webhook, each when the site's clock has reached its act."""
         for act in acts(self._site.config, since):
-            while self._site.clock.now() < act.at:  # noqa: ASYNC110 - the clock may be pushed, it tells nobody
+            while self._site.clock.now() < act.at:  # noqa: ASYNC110 - the clock may be advanced, and wakes nobody
                 await asyncio.sleep(_POLL_S)
             for delivery in self._announcer.deliveries(act):
                 wanted = webhook.enabled and delivery.event in webhook.events
@@ -130,7 +130,7 @@ async def running(
 def run(
     site: Site, ready: Callable[[str], None], *, port: int, disorder: Disorder, time_scale: float, history: int
 ) -> None:
-    """Serve until interrupted. ``ready`` is told the address as soon as the site answers."""
+    """Serve until interrupted. ``ready`` is called with the address as soon as the site answers."""
 
     async def main() -> None:
         async with running(site, port=port, disorder=disorder, time_scale=time_scale, history_for=history) as address:

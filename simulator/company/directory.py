@@ -120,11 +120,11 @@ class Directory:
         return None if index is None or index in self.removed else self.people[index]
 
     def active(self, person: Person, now: int) -> bool:
-        """Tell whether the account is active at this moment, epoch ms."""
+        """Return whether the account is active at this moment, epoch ms."""
         return person.index not in self.removed and now // DAY_MS < person.left_day
 
     def erased(self, person: Person, now: int) -> bool:
-        """Tell whether Jira shows the account as a former user."""
+        """Return whether Jira shows the account as a former user."""
         return person.index in self.removed or (person.erased and now // DAY_MS >= person.left_day)
 
     def group(self, name_or_id: str) -> Group | None:

@@ -209,12 +209,12 @@ HOUR_MS = 3_600_000
 
 
 def is_weekend(day: int) -> bool:
-    """Tell whether this epoch day is a Saturday or Sunday (day 0 was a Thursday)."""
+    """Return whether this epoch day is a Saturday or Sunday (day 0 was a Thursday)."""
     return (day + 3) % 7 >= 5
 
 
 def works(seed: int, person: Person, day: int) -> bool:
-    """Tell whether the person works on this local day: weekends, days off, weeks off and leaving considered."""
+    """Return whether the person works on this local day: weekends, days off, weeks off and leaving considered."""
     if day >= person.left_day:
         return False
     if person.account_type == "app":

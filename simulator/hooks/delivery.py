@@ -17,19 +17,19 @@ from simulator.life.truth import facts
 Flow = Literal["Primary", "Secondary"]
 
 _HISTORY, _ECHO, _EXTRA, _CASCADE = 1, 2, 3, 16
-"""Sides of one act that are told separately; a cascade has many."""
+"""Sides of one act that have webhooks of their own; a cascade has many."""
 
 
 class Delivery(msgspec.Struct, frozen=True):
     """One webhook to be sent.
 
     Attributes:
-        number: Names the delivery on this site: the same act gives the same number whenever it is told.
+        number: Names the delivery on this site: the same act gives the same number whenever it is computed.
         event: webhookEvent.
         flow: Primary, or Secondary for the fallout of a bulk change or a deletion.
         at: When Jira would send it, epoch ms.
         body: The JSON bytes, as they are signed.
-        keys: The facts it tells, by event_key; none for echoes, cascades and events that are no facts.
+        keys: The facts it brings, by event_key; none for echoes, cascades and events that are no facts.
     """
 
     number: int
@@ -41,7 +41,7 @@ class Delivery(msgspec.Struct, frozen=True):
 
 
 class Announcer:
-    """Turns acts into deliveries for one site."""
+    """Makes deliveries of acts, for one site."""
 
     def __init__(self, config: SiteConfig) -> None:
         """Prepare for a site."""

@@ -22,12 +22,12 @@ _RETRIED = frozenset({408, 409, 425, 429})
 
 
 def succeeded(status: int) -> bool:
-    """Tell whether an answer means the webhook has arrived."""
+    """Return whether an answer means the webhook has arrived."""
     return 200 <= status < 300
 
 
 def retriable(status: int) -> bool:
-    """Tell whether Jira tries again after this status; 0 stands for a failed or timed-out connection."""
+    """Return whether Jira tries again after this status; 0 stands for a failed or timed-out connection."""
     return status == 0 or status in _RETRIED or status >= 500
 
 
@@ -69,7 +69,7 @@ class Host:
 
 
 class Hosts:
-    """The hosts of one site. A host is a name with its port, because on one machine only ports tell receivers apart."""
+    """The hosts of one site. A host is a name with its port: on one machine only ports distinguish receivers."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         """Begin without any. ``now`` gives simulated seconds."""

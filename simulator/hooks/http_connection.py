@@ -1,4 +1,4 @@
-"""One kept-alive HTTP/1.1 connection that posts bodies, and nothing more.
+"""One keep-alive HTTP/1.1 connection that posts bodies, and nothing more.
 
 httpx spends about half a millisecond of processor on each request, which would make the sender, and not the
 receiver, the slow end of a million webhooks; a worker of the sender needs one connection and one method.
@@ -47,7 +47,7 @@ class HttpConnection:
                 break
             except (OSError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
                 await self.close()
-                # A kept connection may have been closed meanwhile; that is no answer, so ask on a new one.
+                # A kept-alive connection may have been closed meanwhile; that is no answer, so send on a new one.
                 if not reused:
                     break
         return 0

@@ -48,7 +48,7 @@ class Shuffle:
     """Lets deliveries through in disorder; holds back at most ``window`` of them and their copies."""
 
     def __init__(self, disorder: Disorder, lose: Callable[[Delivery], None]) -> None:
-        """Begin empty. ``lose`` is told of each delivery that never comes out."""
+        """Begin empty. ``lose`` is called for each delivery that never comes out."""
         self._disorder = disorder
         self._lose = lose
         self._held: list[tuple[float, int, Parcel]] = []

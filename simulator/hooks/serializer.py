@@ -1,6 +1,6 @@
 """People, projects, issues and changelog items as JSON in the shape of REST v2, which webhook bodies have.
 
-What never changes is encoded once and kept.
+What never changes is encoded once and cached.
 """
 
 from typing import Any
@@ -52,7 +52,7 @@ _CUSTOM = {
 
 
 class Serializer:
-    """Writes parts of bodies for one site; what never changes is encoded once and kept."""
+    """Writes parts of bodies for one site; what never changes is encoded once and cached."""
 
     def __init__(self, config: SiteConfig) -> None:
         """Prepare for a site."""

@@ -1,4 +1,4 @@
-"""An act: one thing somebody did on the site, with all that Jira could tell about it, and the issue it was done to.
+"""An act: one thing somebody did on the site, with all that Jira could say of it, and the issue it was done to.
 
 Attachments and links are read from the changelog: they make no facts, but their deletions name them.
 """
@@ -70,11 +70,11 @@ class Act(msgspec.Struct, gc=False):
 
     Attributes:
         at: The entity's own time, epoch ms.
-        seq: Position in the issue's story.
+        seq: Position in the issue's lifecycle.
         kind: What was done.
         actor: Index of who did it.
         issue: The issue right after.
-        stamp: ``timestamp`` of the webhook that tells of it.
+        stamp: ``timestamp`` of the webhook about it.
         entry: The comment or worklog, after; for a deletion, as it last was.
         history: Changelog id, 0 when the act writes no entry.
         history_at: ``created`` of that entry in REST.
@@ -104,7 +104,7 @@ class Act(msgspec.Struct, gc=False):
 
 
 class Attached:
-    """What hangs on one issue while its story is told."""
+    """What is attached to one issue while its lifecycle is computed."""
 
     __slots__ = ("_files", "_links")
 
@@ -114,7 +114,7 @@ class Attached:
         self._links: list[Entry] = []
 
     def follow(self, act: Act) -> tuple[tuple[Literal["attachment"], Entry], ...]:
-        """Take in a change of the issue; returns the attachments that it removes, as they were made."""
+        """Apply a change of the issue; returns the attachments that it removes, as they were made."""
         gone = [self._files.pop(int(item[3])) for item in act.items if item[1] == "attachment" and item[3]]
         self._files |= {entry.id: entry for entry in attachments(act)}
         self._links += links(act)

@@ -1,7 +1,7 @@
 """The births of issues: who starts which issue when, and the ids that follow from it.
 
 Every birth follows from (seed, day, person) or from its number, and from no other. Ids of everything are worked out
-from who did what when instead of counted, so that no counter must be kept. Regions of issue ids: hard cases first,
+from who did what when instead of counted, so that there is no counter to store. Regions of issue ids: hard cases first,
 then live activity, then the ordinary days. Ids of comments, worklogs and changelog entries carry their issue, so each
 can be found from its id alone.
 """
@@ -17,9 +17,9 @@ from simulator.company.project import homes, projects
 from simulator.config import DAY_MS, MINUTE_MS, SiteConfig
 
 LIFE_DAYS = 21
-"""No story lasts longer, which bounds what has to be kept to tell a day."""
+"""No issue lives longer, which bounds what has to be in memory to compute a day."""
 
-Script = Literal["ordinary", "live", "bare", "many_comments", "many_histories", "many_worklogs", "import", "edges"]
+Scenario = Literal["ordinary", "live", "bare", "many_comments", "many_histories", "many_worklogs", "import", "edges"]
 
 
 class Birth(msgspec.Struct, frozen=True):
@@ -30,15 +30,15 @@ class Birth(msgspec.Struct, frozen=True):
         creator: Index of who creates it.
         project: Index of its project.
         at: When, epoch ms.
-        script: Which kind of story follows.
-        salt: Distinguishes stories of one script.
+        scenario: Which kind of lifecycle follows.
+        salt: Distinguishes issues of one scenario.
     """
 
     issue_id: int
     creator: int
     project: int
     at: int
-    script: Script = "ordinary"
+    scenario: Scenario = "ordinary"
     salt: int = 0
 
 
@@ -71,7 +71,7 @@ def special_id(number: int) -> int:
 
 
 def live_id(tick: int) -> int:
-    """Return the issue id of the live story begun at this tick."""
+    """Return the issue id of the live issue begun at this tick."""
     return FIRST_ID + SPECIAL_IDS + tick
 
 
@@ -82,7 +82,7 @@ def ordinary_id(config: SiteConfig, day: int, person: int, slot: int) -> int:
 
 
 def origin_of(config: SiteConfig, issue_id: int) -> Origin | None:
-    """Say where an issue id comes from; None for an id no issue can have."""
+    """Return where an issue id comes from; None for an id no issue can have."""
     place = issue_id - FIRST_ID
     if place < 0:
         return None
@@ -112,7 +112,7 @@ def issue_of(part: int) -> int:
 
 
 MEAN_ACTS = 9.3
-"""Measured mean length of an ordinary story, by which births are scaled to acts."""
+"""Measured mean length of an ordinary lifecycle, by which births are scaled to acts."""
 
 
 def born_on(config: SiteConfig, day: int) -> Iterator[Birth]:
@@ -137,12 +137,12 @@ def born_by(config: SiteConfig, day: int, index: int) -> Iterator[Birth]:
 
 def special_birth(config: SiteConfig, number: int) -> Birth | None:
     """Return the hard case of this number, None past the last."""
-    found = script_of(config, number)
+    found = scenario_of(config, number)
     if not found:
         return None
-    script, at = found
+    scenario, at = found
     project = projects(config)[mix(config.seed, number, 44) % len(projects(config))]
-    return Birth(special_id(number), project.team[0], project.index, at, script, number)
+    return Birth(special_id(number), project.team[0], project.index, at, scenario, number)
 
 
 def special_births(config: SiteConfig) -> Iterator[Birth]:
@@ -154,7 +154,7 @@ def special_births(config: SiteConfig) -> Iterator[Birth]:
 
 
 def live_birth(config: SiteConfig, tick: int) -> Birth | None:
-    """Return the live story begun at this tick; None when the site has no live activity."""
+    """Return the live issue begun at this tick; None when the site has no live activity."""
     if not config.live_start_ms or config.live_per_minute <= 0 or not 0 <= tick < LIVE_IDS:
         return None
     at = config.live_start_ms + int(tick * MEAN_ACTS / config.live_per_minute * MINUTE_MS)
@@ -164,7 +164,7 @@ def live_birth(config: SiteConfig, tick: int) -> Birth | None:
 
 
 def live_births(config: SiteConfig, since: int, until: int) -> Iterator[Birth]:
-    """Yield the live stories begun from ``since`` to before ``until``, epoch ms."""
+    """Yield the live issues begun from ``since`` to before ``until``, epoch ms."""
     if not config.live_start_ms or config.live_per_minute <= 0:
         return
     pause = MEAN_ACTS / config.live_per_minute * MINUTE_MS
@@ -197,11 +197,11 @@ IMPORTED_WORKLOGS = 100
 """... this many on each, together more than a page of the feed."""
 
 
-def script_of(config: SiteConfig, number: int) -> tuple[Script, int] | None:
-    """Return script and time of birth of the hard case of this number, None where there is none."""
+def scenario_of(config: SiteConfig, number: int) -> tuple[Scenario, int] | None:
+    """Return scenario and time of birth of the hard case of this number, None where there is none."""
     start, now = config.start_ms, config.now_ms
     edge = now - 30 * DAY_MS
-    cases: list[tuple[Script, int]] = []
+    cases: list[tuple[Scenario, int]] = []
     if config.hard_cases:
         cases = [
             ("many_comments", max(start, edge - 3 * DAY_MS)),

@@ -1,4 +1,4 @@
-"""Edits one issue, act by act, and keeps what is alive in it."""
+"""Edits one issue, act by act, with the comments and worklogs that are alive in it."""
 
 import random
 from typing import Literal
@@ -18,7 +18,7 @@ Family = Literal["comment", "worklog"]
 
 
 class IssueEditor:
-    """Holds one issue while its story is told; ``acts`` is the story so far, in order of time.
+    """Holds one issue while its lifecycle is computed; ``acts`` is its lifecycle so far, in order of time.
 
     Times measured on Jira Cloud captures: a webhook's ``timestamp`` equals the comment's or worklog's
     ``updated``, is 0-81 ms later than ``fields.updated`` and 52-356 ms later than ``fields.created``; REST's
@@ -139,7 +139,7 @@ class IssueEditor:
         return act
 
     def delete_issue(self, at: int, actor: int) -> Act:
-        """Delete the issue with everything in it; the story ends."""
+        """Delete the issue with everything in it; its lifecycle ends."""
         self.issue = replace(self.issue)
         act = self._add("issue_deleted", at, actor, at + int(self.rng.random() * 30))
         victims: list[tuple[Held, Entry]] = [

@@ -9,11 +9,11 @@ from collections.abc import Callable
 
 from simulator.company.person import local_midnight
 from simulator.config import DAY_MS, MINUTE_MS
-from simulator.life.birth import IMPORTED_WORKLOGS, Birth, Script
+from simulator.life.birth import IMPORTED_WORKLOGS, Birth, Scenario
 from simulator.life.changes import label, prioritize, transition
 from simulator.life.editor import IssueEditor
 
-ScriptFunction = Callable[[IssueEditor, Birth, random.Random], None]
+ScenarioFunction = Callable[[IssueEditor, Birth, random.Random], None]
 
 
 def many_comments(editor: IssueEditor, birth: Birth, rng: random.Random) -> None:
@@ -80,7 +80,7 @@ def bare(_editor: IssueEditor, _birth: Birth, _rng: random.Random) -> None:
     """Nothing happens after the creation."""
 
 
-SCRIPTS: dict[Script, ScriptFunction] = {
+SCENARIOS: dict[Scenario, ScenarioFunction] = {
     "many_comments": many_comments,
     "many_histories": many_histories,
     "many_worklogs": many_worklogs,

@@ -1,4 +1,4 @@
-"""The life cycle of an issue, from its birth alone: a pure function, so nothing of it must be kept.
+"""The life cycle of an issue, from its birth alone: a pure function, so nothing of it must be stored.
 
 First the steps, when things happen and who does them (working days and hours, teams, bulk changes); then the acts.
 """
@@ -15,14 +15,14 @@ from simulator.life.act import Act
 from simulator.life.birth import LIFE_DAYS, Birth
 from simulator.life.changes import CHANCES, CHANGES, label, prioritize
 from simulator.life.editor import Family, IssueEditor
-from simulator.life.hard_cases import SCRIPTS
+from simulator.life.hard_cases import SCENARIOS
 
 MEAN_STEPS = 9.5
-"""Steps after the creation that a story is planned with; some fall on days off and do not happen."""
+"""Steps after the creation that a lifecycle is planned with; some fall on days off and do not happen."""
 
 
 class Step(NamedTuple):
-    """Somebody turns to the issue: epoch ms, index, and whether as one of many at once."""
+    """Somebody works on the issue: epoch ms, index, and whether as one of many at once."""
 
     at: int
     actor: int
@@ -104,14 +104,14 @@ GAP_MS = 200
 
 
 def lifecycle(config: SiteConfig, birth: Birth) -> list[Act]:
-    """Return every act of the issue's life in order of time, the creation first."""
+    """Return every act of the issue's lifecycle in order of time, the creation first."""
     rng = dice(config.seed, birth.issue_id, birth.salt)
     editor = IssueEditor(config, birth, rng)
-    script = SCRIPTS.get(birth.script)
-    if script:
-        script(editor, birth, rng)
+    scenario = SCENARIOS.get(birth.scenario)
+    if scenario:
+        scenario(editor, birth, rng)
         return editor.acts
-    plan = live_steps if birth.script == "live" else ordinary_steps
+    plan = live_steps if birth.scenario == "live" else ordinary_steps
     steps = sorted(plan(config, birth, rng))
     fatal = len(steps) > 1 and rng.random() < 0.02
     robot = automation(config)

@@ -20,7 +20,7 @@ _HOUR_MS = 3_600_000
 def acts(config: SiteConfig, since: int | None = None, until: int | None = None) -> Iterator[Act]:
     """Yield the acts from ``since`` (default: the first of all) to before ``until`` (default: without end).
 
-    Times are epoch ms. Any stretch can be told again, and gives the same acts.
+    Times are epoch ms. Any span can be computed again, and gives the same acts.
     """
     births = sorted(special_births(config), key=lambda birth: birth.at)
     # The first local day begins in the eastern zones while UTC still has the day before.
@@ -28,16 +28,16 @@ def acts(config: SiteConfig, since: int | None = None, until: int | None = None)
     since = begin if since is None else max(since, begin)
     day = since // DAY_MS
     ahead = _Schedule(config, since)
-    ahead.tell(births)
+    ahead.add(births)
     for local_day in range(max(first_day(config), day - LIFE_DAYS - 1), day + 1):
-        ahead.tell(born_on(config, local_day))
-    ahead.tell(live_births(config, since - _HOUR_MS, day * DAY_MS))
+        ahead.add(born_on(config, local_day))
+    ahead.add(live_births(config, since - _HOUR_MS, day * DAY_MS))
     while until is None or day * DAY_MS < until:
         # The eastern zones begin a day before UTC does, so the next local day may already reach into this one.
         if day + 1 >= first_day(config):
-            ahead.tell(born_on(config, day + 1))
+            ahead.add(born_on(config, day + 1))
         for hour in range(day * 24, day * 24 + 24):
-            ahead.tell(live_births(config, max(since - _HOUR_MS, hour * _HOUR_MS), (hour + 1) * _HOUR_MS))
+            ahead.add(live_births(config, max(since - _HOUR_MS, hour * _HOUR_MS), (hour + 1) * _HOUR_MS))
             for act in ahead.hour(hour):
                 if until is not None and act.at >= until:
                     return
@@ -55,8 +55,8 @@ class _Schedule:
         self._pack = msgspec.msgpack.Encoder().encode
         self._unpack = msgspec.msgpack.Decoder(list[Act]).decode
 
-    def tell(self, births: Iterable[Birth]) -> None:
-        """Take in the stories of these births."""
+    def add(self, births: Iterable[Birth]) -> None:
+        """Add the acts of these issues."""
         for birth in births:
             hours: dict[int, list[Act]] = {}
             for act in lifecycle(self._config, birth):
@@ -66,7 +66,7 @@ class _Schedule:
                 self._hours[hour].append(self._pack(found))
 
     def hour(self, hour: int) -> list[Act]:
-        """Give out an hour's acts in order, for good."""
+        """Remove and return an hour's acts, in order."""
         found = [act for packed in self._hours.pop(hour, ()) for act in self._unpack(packed)]
         found.sort(key=lambda act: (act.at, act.issue.id, act.seq))
         return found

@@ -34,9 +34,9 @@ class Fact(msgspec.Struct, frozen=True):
         action: What was done.
         actor: Index of who really did it.
         act: The act it comes from.
-        webhook_at: Time the webhook tells.
+        webhook_at: Time the webhook has.
         webhook_actor: Who the webhook says it was, NOBODY when it does not.
-        rest_at: Time REST tells.
+        rest_at: Time REST has.
         rest_until: When REST forgets it: overwritten, deleted, or the issue gone.
     """
 
@@ -51,7 +51,7 @@ class Fact(msgspec.Struct, frozen=True):
     rest_until: int = NEVER
 
     def known_to_rest(self, now: int) -> bool:
-        """Tell whether REST knows the fact at this moment, epoch ms."""
+        """Return whether REST knows the fact at this moment, epoch ms."""
         return self.rest_at is not None and self.rest_at <= now < self.rest_until
 
 
@@ -121,7 +121,7 @@ class Truth(msgspec.Struct, frozen=True):
         issue_key: Its key at that moment.
         project_key: Its project at that moment.
         fields: Changed fields by id, else by name, as Jira spells them.
-        day: Day in the reporting zone once every source that can has told; ISO.
+        day: Day in the reporting zone once every source that has the fact was read; ISO.
         webhook_at: occurred_at as the webhook knows it.
         webhook_actor: Account as the webhook knows it, empty for deletions.
         rest_at: occurred_at as REST knows it, null also when REST has forgotten the fact by now.
@@ -156,7 +156,7 @@ def truth(
 ) -> Iterator[Truth]:
     """Yield every fact of the acts from ``since`` to before ``until`` (default: the history), in order of time.
 
-    ``now`` (default: ``until``) is the moment at which REST is asked. All epoch ms.
+    ``now`` (default: ``until``) is the moment at which REST is read. All epoch ms.
     """
     since = config.start_ms if since is None else since
     until = config.now_ms if until is None else until
@@ -168,7 +168,7 @@ def truth(
             rest_at = fact.rest_at if fact.known_to_rest(now) else None
             seen = fact.webhook_at if rest_at is None else rest_at
             if seen is None:
-                # Nobody can ever tell: the changelog entry of a deleted issue that the site did not announce.
+                # No source ever has it: the changelog entry of a deleted issue that the site did not announce.
                 seen = act.at
             yield Truth(
                 event_key=fact.key,

@@ -41,7 +41,7 @@ def checked_filters(site: Site, filters: Any) -> dict[str, str]:
 
 
 def passes_filter(site: Site, webhook: Webhook, event: str, issue: Issue, at: int) -> bool:
-    """Tell whether a webhook wants an event about an issue as it stood ``at``, epoch ms."""
+    """Return whether a webhook wants an event about an issue as it stood ``at``, epoch ms."""
     jql = webhook.filters.get(SECTION, "").strip()
     if not jql or event.startswith("issuelink_"):
         return True

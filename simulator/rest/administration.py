@@ -18,7 +18,7 @@ _NAMES = {
 
 
 def server_info(call: ApiCall, serializer: RestSerializer) -> dict[str, Any]:
-    """Answer GET /serverInfo: the site's clock, even to strangers."""
+    """Answer GET /serverInfo: the site's clock, even to anonymous callers."""
     return {
         "baseUrl": f"https://{call.site.config.host}",
         "version": "1001.0.0-SNAPSHOT",
@@ -69,10 +69,12 @@ def check_permissions(call: ApiCall, _serializer: RestSerializer) -> dict[str, A
     if person.index != CALLER and "ADMINISTER" not in call.site.faults.permissions:
         raise JiraError(403, "You need Administer Jira to check the permissions of others.")
     granted = []
-    for wanted in body.get("projectPermissions") or []:
-        for key in wanted.get("permissions") or []:
-            projects = [number for number in wanted.get("projects") or [] if key in held]
-            issues = [number for number in wanted.get("issues") or [] if key in held and call.site.issue(str(number))]
+    for requested in body.get("projectPermissions") or []:
+        for key in requested.get("permissions") or []:
+            projects = [number for number in requested.get("projects") or [] if key in held]
+            issues = [
+                number for number in requested.get("issues") or [] if key in held and call.site.issue(str(number))
+            ]
             if projects or issues:
                 granted.append({"permission": key, "projects": projects, "issues": issues})
     asked = body.get("globalPermissions") or []
@@ -102,9 +104,9 @@ def audit_records(call: ApiCall, _serializer: RestSerializer) -> dict[str, Any]:
         }
         for person in reversed(directory.listed())
     ]
-    wanted = [record for record in records if call.query.get("filter", "") in str(record["summary"])]
+    matching = [record for record in records if call.query.get("filter", "") in str(record["summary"])]
     start, size = call.number("offset", 0), call.number("limit", 1_000, 1_000)
-    return {"offset": start, "limit": size, "total": len(records), "records": wanted[start : start + size]}
+    return {"offset": start, "limit": size, "total": len(records), "records": matching[start : start + size]}
 
 
 def _held(call: ApiCall, index: int) -> set[str]:

@@ -24,7 +24,7 @@ from simulator.rest.site import Site
 Handler = Callable[[ApiCall, RestSerializer], Any]
 
 ANYBODY = "anybody"
-"""Strangers get an answer too, if a poor one."""
+"""Callers without credentials get an answer too, if a poor one."""
 
 
 class Endpoint(NamedTuple):
@@ -47,58 +47,56 @@ def _removed(_call: ApiCall, _serializer: RestSerializer) -> None:
     raise JiraError(410, "The requested API has been removed. Please migrate to the /rest/api/3/search/jql API.")
 
 
-_API = "/rest/api/3"
+_V3 = "/rest/api/3"
 _HOOKS = "/rest/webhooks/1.0/webhook"
 
 ENDPOINTS = (
-    Endpoint("GET", f"{_API}/myself", users.myself),
-    Endpoint("GET", f"{_API}/serverInfo", administration.server_info, ANYBODY),
-    Endpoint("GET", f"{_API}/mypermissions", administration.my_permissions, ANYBODY),
-    Endpoint("POST", f"{_API}/permissions/check", administration.check_permissions),
-    Endpoint("GET", f"{_API}/auditing/record", administration.audit_records, "ADMINISTER"),
-    Endpoint("GET", f"{_API}/search", _removed, ANYBODY),
-    Endpoint("POST", f"{_API}/search", _removed, ANYBODY),
-    Endpoint("POST", f"{_API}/changelog/bulkfetch", issues.bulk_changelogs),
-    Endpoint("POST", f"{_API}/issue/bulkfetch", issues.bulk_issues),
-    Endpoint("GET", f"{_API}/issue/{{issue}}", issues.get_issue),
-    Endpoint("GET", f"{_API}/issue/{{issue}}/changelog", issues.changelog),
-    Endpoint("POST", f"{_API}/issue/{{issue}}/changelog/list", issues.changelog_list),
-    Endpoint("GET", f"{_API}/issue/{{issue}}/comment", issues.comments),
-    Endpoint("POST", f"{_API}/comment/list", issues.comment_list),
-    Endpoint("GET", f"{_API}/issue/{{issue}}/worklog", issues.worklogs),
-    Endpoint("GET", f"{_API}/worklog/updated", issues.updated_worklogs),
-    Endpoint("GET", f"{_API}/worklog/deleted", issues.deleted_worklogs),
-    Endpoint("POST", f"{_API}/worklog/list", issues.worklog_list),
-    Endpoint("GET", f"{_API}/users/search", users.all_users, "USER_PICKER"),
-    Endpoint("GET", f"{_API}/users", users.all_users, "USER_PICKER"),
-    Endpoint("GET", f"{_API}/user", users.user, "USER_PICKER"),
-    Endpoint("GET", f"{_API}/user/bulk", users.user_bulk),
-    Endpoint("GET", f"{_API}/user/groups", users.user_groups, "USER_PICKER"),
-    Endpoint("GET", f"{_API}/group/bulk", users.group_bulk, "USER_PICKER"),
-    Endpoint("GET", f"{_API}/group/member", users.group_member, "USER_PICKER"),
-    Endpoint("GET", f"{_API}/applicationrole", users.application_roles, "ADMINISTER"),
-    Endpoint("GET", f"{_API}/applicationrole/{{key}}", users.application_role, "ADMINISTER"),
-    Endpoint("GET", f"{_API}/license/approximateLicenseCount", users.approximate_count, "ADMINISTER"),
+    Endpoint("GET", f"{_V3}/myself", users.myself),
+    Endpoint("GET", f"{_V3}/serverInfo", administration.server_info, ANYBODY),
+    Endpoint("GET", f"{_V3}/mypermissions", administration.my_permissions, ANYBODY),
+    Endpoint("POST", f"{_V3}/permissions/check", administration.check_permissions),
+    Endpoint("GET", f"{_V3}/auditing/record", administration.audit_records, "ADMINISTER"),
+    Endpoint("GET", f"{_V3}/search", _removed, ANYBODY),
+    Endpoint("POST", f"{_V3}/search", _removed, ANYBODY),
+    Endpoint("POST", f"{_V3}/changelog/bulkfetch", issues.bulk_changelogs),
+    Endpoint("POST", f"{_V3}/issue/bulkfetch", issues.bulk_issues),
+    Endpoint("GET", f"{_V3}/issue/{{issue}}", issues.get_issue),
+    Endpoint("GET", f"{_V3}/issue/{{issue}}/changelog", issues.changelog),
+    Endpoint("POST", f"{_V3}/issue/{{issue}}/changelog/list", issues.changelog_list),
+    Endpoint("GET", f"{_V3}/issue/{{issue}}/comment", issues.comments),
+    Endpoint("POST", f"{_V3}/comment/list", issues.comment_list),
+    Endpoint("GET", f"{_V3}/issue/{{issue}}/worklog", issues.worklogs),
+    Endpoint("GET", f"{_V3}/worklog/updated", issues.updated_worklogs),
+    Endpoint("GET", f"{_V3}/worklog/deleted", issues.deleted_worklogs),
+    Endpoint("POST", f"{_V3}/worklog/list", issues.worklog_list),
+    Endpoint("GET", f"{_V3}/users/search", users.all_users, "USER_PICKER"),
+    Endpoint("GET", f"{_V3}/users", users.all_users, "USER_PICKER"),
+    Endpoint("GET", f"{_V3}/user", users.user, "USER_PICKER"),
+    Endpoint("GET", f"{_V3}/user/bulk", users.user_bulk),
+    Endpoint("GET", f"{_V3}/user/groups", users.user_groups, "USER_PICKER"),
+    Endpoint("GET", f"{_V3}/group/bulk", users.group_bulk, "USER_PICKER"),
+    Endpoint("GET", f"{_V3}/group/member", users.group_member, "USER_PICKER"),
+    Endpoint("GET", f"{_V3}/applicationrole", users.application_roles, "ADMINISTER"),
+    Endpoint("GET", f"{_V3}/applicationrole/{{key}}", users.application_role, "ADMINISTER"),
+    Endpoint("GET", f"{_V3}/license/approximateLicenseCount", users.approximate_count, "ADMINISTER"),
     Endpoint(
         "GET",
-        f"{_API}/license/approximateLicenseCount/product/{{key}}",
+        f"{_V3}/license/approximateLicenseCount/product/{{key}}",
         users.approximate_product_count,
         "ADMINISTER",
     ),
-    Endpoint("GET", f"{_API}/instance/license", users.instance_license),
-    Endpoint("GET", f"{_API}/project/search", projects.project_search),
-    Endpoint("GET", f"{_API}/project/{{project}}/role", projects.project_roles, "ADMINISTER_PROJECTS"),
-    Endpoint("GET", f"{_API}/project/{{project}}/role/{{id}}", projects.project_role, "ADMINISTER_PROJECTS"),
-    Endpoint("GET", f"{_API}/role", projects.roles, "ADMINISTER"),
+    Endpoint("GET", f"{_V3}/instance/license", users.instance_license),
+    Endpoint("GET", f"{_V3}/project/search", projects.project_search),
+    Endpoint("GET", f"{_V3}/project/{{project}}/role", projects.project_roles, "ADMINISTER_PROJECTS"),
+    Endpoint("GET", f"{_V3}/project/{{project}}/role/{{id}}", projects.project_role, "ADMINISTER_PROJECTS"),
+    Endpoint("GET", f"{_V3}/role", projects.roles, "ADMINISTER"),
     Endpoint("GET", _HOOKS, admin_webhooks.webhooks, "ADMINISTER"),
     Endpoint("POST", _HOOKS, admin_webhooks.create, "ADMINISTER", 201),
     Endpoint("GET", f"{_HOOKS}/{{id}}", admin_webhooks.webhook, "ADMINISTER"),
     Endpoint("PUT", f"{_HOOKS}/{{id}}", admin_webhooks.update, "ADMINISTER"),
     Endpoint("DELETE", f"{_HOOKS}/{{id}}", admin_webhooks.delete, "ADMINISTER", 204),
 )
-"""The searches are not here: they keep what is being paged, see `rest.app`."""
-
-_V3 = "/rest/api/3"
+"""The searches are not here: they keep the pages under way, see `build_app`."""
 
 
 def build_app(site: Site) -> Starlette:
@@ -133,7 +131,7 @@ def build_app(site: Site) -> Starlette:
 def _handler(
     site: Site, serializer: RestSerializer, endpoint: Endpoint, *, gateway: bool
 ) -> Callable[[Request], Awaitable[Response]]:
-    """Return what answers one endpoint: counted, delayed, throttled, checked, and only then asked."""
+    """Return what answers one endpoint: counted, delayed, throttled, checked, and only then handled."""
 
     async def handle(request: Request) -> Response:
         number = site.requests.total()

@@ -15,9 +15,10 @@ from simulator.rest.site import EMAIL, SCOPED_TOKEN, Site
 
 
 def signed_in(site: Site, headers: Headers, *, gateway: bool) -> bool:
-    """Tell whether the request carries the caller's credentials.
+    """Return whether the request carries the caller's credentials.
 
-    Jira Cloud: scoped tokens work at the gateway only; with wrong credentials some endpoints answer as to a stranger.
+    Jira Cloud: scoped tokens work at the gateway only; with wrong credentials some endpoints answer as to an
+    anonymous caller.
     """
     scheme, _, given = headers.get("authorization", "").partition(" ")
     if scheme.lower() != "basic":

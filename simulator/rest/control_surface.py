@@ -53,8 +53,8 @@ def routes(site: Site) -> list[Route]:
         if "move_license" in given:
             site.directory.move_license(**given["move_license"])
         if "set_member" in given:
-            wanted = given["set_member"]
-            site.directory.set_member(wanted["group"], wanted["account_id"], member=wanted["member"])
+            change = given["set_member"]
+            site.directory.set_member(change["group"], change["account_id"], member=change["member"])
         return json_response({})
 
     async def vanish(request: Request) -> Response:
@@ -67,7 +67,7 @@ def routes(site: Site) -> list[Route]:
         issues = site.vanish(int(given.get("count", 0)))
         return json_response({"issues": issues + [int(issue_id) for issue_id in given.get("issues", [])]})
 
-    async def tell(request: Request) -> Response:
+    async def facts(request: Request) -> Response:
         now = site.now()
         since = int(request.query_params.get("since", site.config.start_ms))
         until = int(request.query_params.get("until", now))
@@ -84,7 +84,7 @@ def routes(site: Site) -> list[Route]:
         Route("/_simulator/directory", guarded(directory), methods=["POST"]),
         Route("/_simulator/directory", people, methods=["GET"]),
         Route("/_simulator/vanish", guarded(vanish), methods=["POST"]),
-        Route("/_simulator/truth", tell),
+        Route("/_simulator/truth", facts),
     ]
 
 

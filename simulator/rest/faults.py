@@ -35,7 +35,7 @@ class Faults(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         vanish_count: How many issues then.
         permissions: What the calling account may do.
         bulk_created: How changelog/bulkfetch writes ``created``; Jira's real form is not known.
-        embedded_comments: Comments that search and issue answers hold; ``total`` tells of the rest.
+        embedded_comments: Comments that search and issue answers hold; ``total`` counts the rest too.
         embedded_worklogs: The same for worklogs; 20 is captured.
         embedded_histories: The same for ``expand=changelog``, newest first.
         feed_ties: Whether a page of the worklog feeds cuts through a millisecond or holds all of it.

@@ -1,6 +1,6 @@
-"""What the site keeps of its acts for looking things up: when each issue changed, and the worklog feeds.
+"""What the site stores of its acts for looking things up: when each issue changed, and the worklog feeds.
 
-Everything else is told again from the issue's id when it is asked for.
+Everything else is computed again from the issue's id when a request needs it.
 """
 
 import bisect
@@ -60,7 +60,7 @@ class Index:
         self.version = 0
 
     def follow(self, now: int, searchable: int) -> None:
-        """Take in the acts up to ``now``, in the search index those up to ``searchable``; both epoch ms."""
+        """Apply the acts up to ``now``, in the search index those up to ``searchable``; both epoch ms."""
         while self._next.at <= now:
             self._feed(self._next)
             self._behind.append(self._next)
@@ -69,7 +69,7 @@ class Index:
         self._catch_up(searchable)
 
     def _catch_up(self, searchable: int) -> None:
-        """Take acts into the search index; at once, since a whole history of them waiting would fill the memory."""
+        """Add acts to the search index; at once, since a whole history of them waiting would fill the memory."""
         while self._behind and self._behind[0].at <= searchable:
             self._search(self._behind.popleft())
             self.version += 1

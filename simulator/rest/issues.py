@@ -61,10 +61,10 @@ def changelog(call: ApiCall, serializer: RestSerializer) -> dict[str, Any]:
 
 def changelog_list(call: ApiCall, serializer: RestSerializer) -> dict[str, Any]:
     """Answer POST /issue/{issue}/changelog/list: the entries of these ids."""
-    wanted = set(call.ids("changelogIds"))
-    found = [act for act in named_issue(call).histories if act.history in wanted]
+    requested = set(call.ids("changelogIds"))
+    found = [act for act in named_issue(call).histories if act.history in requested]
     histories = [serializer.history(act) for act in found]
-    return {"startAt": 0, "maxResults": len(wanted), "total": len(found), "histories": histories}
+    return {"startAt": 0, "maxResults": len(requested), "total": len(found), "histories": histories}
 
 
 def bulk_changelogs(call: ApiCall, serializer: RestSerializer) -> dict[str, Any]:
@@ -144,9 +144,9 @@ def worklogs(call: ApiCall, serializer: RestSerializer) -> dict[str, Any]:
 
 def worklog_list(call: ApiCall, serializer: RestSerializer) -> list[dict[str, Any]]:
     """Answer POST /worklog/list: up to 1000 ids; those that are gone are left out."""
-    wanted = dict.fromkeys(call.ids("ids"))
+    requested = dict.fromkeys(call.ids("ids"))
     written = []
-    for number in wanted:
+    for number in requested:
         issue = call.site.holder(number)
         if issue:
             written += [serializer.worklog(entry, issue.issue.id) for entry in issue.worklogs if entry.id == number]

@@ -41,7 +41,7 @@ class Query(msgspec.Struct, frozen=True):
     order: list[tuple[str, bool]]
 
     def matches(self, row: Row) -> bool:
-        """Tell whether an issue is found."""
+        """Return whether an issue is found."""
         return all(test(row) for test in self.tests)
 
     def sort(self, rows: list[Row]) -> None:

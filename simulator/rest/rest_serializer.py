@@ -142,10 +142,11 @@ class RestSerializer(Serializer):
         return written
 
     def _comments(self, found: Snapshot) -> dict[str, Any]:
-        kept = found.comments[: self.site.faults.embedded_comments]
-        comments = [self.comment(entry, found.issue.id) for entry in kept]
+        embedded = found.comments[: self.site.faults.embedded_comments]
+        comments = [self.comment(entry, found.issue.id) for entry in embedded]
         link = f"{self.base}/issue/{found.issue.id}/comment"
-        return {"comments": comments, "self": link, "maxResults": len(kept), "total": len(found.comments), "startAt": 0}
+        size, total = len(embedded), len(found.comments)
+        return {"comments": comments, "self": link, "maxResults": size, "total": total, "startAt": 0}
 
     def _worklogs(self, found: Snapshot) -> dict[str, Any]:
         most = self.site.faults.embedded_worklogs

@@ -32,9 +32,9 @@ def snapshot(acts: Iterable[Act], now: int, gone: Callable[[int], bool] = lambda
     """Return the issue at ``now`` (epoch ms); None before its creation and after its deletion.
 
     Args:
-        acts: The issue's story.
+        acts: The issue's lifecycle.
         now: The moment.
-        gone: Tells of comments and worklogs that are missing for another reason.
+        gone: Whether a comment or worklog is missing for another reason.
     """
     issue: Issue | None = None
     comments: dict[int, Entry] = {}
@@ -47,24 +47,24 @@ def snapshot(acts: Iterable[Act], now: int, gone: Callable[[int], bool] = lambda
             return None
         issue = act.issue
         if act.entry is not None:
-            kept = comments if act.kind.startswith("comment") else worklogs
+            entries = comments if act.kind.startswith("comment") else worklogs
             if act.kind.endswith("_deleted"):
-                kept.pop(act.entry.id, None)
+                entries.pop(act.entry.id, None)
             else:
-                kept[act.entry.id] = act.entry
+                entries[act.entry.id] = act.entry
         # The changelog of a creation exists in its webhook only.
         if act.history and act.kind != "issue_created" and act.history_at <= now:
             histories.append(act)
     if issue is None:
         return None
-    live = [[entry for entry in kept.values() if not gone(entry.id)] for kept in (comments, worklogs)]
+    live = [[entry for entry in entries.values() if not gone(entry.id)] for entries in (comments, worklogs)]
     return Snapshot(issue, live[0], live[1], histories)
 
 
 EMAIL = "svc@acme.example"
 TOKEN = "simulator-token"  # noqa: S105 - of a simulated site
 SCOPED_TOKEN = "simulator-scoped-token"  # noqa: S105 - of a simulated site
-_STORIES = 4_096
+_LIFECYCLES = 4_096
 
 
 class Site:
@@ -86,7 +86,7 @@ class Site:
         self.deliveries: list[DeliveryStats] = []
         self.vanished: dict[int, int] = {}
         self.vanished_entries: dict[int, int] = {}
-        self._stories: OrderedDict[int, list[Act]] = OrderedDict()
+        self._lifecycles: OrderedDict[int, list[Act]] = OrderedDict()
 
     @property
     def cloud_id(self) -> str:
@@ -107,14 +107,14 @@ class Site:
         if not dash:
             return self.issue_by_id(int(text))
         number = int(text) + FIRST_ID - 1
-        past = {self.projects[act.issue.project].key for act in self._story(number) if act.at <= self.clock.now()}
+        past = {self.projects[act.issue.project].key for act in self._lifecycle(number) if act.at <= self.clock.now()}
         return self.issue_by_id(number) if project.upper() in past else None
 
     def issue_by_id(self, issue_id: int) -> Snapshot | None:
         """Return an issue as it stands now."""
         if issue_id in self.vanished:
             return None
-        return snapshot(self._story(issue_id), self.clock.now(), self.vanished_entries.__contains__)
+        return snapshot(self._lifecycle(issue_id), self.clock.now(), self.vanished_entries.__contains__)
 
     def holder(self, part: int) -> Snapshot | None:
         """Return the issue that a comment or worklog of this id would belong to."""
@@ -148,13 +148,13 @@ class Site:
             if deleted or (number not in self.vanished_entries and issue_of(number) not in self.vanished)
         ]
 
-    def _story(self, issue_id: int) -> list[Act]:
-        known = self._stories.get(issue_id)
+    def _lifecycle(self, issue_id: int) -> list[Act]:
+        known = self._lifecycles.get(issue_id)
         if known is None:
             birth = birth_of(self.config, issue_id)
-            known = self._stories[issue_id] = lifecycle(self.config, birth) if birth else []
-            if len(self._stories) > _STORIES:
-                self._stories.popitem(last=False)
+            known = self._lifecycles[issue_id] = lifecycle(self.config, birth) if birth else []
+            if len(self._lifecycles) > _LIFECYCLES:
+                self._lifecycles.popitem(last=False)
         else:
-            self._stories.move_to_end(issue_id)
+            self._lifecycles.move_to_end(issue_id)
         return known

@@ -100,7 +100,7 @@ def test_a_link_leads_to_the_issue_that_the_changelog_names(sent: Sent) -> None:
 
 
 def test_a_deleted_attachment_is_shown_as_it_was_made(config: SiteConfig) -> None:
-    birth = next(birth for birth in special_births(config) if birth.script == "many_histories")
+    birth = next(birth for birth in special_births(config) if birth.scenario == "many_histories")
     editor = IssueEditor(config, birth, random.Random(1))
     announcer = Announcer(config)
     told = []
