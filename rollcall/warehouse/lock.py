@@ -19,6 +19,7 @@ _BRIEF = frozenset({"rollcall check", "rollcall report"})
 
 _BRIEF_SECONDS = 10.0
 _LOOK_SECONDS = 0.05
+_CLOSED = -1
 
 
 class Holding(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,11 +95,14 @@ class Holder:
         os.pwrite(self._fd, data, 0)
 
     def close(self) -> None:
-        """Give the hold up."""
-        if self._fd >= 0:
-            os.ftruncate(self._fd, 0)
-            os.close(self._fd)
-            self._fd = -1
+        """Give the hold up. Calling it again changes nothing."""
+        # Forgotten before it is closed: a number that is closed twice may be another thread's file by then.
+        descriptor, self._fd = self._fd, _CLOSED
+        if descriptor != _CLOSED:
+            try:
+                os.ftruncate(descriptor, 0)
+            finally:
+                os.close(descriptor)
 
 
 def read_holding(lock_path: Path) -> Holding | None:

@@ -46,7 +46,7 @@ async def test_nobody_else_can_read_what_is_created(tmp_path: Path) -> None:
         folder = tmp_path / "one" / "two"
         assert {stat.S_IMODE(path.stat().st_mode) for path in (folder, folder.parent)} == {0o700}
         names = sorted(path.name for path in folder.iterdir())
-        assert names == ["events.db", "events.db-next", "events.db-shm", "events.db-turn", "events.db-wal"]
+        assert names == ["events.db", "events.db-lock", "events.db-queue", "events.db-shm", "events.db-wal"]
         assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
     finally:
         await log.close()
@@ -116,7 +116,7 @@ async def test_a_log_of_a_newer_version(place: SqlitePlace) -> None:
 
 async def test_a_lock_file_in_the_way(place: SqlitePlace) -> None:
     place.path.parent.mkdir()
-    place.path.with_name("events.db-next").mkdir()
+    place.path.with_name("events.db-queue").mkdir()
     with pytest.raises(LogUnavailableError, match="IsADirectoryError"):
         await place.open()
 

@@ -36,7 +36,7 @@ async def test_reading_comes_back_after_a_failure(place: SqlitePlace, monkeypatc
         reader = await log.reader()
         await read_all(reader, 1, at_once=1)
         with pytest.raises(LogUnavailableError, match="no such table"):
-            await log.log._queries.ask(lambda db: db.execute("SELECT * FROM nowhere"))
+            await log.log._connection.run(lambda db: db.execute("SELECT * FROM nowhere"))
         assert texts(await read_all(reader, 2)) == numbered(2, 1)
 
 

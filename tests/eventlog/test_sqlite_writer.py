@@ -1,6 +1,7 @@
 """Group commit, its bounds, and the ways in which it can fail."""
 
 import asyncio
+import os
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -157,11 +158,11 @@ async def test_locked_by_another_program(place: SqlitePlace) -> None:
         assert await scanned(log.log, log.topic) == ["before", "after"]
 
 
-async def test_another_process_keeps_the_turn(place: SqlitePlace) -> None:
+async def test_another_process_keeps_the_lock(place: SqlitePlace) -> None:
     place.limits = Limits(busy_seconds=0.05)
     async with opened(place) as log:
-        turn = WriteLock(place.path, 1)
-        with closing(turn), turn.held():
+        lock = WriteLock(place.path, 1)
+        with closing(lock), lock.held():
             with pytest.raises(LogUnavailableError, match="held by another process"):
                 await log.append(["lost"])
             with pytest.raises(LogUnavailableError, match="held by another process"):
@@ -211,3 +212,13 @@ async def test_the_loop_may_end_without_closing(place: SqlitePlace) -> None:
     await kept[0].close()
     async with opened(place) as log:
         await log.log.append(log.topic, [Record(b"x")])
+
+
+async def test_a_lock_closed_twice_closes_nobody_elses_file(tmp_path: Path) -> None:
+    """A number that was closed is the next file's, such as another thread's."""
+    lock = WriteLock(tmp_path / "events.db", 1)
+    lock.close()
+    others = [os.open(tmp_path, os.O_RDONLY) for _ in range(2)]
+    lock.close()
+    for other in others:
+        os.close(other)

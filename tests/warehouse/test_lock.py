@@ -1,5 +1,6 @@
 """Who holds the embedded files: named at once, unless it is a command that is done in a moment."""
 
+import os
 import threading
 from pathlib import Path
 
@@ -37,3 +38,13 @@ def test_a_command_that_only_looks_is_not_waited_for_without_end(
     with pytest.raises(WarehouseHeldError, match=r"\(rollcall report\) holds"):
         Holder(address, "rollcall up")
     looking.close()
+
+
+def test_a_hold_given_up_twice_closes_nobody_elses_file(tmp_path: Path) -> None:
+    looking = Holder(Embedded(tmp_path / "warehouse"), "rollcall report")
+    looking.close()
+    with (tmp_path / "other").open("wb") as other:
+        other.write(b"text")
+        other.flush()
+        looking.close()
+        assert os.fstat(other.fileno()).st_size == 4

@@ -27,7 +27,7 @@ class Limits:
             batch larger than this is taken only when nothing else waits.
         transaction_bytes: A transaction takes no further work once it has this much.
         transaction_works: Nor once it has this many appends and commits.
-        read_bytes: A read returns fewer records than asked once it has this much.
+        read_bytes: A read returns fewer records than it may once it has this much.
         busy_seconds: How long to wait for another process before saying that the log is unavailable.
         wal_bytes: Size of the write-ahead file above which it is emptied into the database and truncated.
     """
@@ -91,10 +91,10 @@ _READERS_MS = 100
 class WriteConnection:
     """Used by one thread. Opens its connection when first needed and again after an I/O error."""
 
-    def __init__(self, database: Path, turn: WriteLock, limits: Limits) -> None:
+    def __init__(self, database: Path, write_lock: WriteLock, limits: Limits) -> None:
         self._database = database
         self._wal = database.with_name(database.name + "-wal")
-        self._write_lock = turn
+        self._write_lock = write_lock
         self._limits = limits
         self._file = _identity(database)
         self._db: sqlite3.Connection | None = None

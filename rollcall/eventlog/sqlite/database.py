@@ -80,13 +80,15 @@ class TopicTable:
         return statement.replace("{table}", f"topic_{self.id}")
 
 
-def prepare(database: Path, topics: Iterable[Topic], turn: WriteLock, busy_seconds: float) -> dict[str, TopicTable]:
+def prepare(
+    database: Path, topics: Iterable[Topic], write_lock: WriteLock, busy_seconds: float
+) -> dict[str, TopicTable]:
     """Create what the file lacks and return the tables of the topics by name.
 
     Args:
         database: The file, which exists and may be empty.
         topics: The topics wanted; others in the file stay as they are.
-        turn: The right to write.
+        write_lock: The right to write.
         busy_seconds: How long SQLite waits for locks.
 
     Raises:
@@ -95,7 +97,7 @@ def prepare(database: Path, topics: Iterable[Topic], turn: WriteLock, busy_secon
         LogUnavailableError: Another process writes for too long.
     """
     try:
-        with turn.held(), closing(connect(database, busy_seconds)) as db:
+        with write_lock.held(), closing(connect(database, busy_seconds)) as db:
             _refuse_other_databases(db, database)
             # Both are kept in the file. Vacuum mode comes first: it is fixed once the file has a page.
             db.execute("PRAGMA auto_vacuum = INCREMENTAL")

@@ -40,13 +40,13 @@ class SqliteLog:
         self,
         tables: Mapping[str, TopicTable],
         writer: Writer,
-        queries: ReadConnection,
+        connection: ReadConnection,
         limits: Limits,
         now: Callable[[], int],
     ) -> None:
         self._tables = tables
         self._writer = writer
-        self._queries = queries
+        self._connection = connection
         self._limits = limits
         self._now = now
         self._readers: set[SqliteReader] = set()
@@ -69,16 +69,16 @@ class SqliteLog:
         """See `rollcall.eventlog.EventLog.reader`."""
         table = self._table(topic)
         first = await self._writer.do(partial(join_group, table=table, group=group))
-        reader = SqliteReader(table, group, first, self._writer, self._queries, self._limits, self._readers.discard)
+        reader = SqliteReader(table, group, first, self._writer, self._connection, self._limits, self._readers.discard)
         self._readers.add(reader)
         return reader
 
     async def scan(self, topic: str) -> AsyncIterator[Entry]:
         """See `rollcall.eventlog.EventLog.scan`. Holds no lock and no snapshot between records."""
         table = self._table(topic)
-        last = await self._queries.ask(partial(newest_offset, table=table))
+        last = await self._connection.run(partial(newest_offset, table=table))
         first = 0
-        while entries := await self._queries.ask(
+        while entries := await self._connection.run(
             partial(
                 select,
                 table=table,
@@ -94,7 +94,7 @@ class SqliteLog:
 
     async def state(self, topic: str) -> TopicState:
         """See `rollcall.eventlog.EventLog.state`."""
-        return await self._queries.ask(partial(measure, table=self._table(topic)))
+        return await self._connection.run(partial(measure, table=self._table(topic)))
 
     async def retain(self) -> int:
         """See `rollcall.eventlog.EventLog.retain`. Gives what becomes free back to the disk."""
@@ -116,8 +116,8 @@ class SqliteLog:
         """See `rollcall.eventlog.EventLog.close`."""
         for reader in list(self._readers):
             await reader.close()
-        await self._queries.close()
-        # Last, so that the connection that empties the write-ahead file closes in its turn.
+        await self._connection.close()
+        # Last, so that the connection that empties the write-ahead file closes under the write lock.
         await self._writer.close()
 
     def _table(self, topic: str) -> TopicTable:
@@ -147,20 +147,20 @@ async def open_sqlite_log(
         LogUnavailableError: It cannot be used at the moment (disk full, locked).
     """
     bounds = limits or Limits()
-    turn, tables = await asyncio.to_thread(_prepare, database, topics, bounds)
-    writer = Writer(database, turn, bounds, asyncio.get_running_loop())
+    write_lock, tables = await asyncio.to_thread(_prepare, database, topics, bounds)
+    writer = Writer(database, write_lock, bounds, asyncio.get_running_loop())
     return SqliteLog(tables, writer, ReadConnection(database, bounds), bounds, now)
 
 
 def _prepare(database: Path, topics: Sequence[Topic], limits: Limits) -> tuple[WriteLock, dict[str, TopicTable]]:
     create_database_file(database)
-    turn: WriteLock | None = None
+    write_lock: WriteLock | None = None
     try:
-        turn = WriteLock(database, limits.busy_seconds)
-        return turn, prepare(database, topics, turn, limits.busy_seconds)
+        write_lock = WriteLock(database, limits.busy_seconds)
+        return write_lock, prepare(database, topics, write_lock, limits.busy_seconds)
     except BaseException as error:
-        if turn is not None:
-            turn.close()
+        if write_lock is not None:
+            write_lock.close()
         if isinstance(error, sqlite3.Error | OSError):
             raise unavailable(database, error) from error
         raise

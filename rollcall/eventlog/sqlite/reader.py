@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class ReadConnection:
-    """Answers questions to the database, one at a time, without stopping the event loop."""
+    """Runs queries one at a time, in a thread of its own, without stopping the event loop."""
 
     def __init__(self, database: Path, limits: Limits) -> None:
         self._database = database
@@ -29,29 +29,29 @@ class ReadConnection:
         self._db: sqlite3.Connection | None = None
         self._closed = False
 
-    async def ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
-        """Return the answer. The question must leave no cursor open, or the write-ahead file could not be reset.
+    async def run(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        """Return what a query returns. It must leave no cursor open, or the write-ahead file could not be reset.
 
         Raises:
             LogUnavailableError: The database cannot be read now, or the log is closed.
         """
         if self._closed:
             raise LogUnavailableError("the event log is closed")
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._answer, question)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._run_now, query)
 
     async def close(self) -> None:
-        """Answer what was asked, then close the connection."""
+        """Finish the queries that were begun, then close the connection."""
         if not self._closed:
             self._closed = True
             await asyncio.get_running_loop().run_in_executor(self._thread, self._disconnect)
             self._thread.shutdown()
 
-    def _answer(self, question: Callable[[sqlite3.Connection], T]) -> T:
+    def _run_now(self, query: Callable[[sqlite3.Connection], T]) -> T:
         try:
             if self._db is None:
                 self._db = connect(self._database, self._limits.busy_seconds)
                 self._db.execute("PRAGMA query_only = ON")
-            return question(self._db)
+            return query(self._db)
         except sqlite3.Error as error:
             self._disconnect()
             raise unavailable(self._database, error) from error
@@ -80,7 +80,7 @@ class SqliteReader:
         group: str,
         first: int,
         writer: Writer,
-        queries: ReadConnection,
+        connection: ReadConnection,
         limits: Limits,
         left: Callable[["SqliteReader"], None],
     ) -> None:
@@ -89,7 +89,7 @@ class SqliteReader:
         self._group = group
         self._next = first
         self._writer = writer
-        self._queries = queries
+        self._connection = connection
         self._limits = limits
         self._left = left
         self._closed = False
@@ -132,7 +132,7 @@ class SqliteReader:
         """See `rollcall.eventlog.Reader.rewind`."""
         async with self._moving:
             self._refuse_when_closed()
-            self._next = await self._queries.ask(partial(committed_offset, table=self._table, group=self._group))
+            self._next = await self._connection.run(partial(committed_offset, table=self._table, group=self._group))
 
     async def close(self) -> None:
         """See `rollcall.eventlog.Reader.close`."""
@@ -143,7 +143,7 @@ class SqliteReader:
     async def _fetch(self, max_records: int) -> list[Entry]:
         async with self._moving:
             self._refuse_when_closed()
-            entries = await self._queries.ask(
+            entries = await self._connection.run(
                 partial(
                     select,
                     table=self._table,

@@ -17,58 +17,63 @@ from rollcall.errors import LogUnavailableError
 
 _FIRST_PAUSE = 0.0005
 _LONGEST_PAUSE = 0.01
+_CLOSED = -1
 
 
 class WriteLock:
     """The right to write to a database, held by one thread of one process of this machine at a time.
 
-    Two lock files beside the database, `-turn` and `-next`: who waits for the turn holds `next`, so whoever just
-    had the turn queues behind. The kernel releases both when a process dies.
+    Two lock files beside the database, `-lock` and `-queue`: the first who waits holds `-queue`, so whoever just had
+    the lock queues behind. The kernel releases both when a process dies.
     """
 
-    def __init__(self, database: Path, patience: float) -> None:
+    def __init__(self, database: Path, timeout: float) -> None:
         """Open the lock files, creating them (mode 0600).
 
         Args:
             database: The database file.
-            patience: Seconds to wait for the turn.
+            timeout: Seconds to wait for the lock.
 
         Raises:
             OSError: The lock files cannot be opened.
         """
         self._database = database
-        self._patience = patience
-        self._turn = _open(database, "-turn")
+        self._timeout = timeout
+        self._lock_fd = _open(database, "-lock")
         try:
-            self._next = _open(database, "-next")
+            self._queue_fd = _open(database, "-queue")
         except OSError:
-            os.close(self._turn)
+            os.close(self._lock_fd)
             raise
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Wait for the turn and hold it for the body.
+        """Wait for the lock and hold it for the body.
 
         Raises:
-            LogUnavailableError: Others kept it for longer than the patience.
+            LogUnavailableError: Others kept it for longer than the timeout.
         """
-        deadline = time.monotonic() + self._patience
-        self._lock(self._next, deadline)
+        deadline = time.monotonic() + self._timeout
+        self._flock(self._queue_fd, deadline)
         try:
-            self._lock(self._turn, deadline)
+            self._flock(self._lock_fd, deadline)
         finally:
-            fcntl.flock(self._next, fcntl.LOCK_UN)
+            fcntl.flock(self._queue_fd, fcntl.LOCK_UN)
         try:
             yield
         finally:
-            fcntl.flock(self._turn, fcntl.LOCK_UN)
+            fcntl.flock(self._lock_fd, fcntl.LOCK_UN)
 
     def close(self) -> None:
-        """Close the lock files; they stay on the disk."""
-        os.close(self._turn)
-        os.close(self._next)
+        """Close the lock files, which stay on the disk. Calling it again changes nothing."""
+        descriptors = (self._lock_fd, self._queue_fd)
+        # A number that is closed twice may be another thread's file by then.
+        self._lock_fd = self._queue_fd = _CLOSED
+        for descriptor in descriptors:
+            if descriptor != _CLOSED:
+                os.close(descriptor)
 
-    def _lock(self, descriptor: int, deadline: float) -> None:
+    def _flock(self, descriptor: int, deadline: float) -> None:
         pause = _FIRST_PAUSE
         while True:
             try:
@@ -76,7 +81,7 @@ class WriteLock:
             except BlockingIOError:
                 if time.monotonic() >= deadline:
                     raise LogUnavailableError(
-                        f"the event log {self._database} is held by another process for more than {self._patience:g} s"
+                        f"the event log {self._database} is held by another process for more than {self._timeout:g} s"
                     ) from None
                 time.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)

@@ -104,12 +104,12 @@ Outcome = tuple[Work, Any, Exception | None]
 class Writer:
     """Runs work on the writing connection, in order, for one event loop."""
 
-    def __init__(self, database: Path, turn: WriteLock, limits: Limits, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, database: Path, write_lock: WriteLock, limits: Limits, loop: asyncio.AbstractEventLoop) -> None:
         self._database = database
-        self._write_lock = turn
+        self._write_lock = write_lock
         self._loop = loop
         self._pending = WriteQueue(limits)
-        self._store = WriteConnection(database, turn, limits)
+        self._connection = WriteConnection(database, write_lock, limits)
         # A daemon, so that a process that forgets to close the log can end; what it did not await is not promised.
         self._thread = threading.Thread(target=self._work, name="rollcall-log-writer", daemon=True)
         self._thread.start()
@@ -142,7 +142,7 @@ class Writer:
             # When the loop has gone, so has everybody who waited.
             with suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(_settle, outcomes)
-        self._store.close()
+        self._connection.close()
         self._write_lock.close()
 
     def _perform(self, works: list[Work]) -> list[Outcome]:
@@ -159,9 +159,9 @@ class Writer:
 
     def _attempt(self, works: list[Work]) -> list[Any]:
         if works[0].alone:
-            with self._store.alone() as db:
+            with self._connection.alone() as db:
                 return [works[0].run(db)]
-        with self._store.transaction() as db:
+        with self._connection.transaction() as db:
             return [work.run(db) for work in works]
 
 
