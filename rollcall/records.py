@@ -132,7 +132,7 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
         headers: Delivery headers needed to understand the payload again, as a JSON object.
         payload: The bytes as they came (base64 in the JSON).
         received_at: Epoch ms.
-        settled: Why this letter needs no more work: empty (open) or ``replayed``. A later record of the same
+        settled: Why this dead letter needs no more work: empty (open) or ``replayed``. A later record of the same
             letter_id replaces an earlier one.
     """
 
@@ -186,7 +186,7 @@ DEAD_LETTER_OVERHEAD = 8 * 1024
 
 Up to 5.3 KB: three headers of 256 characters, each of at most 6 bytes in JSON (4.6 KB); names of fields and headers,
 ids, the site's name of at most 63 characters, reason and detail, which are the code's own words; the key; and what the
-log counts for a record. The rest is room for longer words. Tests compare this with letters as they are made.
+log counts for a record. The rest is room for longer words. Tests compare this with dead letters as they are made.
 """
 
 

@@ -69,7 +69,7 @@ async def opened_with_warehouse(
 
     Args:
         settings: The settings.
-        command: What this process runs, told to others who find the embedded files held.
+        command: What this process runs, shown to others who find the embedded files held.
         write: Whether the process writes into the warehouse, or only queries it.
 
     Raises:

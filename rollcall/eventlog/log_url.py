@@ -16,7 +16,7 @@ _LAST_PORT = 65535
 
 
 def brokers_of(rest: str) -> list[str]:
-    """Read what follows ``kafka:`` in a `log_url`: the brokers to ask first, which name all others.
+    """Read what follows ``kafka:`` in a `log_url`: the brokers to contact first, which name all others.
 
     Returns:
         Each as ``host:port``.

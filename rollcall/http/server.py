@@ -96,7 +96,7 @@ class _Server(uvicorn.Server):
     """uvicorn, changed in three ways.
 
     Signals: uvicorn catches SIGTERM and SIGINT, drains, and then raises them again, which ends the process before
-    the caller has closed the log. Here they only ask for the stop, and the caller decides on the exit status.
+    the caller has closed the log. Here they only request the stop, and the caller decides on the exit status.
 
     Start: uvicorn calls `sys.exit` when it cannot start. Here it is an error like any other.
 

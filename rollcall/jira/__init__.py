@@ -1,1 +1,1 @@
-"""What is known about Jira Cloud, once for both readers: ingest takes its webhooks, reconcile asks REST."""
+"""What is known about Jira Cloud, once for both readers: ingest takes its webhooks, reconcile queries REST."""

@@ -1,6 +1,5 @@
 """Settings: one object, loaded once and passed down."""
 
-from rollcall.http.listener import split_address
 from rollcall.settings.loader import CONFIG_VARIABLE, load_settings
 from rollcall.settings.model import Settings
 from rollcall.settings.parts import ConsumerSettings, IngestSettings, PageSettings, ReconcileSettings, RetentionSettings
@@ -19,5 +18,4 @@ __all__ = [
     "SiteSettings",
     "WarehouseSettings",
     "load_settings",
-    "split_address",
 ]

@@ -100,8 +100,8 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
-    def _room_for_letters(self) -> "Settings":
-        """A body that cannot be understood, and whose letter the log cannot take, would be refused for ever."""
+    def _room_for_dead_letters(self) -> "Settings":
+        """A body that cannot be understood, and whose dead letter the log cannot take, would be refused for ever."""
         needed = dead_letter_bytes(self.ingest.body_limit)
         if self.log_url.startswith("kafka:") and self.kafka.message_bytes < needed:
             raise ValueError(

@@ -14,10 +14,14 @@ SHORTEST_PASSWORD = 12
 """Characters; together with the throttle it makes guessing over the network hopeless."""
 
 
-class PageSettings(BaseModel):
-    """The web page: who may see it, and under which address the world reaches this installation."""
+class Group(BaseModel):
+    """Settings of one part; an unknown name is an error, so that a typing slip is seen."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PageSettings(Group):
+    """The web page: who may see it, and under which address the world reaches this installation."""
 
     listen: Annotated[
         str,
@@ -75,10 +79,8 @@ class PageSettings(BaseModel):
         return self.password.get_secret_value().strip()
 
 
-class ReconcileSettings(BaseModel):
-    """How a reconcile run asks Jira, and how patient it is."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class ReconcileSettings(Group):
+    """How a reconcile run queries Jira, and how long it waits."""
 
     days: Annotated[
         int, Field(ge=1, le=3650, description="Days a run looks back over: today and the days before it.")
@@ -175,12 +177,6 @@ class ReconcileSettings(BaseModel):
         if value and value not in available_timezones():
             raise ValueError(f"{value!r} is no time zone; write an IANA name such as Europe/Berlin")
         return value
-
-
-class Group(BaseModel):
-    """Settings of one part; an unknown name is an error, so that a typing slip is seen."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class IngestSettings(Group):

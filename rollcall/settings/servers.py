@@ -3,17 +3,21 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, model_validator
 
 from rollcall.files import read_secret_file
+from rollcall.settings.parts import Group
 
 _MIB = 1024 * 1024
 
 
-class KafkaSettings(BaseModel):
-    """Topics, credentials, sizes and patience of the Kafka log."""
+def _check_pair(cert: Path | None, key: Path | None) -> None:
+    if bool(cert) != bool(key):
+        raise ValueError("client_cert_file and client_key_file belong together")
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+
+class KafkaSettings(Group):
+    """Topics, credentials, sizes and timeouts of the Kafka log."""
 
     create_topics: Annotated[
         bool,
@@ -122,8 +126,7 @@ class KafkaSettings(BaseModel):
             raise ValueError("has a user, which needs security_protocol sasl_ssl (or sasl_plaintext)")
         if not self.tls and (self.ca_file or self.client_cert_file or self.client_key_file):
             raise ValueError("has certificates, which need security_protocol ssl or sasl_ssl")
-        if bool(self.client_cert_file) != bool(self.client_key_file):
-            raise ValueError("client_cert_file and client_key_file belong together")
+        _check_pair(self.client_cert_file, self.client_key_file)
         if self.min_insync_replicas > self.replication_factor:
             raise ValueError("min_insync_replicas must not exceed replication_factor, or nothing could be written")
         if self.message_bytes > self.pending_bytes:
@@ -131,10 +134,8 @@ class KafkaSettings(BaseModel):
         return self
 
 
-class WarehouseSettings(BaseModel):
+class WarehouseSettings(Group):
     """Password, TLS and cluster of a ClickHouse server; the embedded engine has none of them."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     cluster: Annotated[
         str,
@@ -173,8 +174,7 @@ class WarehouseSettings(BaseModel):
     @model_validator(mode="after")
     def _fits_together(self) -> "WarehouseSettings":
         self.password()
-        if bool(self.client_cert_file) != bool(self.client_key_file):
-            raise ValueError("client_cert_file and client_key_file belong together")
+        _check_pair(self.client_cert_file, self.client_key_file)
         if self.ca_file and not self.verify:
             raise ValueError("ca_file is of no use while verify is false")
         for name in ("ca_file", "client_cert_file", "client_key_file"):

@@ -227,7 +227,7 @@ async def open_warehouse(
 
     Args:
         url: ``warehouse_url``.
-        command: What this process runs, told to others who find the embedded files held.
+        command: What this process runs, shown to others who find the embedded files held.
         options: The `warehouse` settings; their defaults when there are none.
         write: Whether to use the settings that consumers insert with.
 

@@ -114,7 +114,7 @@ def require_embedded_engine() -> None:
 
 
 def embedded_client(address: Embedded, settings: Mapping[str, Any]) -> Client:
-    """Open a connection to the engine in this process; `require_consistent` has been asked before."""
+    """Open a connection to the engine in this process; `require_consistent` has been called before."""
     address.path.mkdir(parents=True, exist_ok=True, mode=0o700)
     client = clickhouse_connect.get_client(interface="chdb", path=str(address.path), settings=dict(settings))
     restore_fatal_signals()
@@ -122,7 +122,7 @@ def embedded_client(address: Embedded, settings: Mapping[str, Any]) -> Client:
 
 
 def server_client(address: Server, options: WarehouseSettings, settings: Mapping[str, Any]) -> Client:
-    """Open a connection to a ClickHouse server; `fitting` has been asked before."""
+    """Open a connection to a ClickHouse server; `fitting` has been called before."""
     return clickhouse_connect.get_client(**server_arguments(address, options), settings=dict(settings))
 
 

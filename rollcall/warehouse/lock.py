@@ -1,7 +1,7 @@
 """The lock on the embedded warehouse: chDB serves one process at a time.
 
 A lock file beside the folder is held with flock(2), which the kernel releases however the process ends. It says who
-holds the files and where that process answers queries, so that other commands can ask it.
+holds the files and where that process answers queries, so that other commands can query it.
 """
 
 import fcntl
@@ -29,7 +29,7 @@ class Holding(msgspec.Struct, frozen=True, kw_only=True):
         pid: Its process id.
         command: What it runs, such as ``rollcall up``.
         sql_url: Where its SQL door listens, empty while it has none.
-        control_token: Lets who may read this file (the same user) ask the holder for work such as a rebuild.
+        control_token: Lets who may read this file (the same user) order work of the holder, such as a rebuild.
     """
 
     pid: int

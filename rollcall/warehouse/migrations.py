@@ -55,7 +55,7 @@ async def create_database(url: str, options: WarehouseSettings) -> bool:
 async def require_cluster(warehouse: Warehouse) -> None:
     """Raise SchemaError unless the cluster of the settings, if any, is there and has one shard.
 
-    With more shards a fact would be on one of them only, and every view would tell of a part.
+    With more shards a fact would be on one of them only, and every view would show a part.
     """
     if not warehouse.cluster:
         return
@@ -148,7 +148,7 @@ async def pending(warehouse: Warehouse) -> list[Migration]:
 
     Raises:
         SchemaError: The warehouse was made by a newer Rollcall, or an applied file was changed.
-        WarehouseUnavailableError: The engine cannot be asked.
+        WarehouseUnavailableError: The engine does not answer a query.
     """
     known = {migration.version: migration for migration in all_migrations()}
     applied = await _applied(warehouse)

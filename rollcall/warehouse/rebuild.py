@@ -152,9 +152,9 @@ async def _running_inserts(warehouse: Warehouse) -> set[str]:
 
 
 async def _drop_leftovers(warehouse: Warehouse) -> None:
-    """Drop staging tables of rebuilds that were killed; an hour tells them from one that runs.
+    """Drop staging tables of rebuilds that were killed: those that are older than an hour.
 
-    The hour is in their names: the embedded engine has every table made in 1970.
+    Younger ones may be of one that runs. The hour is in their names: the embedded engine has every table made in 1970.
     """
     rows = await warehouse.query(
         "SELECT name FROM system.tables WHERE database = currentDatabase() AND startsWith(name, {prefix:String})",
@@ -167,7 +167,7 @@ async def _drop_leftovers(warehouse: Warehouse) -> None:
 
 
 async def record_sites(warehouse: Warehouse, sites: Mapping[str, SiteSettings]) -> list[str]:
-    """Tell the warehouse the sites' time zones; where one changed, rebuild the site's days in the new zone.
+    """Record the sites' time zones in the warehouse; where one changed, rebuild the site's days in the new zone.
 
     Returns:
         The sites whose days were rebuilt.

@@ -31,7 +31,7 @@ async def verify_insert_settings(warehouse: Warehouse) -> None:
 
     Raises:
         SettingsError: The server does not take or does not follow a setting; the text names it.
-        WarehouseUnavailableError: The engine cannot be asked.
+        WarehouseUnavailableError: The engine does not answer a query.
     """
     try:
         rows = await warehouse.query(
@@ -66,11 +66,11 @@ async def formatted_by_engine(warehouse: Warehouse, texts: Iterable[str]) -> dic
     """Return how the engine writes queries and expressions; where it cannot say, they stay as they are.
 
     Args:
-        warehouse: Whose engine is asked, about one text at a time: they travel in the URL.
+        warehouse: Whose engine is queried, one text at a time: they travel in the URL.
         texts: Each a SELECT or an expression.
 
     Raises:
-        WarehouseUnavailableError: The engine cannot be asked.
+        WarehouseUnavailableError: The engine does not answer a query.
     """
     written = {}
     for text in texts:
@@ -114,7 +114,7 @@ async def drift(warehouse: Warehouse, *, unseen: Collection[str] = ()) -> list[D
         unseen: Tables that cannot be seen from here.
 
     Raises:
-        WarehouseUnavailableError: The engine cannot be asked.
+        WarehouseUnavailableError: The engine does not answer a query.
     """
     expected = {name: shape for name, shape in expected_shapes().items() if name not in unseen}
     actual = await actual_shapes(warehouse)
@@ -133,7 +133,7 @@ async def require_no_drift(warehouse: Warehouse) -> None:
 
     Raises:
         SchemaError: They differ; the text names each table and column.
-        WarehouseUnavailableError: The engine cannot be asked.
+        WarehouseUnavailableError: The engine does not answer a query.
     """
     differences = await drift(warehouse)
     if harmful := [str(one) for one in differences if one.harmful]:

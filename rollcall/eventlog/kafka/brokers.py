@@ -103,7 +103,7 @@ def _tls(settings: KafkaSettings) -> ssl.SSLContext:
         words = settings.client_key_password_file
         password = read_secret_file("client_key_password_file", words).strip() if words else ""
         try:
-            # Never None for the password: OpenSSL would ask the terminal for it.
+            # Never None for the password: OpenSSL would read it from the terminal.
             context.load_cert_chain(settings.client_cert_file, settings.client_key_file, password)
         except OSError as error:
             raise SettingsError(

@@ -161,7 +161,7 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
             self._positions = {}
             self._gaps.forget()
         if dropped:
-            _log.info("partitions handed over with records uncommitted", records=dropped, partitions=len(revoked))
+            _log.info("partitions revoked with records uncommitted", records=dropped, partitions=len(revoked))
 
     async def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
         """Called by the client when partitions have come."""

@@ -57,7 +57,7 @@ class OffsetGaps:
     """Jumps in the offsets that a member reads, until what follows them is committed.
 
     The client goes to the oldest record by itself when the next one has been removed. Whether a jump is such a loss
-    the start of the log tells: a producer with transactions, which Rollcall has none of, makes jumps too.
+    shows in where the log starts: a producer with transactions, which Rollcall has none of, makes jumps too.
     """
 
     def __init__(self) -> None:

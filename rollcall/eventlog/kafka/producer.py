@@ -22,7 +22,7 @@ _log = logger(__name__)
 
 
 class Budget:
-    """Counts the bytes of records from the moment they are handed in until Kafka has them or refused them.
+    """Counts the bytes of records from the moment they are appended until Kafka has them or refused them.
 
     A caller that gives up does not give its bytes back: the client keeps the records until they are delivered.
     """
@@ -33,7 +33,7 @@ class Budget:
         self.used = 0
 
     def take(self, size: int) -> None:
-        """Count bytes that are handed in.
+        """Count bytes that are appended.
 
         Raises:
             LogUnavailableError: Too much waits already.

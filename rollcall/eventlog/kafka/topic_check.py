@@ -16,7 +16,7 @@ _log = logger(__name__)
 
 
 def refuse_unfit(found: TopicDescription, settings: KafkaSettings) -> None:
-    """Look at the settings of a topic, those that are told.
+    """Look at the settings of a topic, those that the brokers show.
 
     Raises:
         SettingsError: It will not do; the text names the topic, both values and the remedies.
@@ -141,7 +141,7 @@ class CheckedTopics:
 
 
 async def check_topics(admin: AIOKafkaAdminClient, topics: Sequence[Topic], settings: KafkaSettings) -> CheckedTopics:
-    """Compare topics that exist with the settings, as far as the brokers tell, and log where they differ.
+    """Compare topics that exist with the settings, as far as the brokers show them, and log where they differ.
 
     Raises:
         SettingsError: Records would be lost or refused; the text names the remedy.

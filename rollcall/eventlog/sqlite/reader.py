@@ -93,7 +93,7 @@ class SqliteReader:
         self._limits = limits
         self._left = left
         self._closed = False
-        self._moving = asyncio.Lock()
+        self._position_lock = asyncio.Lock()
         self._fresh = asyncio.Event()
 
     @property
@@ -130,7 +130,7 @@ class SqliteReader:
 
     async def rewind(self) -> None:
         """See `rollcall.eventlog.Reader.rewind`."""
-        async with self._moving:
+        async with self._position_lock:
             self._refuse_when_closed()
             self._next = await self._connection.run(partial(committed_offset, table=self._table, group=self._group))
 
@@ -141,7 +141,7 @@ class SqliteReader:
         self._left(self)
 
     async def _fetch(self, max_records: int) -> list[Entry]:
-        async with self._moving:
+        async with self._position_lock:
             self._refuse_when_closed()
             entries = await self._connection.run(
                 partial(

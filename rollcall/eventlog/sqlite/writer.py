@@ -84,7 +84,7 @@ class WriteQueue:
             self._bytes -= sum(work.size for work in works)
 
     def close(self) -> None:
-        """Take nothing more; what was put is still handed out."""
+        """Take nothing more; what was put can still be taken."""
         with self._changed:
             self._closed = True
             self._changed.notify()
@@ -131,7 +131,7 @@ class Writer:
         return await future
 
     async def close(self) -> None:
-        """Finish all that was handed in, then close the connection."""
+        """Finish all that is queued, then close the connection."""
         self._pending.close()
         await asyncio.to_thread(self._thread.join)
 
