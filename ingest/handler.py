@@ -9,169 +9,22 @@ import asyncio
 import hashlib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from ingest.body import RefusalError
-from ingest.payload import (
-    ENTITY,
-    Changelog,
-    Entity,
-    Envelope,
-    Issue,
-    actor,
-    changelog,
-    first_moment,
-    moment,
-    needed_id,
-    open_envelope,
-    read_issue,
-    refuse_data_center,
-    refuse_future,
-)
-from rollcall import identity
+from ingest.payload import ENTITY, Envelope, open_envelope, read_changelog, refuse_data_center, refuse_future
 from rollcall.clock import now_ms
 from rollcall.errors import LogUnavailableError, NotUnderstoodError
 from rollcall.eventlog import EventLog, Record
+from rollcall.facts import Entity, FactMaker, moment_of, needed_id, read_issue
+from rollcall.identity import EntityKind
 from rollcall.jira import events
-from rollcall.jira.values import NOBODY, TEXT, Account, IssueRef, id_or_none, id_or_zero, read, read_or_none
+from rollcall.jira.values import TEXT, IssueRef, id_or_none, id_or_zero, read, read_or_none
 from rollcall.logs import logger
-from rollcall.records import Action, Activity, DeadLetter, Family, encode
+from rollcall.records import Activity, DeadLetter, encode
 from rollcall.topics import Topics
 
 _log = logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """A webhook's site, decoded top, and moment of receipt (epoch ms)."""
-
-    site: str
-    envelope: Envelope
-    received_at: int
-
-    def fact(
-        self,
-        event_key: str,
-        family: Family,
-        action: Action,
-        actor: Account,
-        occurred_at: int,
-        issue: IssueRef,
-        fields: list[str] | None = None,
-    ) -> Activity:
-        """Build the fact.
-
-        Raises:
-            NotUnderstoodError: Its time lies more than a day after its receipt.
-        """
-        refuse_future(occurred_at, self.received_at)
-        return Activity(
-            site=self.site,
-            event_key=event_key,
-            account_id=actor.account_id,
-            account_type=actor.account_type,
-            family=family,
-            action=action,
-            occurred_at=occurred_at,
-            issue_id=issue.issue_id,
-            issue_key=issue.issue_key,
-            project_key=issue.project_key,
-            fields=fields or [],
-            source="webhook",
-            received_at=self.received_at,
-        )
-
-
-def issue_created(delivery: Delivery) -> Activity:
-    """Return the fact of creating an issue.
-
-    Captures of Jira Cloud have a changelog here too, which sets the first values: that is no edit.
-    """
-    envelope = delivery.envelope
-    issue = read_issue(envelope.issue)
-    issue_id = needed_id(issue.id, "issue.id")
-    at = first_moment("issue.fields.created and no timestamp", issue.created(), envelope.timestamp)
-    return delivery.fact(identity.issue_created(issue_id), "history", "created", actor(envelope.user), at, issue.ref())
-
-
-def issue_updated(delivery: Delivery) -> Activity | None:
-    """Return the fact of changing an issue; None for the echo of a comment or worklog.
-
-    The time is ``issue.fields.updated``, the nearest to what REST gives for the same history; the envelope's
-    ``timestamp`` is up to 81 ms later (captures). An attachment added or removed arrives here, as a change of the
-    field ``attachment``.
-    """
-    envelope = delivery.envelope
-    changes = changelog(envelope.changelog)
-    if not changes.items and _names_an_echo(delivery):
-        return None
-    issue = read_issue(envelope.issue)
-    at = first_moment("issue.fields.updated and no timestamp", issue.updated(), envelope.timestamp)
-    key = _change_key(changes, issue, at)
-    return delivery.fact(key, "history", "updated", actor(envelope.user), at, issue.ref(), changes.fields)
-
-
-def issue_deleted(delivery: Delivery) -> Activity:
-    """Return the fact of deleting an issue, at the envelope's ``timestamp``, the only record of the moment."""
-    envelope = delivery.envelope
-    issue = read_issue(envelope.issue)
-    issue_id = needed_id(issue.id, "issue.id")
-    at = first_moment("timestamp", envelope.timestamp)
-    return delivery.fact(identity.issue_deleted(issue_id), "history", "deleted", actor(envelope.user), at, issue.ref())
-
-
-def _change_key(changes: Changelog, issue: Issue, at: int) -> str:
-    if changes.changelog_id is not None:
-        return identity.history(changes.changelog_id)
-    return identity.issue_updated(needed_id(issue.id, "issue.id"), at)
-
-
-def _names_an_echo(delivery: Delivery) -> bool:
-    name = read_or_none(TEXT, delivery.envelope.issue_event_type_name)
-    return bool(name and events.names_echo(name))
-
-
-def entity_created(delivery: Delivery, kind: identity.Entity) -> Activity:
-    """Return the fact of adding a comment or worklog, at its own ``created`` (a worklog's ``started`` is not it)."""
-    entity, entity_id, issue = _entity(delivery, kind)
-    at = first_moment(f"{kind}.created and no timestamp", entity.created, delivery.envelope.timestamp)
-    return delivery.fact(identity.created(kind, entity_id), kind, "created", actor(entity.author), at, issue)
-
-
-def entity_updated(delivery: Delivery, kind: identity.Entity) -> Activity | None:
-    """Return the fact of an edit; None when ``updated`` equals ``created``, which is no edit."""
-    entity, entity_id, issue = _entity(delivery, kind)
-    at = first_moment(f"{kind}.updated", entity.updated)
-    if at == moment(entity.created):
-        return None
-    key = identity.updated(kind, entity_id, at)
-    return delivery.fact(key, kind, "updated", actor(entity.updateAuthor), at, issue)
-
-
-def entity_deleted(delivery: Delivery, kind: identity.Entity) -> Activity:
-    """Return the fact of a deletion, at the envelope's ``timestamp``, the only record of the moment.
-
-    Nobody's: Jira Cloud does not say who deleted, so neither the author nor a ``user`` that something added counts.
-    """
-    _, entity_id, issue = _entity(delivery, kind)
-    at = first_moment("timestamp", delivery.envelope.timestamp)
-    key = identity.deleted(kind, entity_id)
-    return delivery.fact(key, kind, "deleted", NOBODY, at, issue)
-
-
-def _entity(delivery: Delivery, kind: identity.Entity) -> tuple[Entity, int, IssueRef]:
-    envelope = delivery.envelope
-    try:
-        entity = read(ENTITY, envelope.comment if kind == "comment" else envelope.worklog)
-    except ValueError:
-        entity = None
-    if entity is None:
-        raise NotUnderstoodError("no_entity", f"A {kind} event without a {kind} object.")
-    issue = read_issue(envelope.issue).ref()
-    if kind == "worklog" and not issue.issue_id:
-        issue = issue._replace(issue_id=id_or_zero(id_or_none(entity.issueId)))
-    return entity, needed_id(id_or_none(entity.id), f"{kind}.id"), issue
 
 
 OutcomeName = Literal["facts", "echo", "ignored", "cascade", "no_edit"]
@@ -192,19 +45,82 @@ class Translation(NamedTuple):
     outcome: OutcomeName
 
 
-_ONE_FACT: dict[str, Callable[[Delivery], Activity]] = {
-    "comment_created": lambda delivery: entity_created(delivery, "comment"),
-    "comment_deleted": lambda delivery: entity_deleted(delivery, "comment"),
-    "worklog_created": lambda delivery: entity_created(delivery, "worklog"),
-    "worklog_deleted": lambda delivery: entity_deleted(delivery, "worklog"),
-    "jira:issue_created": issue_created,
-    "jira:issue_deleted": issue_deleted,
-}
-_PERHAPS_A_FACT: dict[str, tuple[Callable[[Delivery], Activity | None], OutcomeName]] = {
-    "comment_updated": (lambda delivery: entity_updated(delivery, "comment"), "no_edit"),
-    "worklog_updated": (lambda delivery: entity_updated(delivery, "worklog"), "no_edit"),
-    "jira:worklog_updated": (lambda delivery: entity_updated(delivery, "worklog"), "no_edit"),
-    "jira:issue_updated": (issue_updated, "echo"),
+def _issue_created(maker: FactMaker, envelope: Envelope) -> Activity:
+    """Captures of Jira Cloud have a changelog here too, which sets the first values: that is no edit."""
+    issue = read_issue(envelope.issue)
+    return maker.issue_created(issue.ref(), issue.fields.created, envelope.user, envelope.timestamp)
+
+
+def _issue_updated(maker: FactMaker, envelope: Envelope) -> Activity | OutcomeName:
+    """The time is ``issue.fields.updated``, the nearest to what REST gives for the same history.
+
+    The envelope's ``timestamp`` is up to 81 ms later (captures).
+    """
+    changelog = read_changelog(envelope.changelog)
+    if not changelog.items and _names_echo(envelope):
+        return "echo"
+    issue = read_issue(envelope.issue)
+    at = moment_of("issue.fields.updated and no timestamp", issue.fields.updated, envelope.timestamp)
+    if changelog.id:
+        return maker.issue_changed(changelog.id, at, envelope.user, issue.ref(), changelog.items)
+    return maker.issue_updated(at, envelope.user, issue.ref())
+
+
+def _issue_deleted(maker: FactMaker, envelope: Envelope) -> Activity:
+    """The envelope's ``timestamp`` is the only record of the moment."""
+    at = moment_of("timestamp", envelope.timestamp)
+    return maker.issue_deleted(at, envelope.user, read_issue(envelope.issue).ref())
+
+
+def _names_echo(envelope: Envelope) -> bool:
+    name = read_or_none(TEXT, envelope.issue_event_type_name)
+    return bool(name and events.names_echo(name))
+
+
+def _entity_created(maker: FactMaker, envelope: Envelope, kind: EntityKind) -> Activity:
+    entity, issue = _entity(envelope, kind)
+    return maker.entity_created(kind, entity, issue, envelope.timestamp)
+
+
+def _entity_updated(maker: FactMaker, envelope: Envelope, kind: EntityKind) -> Activity | OutcomeName:
+    entity, issue = _entity(envelope, kind)
+    return maker.entity_updated(kind, entity, issue) or "no_edit"
+
+
+def _entity_deleted(maker: FactMaker, envelope: Envelope, kind: EntityKind) -> Activity:
+    """The envelope's ``timestamp`` is the only record of the moment.
+
+    Nobody's: Jira Cloud does not say who deleted, so neither the author nor a ``user`` that something added counts.
+    """
+    entity, issue = _entity(envelope, kind)
+    at = moment_of("timestamp", envelope.timestamp)
+    return maker.entity_deleted(kind, needed_id(entity.id, f"{kind}.id"), at, issue)
+
+
+def _entity(envelope: Envelope, kind: EntityKind) -> tuple[Entity, IssueRef]:
+    try:
+        entity = read(ENTITY, envelope.comment if kind == "comment" else envelope.worklog)
+    except ValueError:
+        entity = None
+    if entity is None:
+        raise NotUnderstoodError("no_entity", f"A {kind} event without a {kind} object.")
+    issue = read_issue(envelope.issue).ref()
+    if kind == "worklog" and not issue.issue_id:
+        issue = issue._replace(issue_id=id_or_zero(id_or_none(entity.issueId)))
+    return entity, issue
+
+
+_READERS: dict[str, Callable[[FactMaker, Envelope], Activity | OutcomeName]] = {
+    "jira:issue_created": _issue_created,
+    "jira:issue_updated": _issue_updated,
+    "jira:issue_deleted": _issue_deleted,
+    "comment_created": lambda maker, envelope: _entity_created(maker, envelope, "comment"),
+    "comment_updated": lambda maker, envelope: _entity_updated(maker, envelope, "comment"),
+    "comment_deleted": lambda maker, envelope: _entity_deleted(maker, envelope, "comment"),
+    "worklog_created": lambda maker, envelope: _entity_created(maker, envelope, "worklog"),
+    "worklog_updated": lambda maker, envelope: _entity_updated(maker, envelope, "worklog"),
+    "worklog_deleted": lambda maker, envelope: _entity_deleted(maker, envelope, "worklog"),
+    "jira:worklog_updated": lambda maker, envelope: _entity_updated(maker, envelope, "worklog"),
 }
 
 
@@ -242,14 +158,14 @@ def _translate(site: str, envelope: Envelope, flow: str, received_at: int) -> Tr
     event = events.LABELS.get(name) or events.label(name)
     if name.endswith("_deleted") and events.is_secondary(flow):
         return Translation((), event, "cascade")
-    delivery = Delivery(site, envelope, received_at)
-    if name in _ONE_FACT:
-        return Translation((_ONE_FACT[name](delivery),), event, "facts")
-    if name in _PERHAPS_A_FACT:
-        read_fact, otherwise = _PERHAPS_A_FACT[name]
-        fact = read_fact(delivery)
-        return Translation((fact,), event, "facts") if fact else Translation((), event, otherwise)
-    return Translation((), event, "ignored")
+    reader = _READERS.get(name)
+    if reader is None:
+        return Translation((), event, "ignored")
+    found = reader(FactMaker(site, "webhook", received_at), envelope)
+    if isinstance(found, str):
+        return Translation((), event, found)
+    refuse_future(found.occurred_at, received_at)
+    return Translation((found,), event, "facts")
 
 
 def _event_name(envelope: Envelope) -> str:
@@ -337,8 +253,8 @@ class WebhookHandler:
         """
         received_at = now_ms()
         try:
-            told = translate(site, body, headers.get(_FLOW_HEADER, b"").decode("latin-1"), received_at)
-            records = [Record(encode(fact), fact.event_key.encode()) for fact in told.facts]
+            translation = translate(site, body, headers.get(_FLOW_HEADER, b"").decode("latin-1"), received_at)
+            records = [Record(encode(fact), fact.event_key.encode()) for fact in translation.facts]
         except NotUnderstoodError as error:
             return await self._dead_letter(site, body, headers, error, received_at)
         except Exception as error:  # a mistake of ours must not lose what Jira sent
@@ -347,7 +263,7 @@ class WebhookHandler:
             return await self._dead_letter(site, body, headers, fault, received_at)
         if records:
             await self._append(self._topics.activity.name, records)
-        return Outcome(told.event, told.outcome)
+        return Outcome(translation.event, translation.outcome)
 
     async def _dead_letter(
         self, site: str, body: bytes, headers: Headers, error: NotUnderstoodError, received_at: int

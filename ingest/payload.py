@@ -4,30 +4,14 @@ Decoding goes in stages: a struct keeps every part as raw JSON, and a part is de
 wrong type in a part that the event does not need does no harm, and the rest of a 25 MB issue is only skipped over.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import msgspec
 
 from rollcall.errors import NotUnderstoodError
-from rollcall.jira.values import (
-    ABSENT,
-    NUMBER_OR_TEXT,
-    TEXT,
-    Account,
-    ImplausibleTimeError,
-    IssueRef,
-    account_of,
-    changed_fields,
-    decode_json,
-    id_or_none,
-    is_given,
-    issue_ref,
-    jira_id,
-    parse_jira_time,
-    read,
-    read_or_none,
-)
+from rollcall.facts import Entity, changes_of
+from rollcall.jira.values import ABSENT, ChangelogItem, decode_json, is_given, read, read_or_none
 
 
 class Envelope(msgspec.Struct, frozen=True):
@@ -44,22 +28,10 @@ class Envelope(msgspec.Struct, frozen=True):
     attachment: msgspec.Raw = ABSENT
 
 
-class Entity(msgspec.Struct, frozen=True):
-    """A comment, worklog or attachment; ``issueId`` is the only issue link of a worklog (captures of 2026)."""
-
-    id: msgspec.Raw = ABSENT
-    author: msgspec.Raw = ABSENT
-    updateAuthor: msgspec.Raw = ABSENT  # noqa: N815 - Jira's own name
-    created: msgspec.Raw = ABSENT
-    updated: msgspec.Raw = ABSENT
-    issueId: msgspec.Raw = ABSENT  # noqa: N815 - Jira's own name
-
-
 class Person(msgspec.Struct, frozen=True):
     """A user object. Jira Cloud has ``accountId``; Data Center has ``name``, ``key`` or ``username`` instead."""
 
     accountId: msgspec.Raw = ABSENT  # noqa: N815 - Jira's own name
-    accountType: msgspec.Raw = ABSENT  # noqa: N815 - Jira's own name
     name: msgspec.Raw = ABSENT
     key: msgspec.Raw = ABSENT
     username: msgspec.Raw = ABSENT
@@ -96,38 +68,6 @@ _AHEAD_MS = 86_400_000
 """How far a moment may lie after its receipt: clocks differ, by less than a day."""
 
 
-def moment(part: msgspec.Raw) -> int | None:
-    """Read a moment as epoch milliseconds; None when it is absent or null.
-
-    Raises:
-        NotUnderstoodError: It is there and is no moment, or one outside the years 2002 to 2100.
-    """
-    try:
-        value = read(NUMBER_OR_TEXT, part)
-        return None if value is None else parse_jira_time(value)
-    except ImplausibleTimeError:
-        raise NotUnderstoodError("implausible_time", "A time in the payload is outside 2002 to 2100.") from None
-    except ValueError:
-        raise NotUnderstoodError("bad_time", "A time in the payload is in no form that Jira is known to use.") from None
-
-
-def first_moment(what: str, *parts: msgspec.Raw) -> int:
-    """Read the first of these moments that is there.
-
-    Args:
-        what: Name of the moment, for the error.
-        parts: Where it may stand, best first.
-
-    Raises:
-        NotUnderstoodError: None is there, or the first that is there is no moment.
-    """
-    for part in parts:
-        found = moment(part)
-        if found is not None:
-            return found
-    raise NotUnderstoodError("no_time", f"The payload has no {what}.")
-
-
 def refuse_future(occurred_at: int, received_at: int) -> None:
     """Refuse a moment that lies more than a day after its receipt, which no clock explains.
 
@@ -140,154 +80,43 @@ def refuse_future(occurred_at: int, received_at: int) -> None:
         )
 
 
-class Project(msgspec.Struct, frozen=True):
-    """A project."""
-
-    key: str | None = None
-
-
-class IssueFields(msgspec.Struct, frozen=True):
-    """The fields of an issue that tell where and when: six in comment events, all in issue events (captures)."""
-
-    project: Project | None = None
-    created: msgspec.Raw = ABSENT
-    updated: msgspec.Raw = ABSENT
-
-
-class Issue(msgspec.Struct, frozen=True):
-    """An issue."""
-
-    id: int | str | None = None
-    key: str | None = None
-    fields: IssueFields | None = None
-
-    def ref(self) -> IssueRef:
-        """Return where the facts of the issue belong."""
-        project = self.fields.project if self.fields else None
-        return issue_ref(self.id, self.key, project.key if project else None)
-
-    def created(self) -> msgspec.Raw:
-        """Return ``fields.created``."""
-        return self.fields.created if self.fields else ABSENT
-
-    def updated(self) -> msgspec.Raw:
-        """Return ``fields.updated``."""
-        return self.fields.updated if self.fields else ABSENT
-
-
-class _IssueParts(msgspec.Struct, frozen=True):
-    id: msgspec.Raw = ABSENT
-    key: msgspec.Raw = ABSENT
-    fields: msgspec.Raw = ABSENT
-
-
-class _FieldsParts(msgspec.Struct, frozen=True):
-    project: msgspec.Raw = ABSENT
-    created: msgspec.Raw = ABSENT
-    updated: msgspec.Raw = ABSENT
-
-
-NO_ISSUE = Issue()
-_ISSUE: msgspec.json.Decoder[Issue | None] = msgspec.json.Decoder(Issue | None)
-_ISSUE_PARTS: msgspec.json.Decoder[_IssueParts | None] = msgspec.json.Decoder(_IssueParts | None)
-_FIELDS_PARTS: msgspec.json.Decoder[_FieldsParts | None] = msgspec.json.Decoder(_FieldsParts | None)
-_PROJECT: msgspec.json.Decoder[Project | None] = msgspec.json.Decoder(Project | None)
-
-
-def read_issue(part: msgspec.Raw) -> Issue:
-    """Read an issue; what it lacks or has in another form is None, for nothing of it must spoil an act."""
-    try:
-        return (_ISSUE.decode(part) if part else None) or NO_ISSUE
-    except ValueError:
-        return _piece_by_piece(part)
-
-
-def _piece_by_piece(part: msgspec.Raw) -> Issue:
-    issue = read_or_none(_ISSUE_PARTS, part) or _IssueParts()
-    fields = read_or_none(_FIELDS_PARTS, issue.fields) or _FieldsParts()
-    project = read_or_none(_PROJECT, fields.project)
-    return Issue(
-        id_or_none(issue.id),
-        read_or_none(TEXT, issue.key),
-        IssueFields(project, fields.created, fields.updated),
-    )
-
-
 class Changelog(NamedTuple):
-    """Its id (None when it has none), how many items, and the ids of the changed fields."""
+    """Its id as raw JSON, absent when it has none, and the changed fields."""
 
-    changelog_id: int | None
-    items: int
-    fields: list[str]
-
-
-NO_CHANGELOG = Changelog(None, 0, [])
+    id: msgspec.Raw = ABSENT
+    items: Sequence[ChangelogItem] = ()
 
 
-class _Parts(msgspec.Struct, frozen=True):
+_NO_CHANGELOG = Changelog()
+
+
+class _ChangelogParts(msgspec.Struct, frozen=True):
     id: msgspec.Raw = ABSENT
     items: msgspec.Raw = ABSENT
 
 
-class _Item(msgspec.Struct):
-    field: str | None = None
-    fieldId: str | None = None  # noqa: N815 - Jira's own name
+_CHANGELOG: msgspec.json.Decoder[_ChangelogParts | None] = msgspec.json.Decoder(_ChangelogParts | None)
 
 
-class _ItemParts(msgspec.Struct, frozen=True):
-    field: msgspec.Raw = ABSENT
-    fieldId: msgspec.Raw = ABSENT  # noqa: N815 - Jira's own name
-
-
-_PARTS: msgspec.json.Decoder[_Parts | None] = msgspec.json.Decoder(_Parts | None)
-_ITEMS: msgspec.json.Decoder[list[_Item] | None] = msgspec.json.Decoder(list[_Item] | None)
-_RAW_ITEMS: msgspec.json.Decoder[list[msgspec.Raw] | None] = msgspec.json.Decoder(list[msgspec.Raw] | None)
-_ITEM_PARTS: msgspec.json.Decoder[_ItemParts | None] = msgspec.json.Decoder(_ItemParts | None)
-
-
-def changelog(part: msgspec.Raw) -> Changelog:
+def read_changelog(part: msgspec.Raw) -> Changelog:
     """Read a changelog; one that is absent, null or empty has no id and no items.
 
     Raises:
-        NotUnderstoodError: It is no object with a list of items, or its id is no id, or it has items but no id,
-            so that the change could not be told from the same change read over REST.
+        NotUnderstoodError: It is no object with a list of items, or it has items but no id, so that the change could
+            not be told from the same change read over REST.
     """
     try:
-        parts = read(_PARTS, part)
-        if parts is None:
-            return NO_CHANGELOG
-        items = _items(parts.items)
+        parts = read(_CHANGELOG, part)
     except ValueError:
         raise NotUnderstoodError("bad_changelog", "The changelog is no object with a list of items.") from None
-    has_id = is_given(parts.id)
-    if items and not has_id:
+    if parts is None:
+        return _NO_CHANGELOG
+    items = changes_of(parts.items)
+    if is_given(parts.id):
+        return Changelog(parts.id, items)
+    if items:
         raise NotUnderstoodError("bad_changelog", "The changelog has items but no id.")
-    changelog_id = needed_id(id_or_none(parts.id), "changelog.id") if has_id else None
-    return Changelog(changelog_id, len(items), changed_fields(items))
-
-
-def _items(part: msgspec.Raw) -> list[_Item]:
-    try:
-        return read(_ITEMS, part) or []
-    except ValueError:
-        return [_tolerant(item) for item in read(_RAW_ITEMS, part) or []]
-
-
-def _tolerant(item: msgspec.Raw) -> _Item:
-    parts = read_or_none(_ITEM_PARTS, item) or _ItemParts()
-    return _Item(read_or_none(TEXT, parts.field), read_or_none(TEXT, parts.fieldId))
-
-
-def actor(person: msgspec.Raw) -> Account:
-    """Read who a user object is; nobody when it is absent or null (an anonymous act) or has no account id.
-
-    Raises:
-        NotUnderstoodError: It is no object, or its account id is no text of at most 128 characters.
-    """
-    try:
-        return account_of(person)
-    except ValueError as error:
-        raise NotUnderstoodError("bad_actor", f"A person in the payload has {error}.") from None
+    return _NO_CHANGELOG
 
 
 def refuse_data_center(envelope: Envelope) -> None:
@@ -319,15 +148,3 @@ def _people(envelope: Envelope) -> Iterator[Person]:
         for raw in (entity.author, entity.updateAuthor):
             if (person := read_or_none(PERSON, raw)) is not None:
                 yield person
-
-
-def needed_id(value: object, what: str) -> int:
-    """Return an id that identifies the fact.
-
-    Raises:
-        NotUnderstoodError: It is none.
-    """
-    try:
-        return jira_id(value)
-    except ValueError:
-        raise NotUnderstoodError("no_id", f"The payload has no usable {what}.") from None

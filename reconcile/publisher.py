@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 from reconcile.state.checkpoint import Found
 from rollcall.errors import WarehouseUnavailableError
 from rollcall.eventlog import Record
+from rollcall.identity import entity_id
 from rollcall.logs import logger
 from rollcall.records import Activity, Directory, License, Role, Seats, SnapshotComplete, User, encode
 from rollcall.runtime import Runtime
@@ -38,9 +39,9 @@ class ExistingFact(NamedTuple):
 
 
 class Deletion(NamedTuple):
-    """A comment's deletion that nobody is named for: its key, issue and time (epoch ms)."""
+    """A comment's deletion that nobody is named for: ids of comment and issue, and the time (epoch ms)."""
 
-    event_key: str
+    comment_id: int
     issue_id: int
     at: int
 
@@ -127,7 +128,7 @@ class WarehouseFacts:
             "GROUP BY event_key HAVING max(account_id) = ''",
             {"site": site},
         )
-        return [Deletion(row["event_key"], row["issue"], row["at"]) for row in rows]
+        return [Deletion(entity_id(row["event_key"]), row["issue"], row["at"]) for row in rows]
 
     async def has_licenses(self, site: str) -> bool:
         """See `ExistingFacts.has_licenses`."""

@@ -170,7 +170,7 @@ async def _activity(site: RunContext, run: Checkpoint, now: int, zone: str | Non
     settings = site.settings
     context = BackfillContext(
         jira=site.jira,
-        maker=WindowFacts(site.name, run.window, now_ms()),
+        facts=WindowFacts(site.name, run.window, now_ms()),
         publisher=FactPublisher(site.runtime, site.name, site.existing, run.found, settings.sites[site.name].zone()),
         state=site.state,
         checkpoint=run,

@@ -12,22 +12,27 @@
 
 from typing import Literal
 
-Entity = Literal["comment", "worklog"]
+EntityKind = Literal["comment", "worklog"]
 
 
-def created(entity: Entity, entity_id: int) -> str:
+def created(entity: EntityKind, entity_id: int) -> str:
     """Key of adding a comment or worklog."""
     return f"{entity}:{entity_id}:created"
 
 
-def updated(entity: Entity, entity_id: int, updated_ms: int) -> str:
+def updated(entity: EntityKind, entity_id: int, updated_ms: int) -> str:
     """Key of one edit of a comment or worklog; every edit has its own ``updated`` (epoch ms)."""
     return f"{entity}:{entity_id}:updated:{updated_ms}"
 
 
-def deleted(entity: Entity, entity_id: int) -> str:
+def deleted(entity: EntityKind, entity_id: int) -> str:
     """Key of deleting a comment or worklog."""
     return f"{entity}:{entity_id}:deleted"
+
+
+def entity_id(event_key: str) -> int:
+    """Return the id in the key of a comment's or worklog's fact."""
+    return int(event_key.split(":")[1])
 
 
 def history(changelog_id: int) -> str:

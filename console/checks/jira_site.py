@@ -20,7 +20,7 @@ from reconcile.responses.membership import Myself, Permissions, ProjectPage, Ser
 from rollcall.clock import now_ms
 from rollcall.errors import RollcallError
 from rollcall.jira.events import REGISTERED
-from rollcall.jira.values import id_or_zero, parse_jira_time
+from rollcall.jira.values import id_or_none, id_or_zero, parse_jira_time
 from rollcall.runtime import opened_for_reading
 from rollcall.settings import Settings
 
@@ -191,7 +191,9 @@ async def identity_finding(settings: Settings, name: str, jira: JiraClient) -> F
             page = await jira.read(HistoriesById, CHANGELOGS_BY_ID, issue, body={"changelogIds": ids})
         except NotThereError:
             continue
-        theirs = {id_or_zero(history.id) for history in decoded_elements(HISTORY, page.histories, lambda: None)}
+        theirs = {
+            id_or_zero(id_or_none(history.id)) for history in decoded_elements(HISTORY, page.histories, lambda: None)
+        }
         same += len(theirs & set(ids))
         other += len(set(ids) - theirs)
     if not same and not other:

@@ -10,22 +10,23 @@ count, so that all comments are needed and not only the newest.
 
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from reconcile.backfill.changelogs import MOST_ISSUES, pending_changelogs
-from reconcile.backfill.context import GONE, BackfillContext, WindowFacts, entry_facts
+from reconcile.backfill.context import GONE, UNREADABLE_ERRORS, BackfillContext, WindowFacts, entity_facts
 from reconcile.backfill.worklogs import deleted_worklogs, touched_worklogs
 from reconcile.client.endpoints import COMMENTS, COUNT, SEARCH
 from reconcile.client.jira_client import JiraClient
 from reconcile.client.jira_errors import JiraRefusedError, NotThereError, PagingError
 from reconcile.client.paging import MOST_PAGES, SeenTokens, decoded_elements, gather_first_error
-from reconcile.responses.issues import COMMENT, ISSUE, Comments, Issue, SearchPage
+from reconcile.responses.issues import EMBEDDED, ENTITY, Comments, SearchPage
 from reconcile.state.checkpoint import IssuesPlace
-from rollcall import identity
 from rollcall.errors import RollcallError
-from rollcall.jira.values import IssueRef, jira_id
+from rollcall.facts import Issue, read_issue
+from rollcall.jira.values import IssueRef, read_or_none
 from rollcall.logs import logger
 from rollcall.records import Activity
 
@@ -122,15 +123,14 @@ def _comment_ids(comments: list[msgspec.Raw]) -> set[str]:
     return found
 
 
-def creation(maker: WindowFacts, issue: Issue, place: IssueRef) -> Activity | None:
+def creation(facts: WindowFacts, issue: Issue, ref: IssueRef) -> Activity | None:
     """Return the fact of creating the issue, by its creator (who may differ from the reporter), if in the window.
 
     Raises:
-        ValueError: Its id or ``created`` is none.
+        NotUnderstoodError: Its id, its ``created`` or its creator is none.
     """
-    key = identity.issue_created(jira_id(issue.id))
-    at = maker.inside(issue.fields.created)
-    return None if at is None else maker.fact(key, "history", "created", issue.fields.creator, at, place)
+    fact = facts.maker.issue_created(ref, issue.fields.created, issue.fields.creator)
+    return fact if facts.holds(fact) else None
 
 
 ISSUES_A_PAGE = 100
@@ -150,48 +150,57 @@ async def search_page(context: BackfillContext, seen_tokens: SeenTokens) -> None
     if place.token:
         body["nextPageToken"] = place.token
     page = await context.jira.read(SearchPage, SEARCH, body=body)
-    issues = list(decoded_elements(ISSUE, page.issues, context.unreadable))
-    places = [found for issue in issues if (found := issue.ref()).issue_id]
-    context.skip("issues without an id", len(issues) - len(places))
-    context.state.spool.put_issues(places)
-    for issue in issues:
-        await context.publisher.add(_embedded(context, issue))
-    await gather_first_error(_rest(context, issue) for issue in issues if is_cut(issue.fields.comment))
+    found = list(_candidates(context, page.issues))
+    known = [one.ref for one in found if one.ref.issue_id]
+    context.state.spool.put_issues(known)
+    for one in found:
+        await context.publisher.add(_embedded(context, one))
+    await gather_first_error(_rest(context, one) for one in found if one.ref.issue_id and is_cut(one.comments))
     place.token = page.next_page_token or None
     place.searched = page.is_last is True or place.token is None
     if place.token and not place.searched:
         seen_tokens.check(place.token)
-    place.pending = [*place.pending, *(found.issue_id for found in places)]
-    place.issues += len(places)
+    place.pending = [*place.pending, *(ref.issue_id for ref in known)]
+    place.issues += len(known)
     place.pages += 1
 
 
-def _embedded(context: BackfillContext, issue: Issue) -> Iterator[Activity]:
-    at = issue.ref()
+class _Candidate(NamedTuple):
+    issue: Issue
+    ref: IssueRef
+    comments: Comments | None
+
+
+def _candidates(context: BackfillContext, elements: list[msgspec.Raw]) -> Iterator[_Candidate]:
+    for element in elements:
+        try:
+            issue = read_issue(element)
+            yield _Candidate(issue, issue.ref(), read_or_none(EMBEDDED, issue.fields.comment))
+        except RecursionError:
+            context.unreadable()
+
+
+def _embedded(context: BackfillContext, found: _Candidate) -> Iterator[Activity]:
     try:
-        if fact := creation(context.maker, issue, at):
+        if fact := creation(context.facts, found.issue, found.ref):
             yield fact
-    except ValueError:
+    except UNREADABLE_ERRORS:
         context.unreadable()
-    if issue.fields.comment:
-        yield from _comment_facts(context, issue.fields.comment.comments, at)
+    if found.comments:
+        yield from _comment_facts(context, found.comments.comments, found.ref)
 
 
-async def _rest(context: BackfillContext, issue: Issue) -> None:
-    at = issue.ref()
+async def _rest(context: BackfillContext, found: _Candidate) -> None:
     try:
-        async for comments in other_comments(context.jira, at.issue_id, issue.fields.comment):
-            await context.publisher.add(_comment_facts(context, comments, at))
+        async for comments in other_comments(context.jira, found.ref.issue_id, found.comments):
+            await context.publisher.add(_comment_facts(context, comments, found.ref))
     except NotThereError:
         context.skip(f"issues {GONE}")
 
 
-def _comment_facts(context: BackfillContext, comments: list[msgspec.Raw], at: IssueRef) -> Iterator[Activity]:
-    for comment in decoded_elements(COMMENT, comments, context.unreadable):
-        try:
-            yield from entry_facts(context.maker, "comment", comment, at)
-        except ValueError:
-            context.unreadable()
+def _comment_facts(context: BackfillContext, comments: list[msgspec.Raw], ref: IssueRef) -> Iterator[Activity]:
+    for comment in decoded_elements(ENTITY, comments, context.unreadable):
+        yield from entity_facts(context.facts, "comment", comment, ref, context.unreadable)
 
 
 _UNKNOWN_TOKEN = 400
@@ -208,7 +217,7 @@ async def backfill(context: BackfillContext, now: int, zone: str | None) -> None
     """Find what happened in the window and put it on the log; done steps and pages are not asked again.
 
     Args:
-        context: What to work with.
+        context: The run's context.
         now: Jira's present, epoch ms.
         zone: The account's time zone.
 
@@ -252,7 +261,7 @@ async def _issues(context: BackfillContext, now: int, zone: str | None) -> None:
 
 
 async def _begin(context: BackfillContext, place: IssuesPlace, now: int, zone: str | None) -> None:
-    place.jql = candidates(context.maker.window.since - context.overlap_ms, now, zone)
+    place.jql = candidates(context.facts.window.since - context.overlap_ms, now, zone)
     bounded = place.jql.partition(" ORDER BY ")[0]
     place.expected = (await context.jira.read(_Count, COUNT, body={"jql": bounded})).count
 

@@ -10,26 +10,26 @@ without an actor: nothing is guessed.
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from reconcile.backfill.context import BackfillContext, WindowFacts
+from reconcile.backfill.context import UNREADABLE_ERRORS, BackfillContext, WindowFacts
 from reconcile.client.endpoints import CHANGELOGS
 from reconcile.client.paging import SeenTokens, decoded_elements
 from reconcile.publisher import Deletion
-from reconcile.responses.issues import HISTORY, ChangelogPage, History, Item
-from reconcile.responses.membership import Person
-from rollcall import identity
+from reconcile.responses.issues import HISTORY, ChangelogPage, History
 from rollcall.errors import WarehouseUnavailableError
-from rollcall.jira.values import IssueRef, changed_fields, field_id, id_or_zero, jira_id
+from rollcall.facts import actor, changes_of, moment_of
+from rollcall.identity import EntityKind
+from rollcall.jira.values import Account, ChangelogItem, IssueRef, field_id, id_or_zero
 from rollcall.records import Activity
 
-_ENTITIES: dict[str, identity.Entity] = {"comment": "comment", "worklogid": "worklog"}
+_ENTITIES: dict[str, EntityKind] = {"comment": "comment", "worklogid": "worklog"}
 
 
 class Nameless(NamedTuple):
     """A comment deletion that does not say which comment: on which issue, when, by whom."""
 
-    place: IssueRef
+    ref: IssueRef
     at: int
-    who: Person
+    who: Account
 
 
 @dataclass(slots=True)
@@ -49,43 +49,37 @@ class HistoryFacts:
     nameless: list[Nameless] = field(default_factory=list)
 
 
-def history_facts(maker: WindowFacts, history: History, place: IssueRef) -> HistoryFacts:
+def history_facts(facts: WindowFacts, history: History, ref: IssueRef) -> HistoryFacts:
     """Return what a changelog entry tells; nothing when it lies outside the window.
 
     Raises:
-        ValueError: Its id or ``created`` is none.
+        NotUnderstoodError: Its id, its ``created``, its author or its list of items is none.
     """
     found = HistoryFacts()
-    key = identity.history(jira_id(history.id))
-    at = maker.inside(history.created)
-    if at is None:
+    at = moment_of("created", history.created)
+    if not facts.window.holds(at):
         return found
-    fields = changed_fields(history.items)
-    found.facts.append(maker.fact(key, "history", "updated", history.author, at, place, fields))
-    for item in history.items:
-        entity = _ENTITIES.get(field_id(item))
-        if entity and item.removes:
-            _deletion(maker, found, entity, item, history.author, at, place)
-        elif entity == "worklog" and (number := id_or_zero(item.new_id)):
+    items = changes_of(history.items)
+    found.facts.append(facts.maker.issue_changed(history.id, at, history.author, ref, items))
+    for item in items:
+        kind = _ENTITIES.get(field_id(item))
+        if kind and item.removes:
+            _deletion(facts, found, kind, item, Nameless(ref, at, actor(history.author)))
+        elif kind == "worklog" and (number := id_or_zero(item.new_id)):
             found.worklogs.append(number)
     return found
 
 
 def _deletion(
-    maker: WindowFacts,
-    found: HistoryFacts,
-    entity: identity.Entity,
-    item: Item,
-    who: Person | None,
-    at: int,
-    place: IssueRef,
+    facts: WindowFacts, found: HistoryFacts, kind: EntityKind, item: ChangelogItem, nameless: Nameless
 ) -> None:
+    ref, at, who = nameless
     if number := id_or_zero(item.old_id):
-        found.facts.append(maker.fact(identity.deleted(entity, number), entity, "deleted", who, at, place))
-        if entity == "worklog":
+        found.facts.append(facts.maker.entity_deleted(kind, number, at, ref, who))
+        if kind == "worklog":
             found.deleted_worklogs.append(number)
-    elif entity == "comment" and who and who.known_id:
-        found.nameless.append(Nameless(place, at, who))
+    elif kind == "comment" and who.account_id:
+        found.nameless.append(nameless)
 
 
 NEAR_MS = 5_000
@@ -98,7 +92,7 @@ async def named_deletions(context: BackfillContext, nameless: list[Nameless]) ->
     known: list[Deletion] = []
     if context.publisher.existing:
         try:
-            issues = {one.place.issue_id for one in nameless}
+            issues = {one.ref.issue_id for one in nameless}
             known = list(await context.publisher.existing.nameless_deletions(context.checkpoint.site, issues))
         except WarehouseUnavailableError:
             context.publisher.existing = None
@@ -106,14 +100,14 @@ async def named_deletions(context: BackfillContext, nameless: list[Nameless]) ->
     for one in nameless:
         near = [deletion for deletion in known if _same(one, deletion)]
         if len(near) == 1 and sum(_same(other, near[0]) for other in nameless) == 1:
-            facts.append(context.maker.fact(near[0].event_key, "comment", "deleted", one.who, one.at, one.place))
+            facts.append(context.facts.maker.entity_deleted("comment", near[0].comment_id, one.at, one.ref, one.who))
         else:
             context.skip(_SKIPPED)
     return facts
 
 
 def _same(one: Nameless, deletion: Deletion) -> bool:
-    return one.place.issue_id == deletion.issue_id and abs(one.at - deletion.at) <= NEAR_MS
+    return one.ref.issue_id == deletion.issue_id and abs(one.at - deletion.at) <= NEAR_MS
 
 
 MOST_ISSUES = 1000
@@ -155,8 +149,8 @@ async def _take(context: BackfillContext, page: ChangelogPage, places: dict[int,
         at = places.get(issue_id, IssueRef(issue_id))
         for history in decoded_elements(HISTORY, issue.change_histories, context.unreadable):
             try:
-                found = history_facts(context.maker, history, at)
-            except ValueError:
+                found = history_facts(context.facts, history, at)
+            except UNREADABLE_ERRORS:
                 context.unreadable()
                 found = HistoryFacts()
             nameless += found.nameless

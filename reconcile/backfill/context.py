@@ -4,99 +4,86 @@ Facts of comments and worklogs are made here, as both steps do: added by the aut
 REST knows the last edit only; those between are gone, and with them who made them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from reconcile.client.jira_client import JiraClient
 from reconcile.progress import Progress
 from reconcile.publisher import FactPublisher
-from reconcile.responses.issues import Comment
-from reconcile.responses.membership import Person
 from reconcile.state.checkpoint import Checkpoint
 from reconcile.state.run_state import RunState
 from reconcile.window import Window
-from rollcall import identity
-from rollcall.jira.values import IssueRef, jira_id, parse_jira_time
-from rollcall.records import Action, Activity, Family
+from rollcall.errors import NotUnderstoodError
+from rollcall.facts import Entity, FactMaker
+from rollcall.identity import EntityKind
+from rollcall.jira.values import IssueRef, is_given
+from rollcall.records import Activity
 
 
 class WindowFacts:
-    """Makes the facts of one run.
+    """Makes the facts of one run and knows which of them count.
 
     Args:
         site: Name of the site in the settings.
-        window: Facts outside of it are not made.
+        window: Facts outside of it do not count.
         learned_at: When the run learns them, epoch ms.
+
+    Attributes:
+        maker: Makes facts.
+        window: As above.
     """
 
     def __init__(self, site: str, window: Window, learned_at: int) -> None:
+        self.maker = FactMaker(site, "reconcile", learned_at)
         self.window = window
-        self._site = site
-        self._learned_at = learned_at
 
-    def fact(
-        self,
-        event_key: str,
-        family: Family,
-        action: Action,
-        who: Person | None,
-        at: int,
-        place: IssueRef,
-        fields: list[str] | None = None,
-    ) -> Activity:
-        """Make a fact; nobody's when Jira does not say who."""
-        account_id = who.known_id if who else ""
-        return Activity(
-            site=self._site,
-            event_key=event_key,
-            account_id=account_id,
-            account_type=who.known_type if who and account_id else "",
-            family=family,
-            action=action,
-            occurred_at=at,
-            issue_id=place.issue_id,
-            issue_key=place.issue_key,
-            project_key=place.project_key,
-            fields=fields or [],
-            source="reconcile",
-            received_at=self._learned_at,
-        )
-
-    def inside(self, moment: int | str | None) -> int | None:
-        """Read a moment; None when it lies outside the window.
-
-        Raises:
-            ValueError: It is no moment.
-        """
-        at = parse_jira_time(moment)
-        return at if self.window.holds(at) else None
+    def holds(self, fact: Activity) -> bool:
+        """Tell whether a fact lies in the window."""
+        return self.window.holds(fact.occurred_at)
 
 
-def entry_facts(maker: WindowFacts, kind: identity.Entity, entry: Comment, place: IssueRef) -> Iterator[Activity]:
-    """Yield the facts of a comment or worklog that lie in the window.
+UNREADABLE_ERRORS = (NotUnderstoodError, RecursionError)
+"""What making a fact raises where Jira's answer has a form that is not known."""
 
-    An ``updated`` that equals ``created`` is no edit. A worklog's time is when it was logged, never ``started``.
 
-    Raises:
-        ValueError: Its id or one of its times is none.
+def entity_facts(
+    facts: WindowFacts, kind: EntityKind, entity: Entity, issue: IssueRef, unreadable: Callable[[], None]
+) -> list[Activity]:
+    """Return the facts of a comment or worklog that lie in the window.
+
+    Each is made by itself: what spoils one does not spoil the other, for an old comment may be edited lately.
+
+    Args:
+        facts: Makes them.
+        kind: What it is.
+        entity: The comment or worklog.
+        issue: Where it belongs.
+        unreadable: Called once when not all could be made.
     """
-    entity_id = jira_id(entry.id)
-    created = parse_jira_time(entry.created)
-    if maker.window.holds(created):
-        yield maker.fact(identity.created(kind, entity_id), kind, "created", entry.author, created, place)
-    updated = created if entry.updated is None else parse_jira_time(entry.updated)
-    if updated != created and maker.window.holds(updated):
-        key = identity.updated(kind, entity_id, updated)
-        yield maker.fact(key, kind, "updated", entry.update_author, updated, place)
+    acts: list[Callable[[EntityKind, Entity, IssueRef], Activity | None]] = [facts.maker.entity_created]
+    if is_given(entity.updated):
+        acts.append(facts.maker.entity_updated)
+    made, failed = [], False
+    for act in acts:
+        try:
+            fact = act(kind, entity, issue)
+        except UNREADABLE_ERRORS:
+            failed = True
+        else:
+            if fact and facts.holds(fact):
+                made.append(fact)
+    if failed:
+        unreadable()
+    return made
 
 
 @dataclass(frozen=True, slots=True)
 class BackfillContext:
-    """One run's hands.
+    """What every step of a backfill works with.
 
     Attributes:
         jira: Asks Jira.
-        maker: Makes facts.
+        facts: Makes facts.
         publisher: Takes facts to the log.
         state: Remembers on disk.
         checkpoint: How far the run is.
@@ -105,7 +92,7 @@ class BackfillContext:
     """
 
     jira: JiraClient
-    maker: WindowFacts
+    facts: WindowFacts
     publisher: FactPublisher
     state: RunState
     checkpoint: Checkpoint

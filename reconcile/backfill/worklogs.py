@@ -8,13 +8,13 @@ for as well. A deleted worklog that no changelog entry named is known to be gone
 
 import msgspec
 
-from reconcile.backfill.context import GONE, BackfillContext, entry_facts
+from reconcile.backfill.context import GONE, BackfillContext, entity_facts
 from reconcile.client.endpoints import WORKLOGS, WORKLOGS_DELETED, WORKLOGS_UPDATED
 from reconcile.client.jira_errors import PagingError
 from reconcile.client.paging import MOST_PAGES, decoded_elements, next_since
-from reconcile.responses.issues import WORKLOG, Touched, Worklog, WorklogFeed
-from rollcall import identity
-from rollcall.jira.values import IssueRef, id_or_zero, jira_id, parse_jira_time
+from reconcile.responses.issues import ENTITY, Touched, WorklogFeed
+from rollcall.facts import Entity
+from rollcall.jira.values import IssueRef, id_or_none, id_or_zero, jira_id, parse_jira_time
 from rollcall.records import Activity
 
 _MOST = 1000
@@ -28,14 +28,14 @@ async def touched_worklogs(context: BackfillContext) -> None:
         JiraError: Jira could not be asked, or its feed does not end.
     """
     place = context.checkpoint.worklogs
-    since = place.since if place.since is not None else context.maker.window.since - context.overlap_ms
+    since = place.since if place.since is not None else context.facts.window.since - context.overlap_ms
     done = 0
     for _ in range(MOST_PAGES):
         if place.read:
             break
         page = await context.jira.read(WorklogFeed, WORKLOGS_UPDATED, query={"since": since})
         entries = read_feed(context, page.values)
-        ids = [number for number, at in entries if at >= context.maker.window.since]
+        ids = [number for number, at in entries if at >= context.facts.window.since]
         done += await _ask(context, context.state.spool.not_seen(ids))
         since, place.read = following(page, since, max((at for _, at in entries), default=0))
         place.since = since
@@ -89,7 +89,7 @@ async def _ask(context: BackfillContext, ids: list[int]) -> int:
     for start in range(0, len(ids), _MOST):
         some = ids[start : start + _MOST]
         raw = await context.jira.read(list[msgspec.Raw], WORKLOGS, body={"ids": some})
-        worklogs = list(decoded_elements(WORKLOG, raw, context.unreadable))
+        worklogs = list(decoded_elements(ENTITY, raw, context.unreadable))
         context.skip(f"worklogs {GONE}", max(0, len(some) - len(raw)))
         await _take(context, worklogs)
         # Before they count as asked for: a run that is cut off in between would never ask for them again.
@@ -99,16 +99,12 @@ async def _ask(context: BackfillContext, ids: list[int]) -> int:
     return there
 
 
-async def _take(context: BackfillContext, worklogs: list[Worklog]) -> None:
-    places = context.state.spool.places(id_or_zero(one.issue_id) for one in worklogs)
-    for worklog in worklogs:
-        issue_id = id_or_zero(worklog.issue_id)
-        try:
-            facts = list(entry_facts(context.maker, "worklog", worklog, places.get(issue_id, IssueRef(issue_id))))
-        except ValueError:
-            context.unreadable()
-            continue
-        await context.publisher.add(facts)
+async def _take(context: BackfillContext, worklogs: list[Entity]) -> None:
+    numbers = [id_or_zero(id_or_none(one.issueId)) for one in worklogs]
+    refs = context.state.spool.places(numbers)
+    for worklog, number in zip(worklogs, numbers, strict=True):
+        ref = refs.get(number, IssueRef(number))
+        await context.publisher.add(entity_facts(context.facts, "worklog", worklog, ref, context.unreadable))
 
 
 async def deleted_worklogs(context: BackfillContext) -> None:
@@ -118,7 +114,7 @@ async def deleted_worklogs(context: BackfillContext) -> None:
         JiraError: Jira could not be asked, or its feed does not end.
     """
     place = context.checkpoint.deletions
-    since = place.since if place.since is not None else context.maker.window.since - 1
+    since = place.since if place.since is not None else context.facts.window.since - 1
     done = 0
     for _ in range(MOST_PAGES):
         if place.read:
@@ -139,10 +135,10 @@ async def deleted_worklogs(context: BackfillContext) -> None:
 
 
 def _facts(context: BackfillContext, entries: list[tuple[int, int]]) -> list[Activity]:
-    inside = {number: at for number, at in entries if context.maker.window.holds(at)}
+    inside = {number: at for number, at in entries if context.facts.window.holds(at)}
     named = context.state.spool.named_deleted(inside)
     return [
-        context.maker.fact(identity.deleted("worklog", number), "worklog", "deleted", None, at, IssueRef())
+        context.facts.maker.entity_deleted("worklog", number, at, IssueRef())
         for number, at in inside.items()
         if number not in named
     ]

@@ -19,6 +19,7 @@ from reconcile.responses.membership import PERSON, Person, UserPage
 from reconcile.state.checkpoint import Checkpoint
 from rollcall.clock import now_ms
 from rollcall.errors import WarehouseUnavailableError
+from rollcall.jira.values import account_id
 from rollcall.records import License, Role, Seats, SnapshotComplete, User
 from rollcall.settings import ReconcileSettings
 
@@ -33,7 +34,7 @@ async def all_users(jira: JiraClient, unreadable: Callable[[], None]) -> AsyncIt
 
     Args:
         jira: Asks.
-        unreadable: Called for an element of unknown form.
+        unreadable: Called for an element of unknown form, or with an account id that is longer than any.
     """
 
     async def ask(start: int) -> UserPage:
@@ -42,11 +43,15 @@ async def all_users(jira: JiraClient, unreadable: Callable[[], None]) -> AsyncIt
 
     seen: set[str] = set()
     async for page in by_offset(USERS, ask, until_empty=True):
-        fresh = {
-            person.known_id: person
-            for person in decoded_elements(PERSON, page.values, unreadable)
-            if person.known_id and person.known_id not in seen
-        }
+        fresh = {}
+        for person in decoded_elements(PERSON, page.values, unreadable):
+            try:
+                known = account_id(person.account_id)
+            except ValueError:
+                unreadable()
+                continue
+            if known and known not in seen:
+                fresh[known] = person
         seen.update(fresh)
         yield list(fresh.values())
 

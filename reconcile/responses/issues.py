@@ -1,25 +1,12 @@
-"""Responses about what happened: issues as a search finds them, their comments, worklogs and changelog entries."""
+"""Responses about what happened: pages of issues, comments, worklogs and changelog entries, each element as raw JSON.
+
+The elements themselves are read by `rollcall.facts`, as those in webhooks are.
+"""
 
 import msgspec
 
-from reconcile.responses.membership import Person
-from rollcall.jira.values import IssueRef, issue_ref
-
-
-class Comment(msgspec.Struct, rename="camel", frozen=True):
-    """A comment, without its text."""
-
-    id: int | str
-    author: Person | None = None
-    update_author: Person | None = None
-    created: int | str | None = None
-    updated: int | str | None = None
-
-
-class Worklog(Comment, rename="camel", frozen=True):
-    """A worklog: when it was logged, not when the work was ``started``."""
-
-    issue_id: int | str | None = None
+from rollcall.facts import Entity
+from rollcall.jira.values import ABSENT
 
 
 class Comments(msgspec.Struct, rename="camel", frozen=True):
@@ -47,36 +34,9 @@ class WorklogFeed(msgspec.Struct, rename="camel", frozen=True):
     last_page: bool | None = None
 
 
-COMMENT = msgspec.json.Decoder(Comment)
-WORKLOG = msgspec.json.Decoder(Worklog)
-
-
-class Project(msgspec.Struct, rename="camel", frozen=True):
-    """A project."""
-
-    key: str | None = None
-    id: int | str | None = None
-
-
-class IssueFields(msgspec.Struct, rename="camel", frozen=True):
-    """The fields that a backfill asks for."""
-
-    creator: Person | None = None
-    created: int | str | None = None
-    project: Project | None = None
-    comment: Comments | None = None
-
-
-class Issue(msgspec.Struct, rename="camel", frozen=True):
-    """An issue."""
-
-    id: int | str
-    key: str | None = None
-    fields: IssueFields = IssueFields()
-
-    def ref(self) -> IssueRef:
-        """Return where the facts of the issue belong."""
-        return issue_ref(self.id, self.key, self.fields.project.key if self.fields.project else None)
+ENTITY = msgspec.json.Decoder(Entity)
+EMBEDDED = msgspec.json.Decoder(Comments)
+"""Those that come with an issue."""
 
 
 class SearchPage(msgspec.Struct, rename="camel", frozen=True):
@@ -87,46 +47,13 @@ class SearchPage(msgspec.Struct, rename="camel", frozen=True):
     is_last: bool | None = None
 
 
-ISSUE = msgspec.json.Decoder(Issue)
-
-_EMPTY = (b"", b"null", b'""')
-_ABSENT = msgspec.Raw()
-
-
-class Item(msgspec.Struct):
-    """One changed field. ``fromString`` and ``toString`` hold what people wrote: only their emptiness is looked at."""
-
-    field: str | None = None
-    fieldId: str | None = None  # noqa: N815 - Jira's own name
-    from_: str | int | None = msgspec.field(name="from", default=None)
-    to: str | int | None = None
-    from_text: msgspec.Raw = msgspec.field(name="fromString", default=_ABSENT)
-    to_text: msgspec.Raw = msgspec.field(name="toString", default=_ABSENT)
-
-    @property
-    def old_id(self) -> str:
-        """Id of the old value; empty when there is none."""
-        return "" if self.from_ is None else str(self.from_).strip()
-
-    @property
-    def new_id(self) -> str:
-        """Id of the new value; empty when there is none."""
-        return "" if self.to is None else str(self.to).strip()
-
-    @property
-    def removes(self) -> bool:
-        """Whether something was there before and nothing is there now."""
-        had = bool(self.old_id) or bytes(self.from_text) not in _EMPTY
-        return had and not self.new_id and bytes(self.to_text) in _EMPTY
-
-
 class History(msgspec.Struct, frozen=True):
     """A changelog entry. ``created`` may be ISO text, epoch ms, or epoch ms as text (OpenAPI file, clients)."""
 
-    id: int | str
-    author: Person | None = None
-    created: int | str | None = None
-    items: list[Item] = []
+    id: msgspec.Raw = ABSENT
+    author: msgspec.Raw = ABSENT
+    created: msgspec.Raw = ABSENT
+    items: msgspec.Raw = ABSENT
 
 
 class IssueHistories(msgspec.Struct, rename="camel", frozen=True):

@@ -7,7 +7,7 @@ that the fact does not need never spoils it, whatever form it has, and the rest 
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Literal, NamedTuple, Protocol, TypeVar, cast, get_args
+from typing import Literal, NamedTuple, TypeVar, cast, get_args
 
 import msgspec
 
@@ -256,11 +256,74 @@ def _short(text: object) -> str:
     return text if isinstance(text, str) and len(text) <= LONGEST_TEXT else ""
 
 
-class ChangedField(Protocol):
-    """One changed field of a changelog entry; ``fieldId`` is often missing, ``field`` is localized."""
+class ChangelogItem(msgspec.Struct, frozen=True):
+    """One changed field of a changelog entry; ``fieldId`` is often missing, ``field`` is localized.
 
-    field: str | None
-    fieldId: str | None  # noqa: N815 - Jira's own name
+    ``fromString`` and ``toString`` hold what people wrote: only their emptiness is looked at.
+    """
+
+    field: str | None = None
+    fieldId: str | None = None  # noqa: N815 - Jira's own name
+    from_: msgspec.Raw = msgspec.field(name="from", default=ABSENT)
+    to: msgspec.Raw = ABSENT
+    fromString: msgspec.Raw = ABSENT  # noqa: N815 - Jira's own name
+    toString: msgspec.Raw = ABSENT  # noqa: N815 - Jira's own name
+
+    @property
+    def old_id(self) -> str:
+        """Id of the old value; empty when there is none."""
+        return _text_of(self.from_)
+
+    @property
+    def new_id(self) -> str:
+        """Id of the new value; empty when there is none."""
+        return _text_of(self.to)
+
+    @property
+    def removes(self) -> bool:
+        """Whether something was there before and nothing is there now."""
+        had = bool(self.old_id) or bytes(self.fromString) not in _EMPTY
+        return had and not self.new_id and bytes(self.toString) in _EMPTY
+
+
+class _ItemParts(msgspec.Struct, frozen=True):
+    field: msgspec.Raw = ABSENT
+    fieldId: msgspec.Raw = ABSENT  # noqa: N815 - Jira's own name
+    from_: msgspec.Raw = msgspec.field(name="from", default=ABSENT)
+    to: msgspec.Raw = ABSENT
+    fromString: msgspec.Raw = ABSENT  # noqa: N815 - Jira's own name
+    toString: msgspec.Raw = ABSENT  # noqa: N815 - Jira's own name
+
+
+_EMPTY = (b"", b"null", b'""')
+_ITEMS: msgspec.json.Decoder[list[ChangelogItem] | None] = msgspec.json.Decoder(list[ChangelogItem] | None)
+_RAW_ITEMS: msgspec.json.Decoder[list[msgspec.Raw] | None] = msgspec.json.Decoder(list[msgspec.Raw] | None)
+_ITEM_PARTS: msgspec.json.Decoder[_ItemParts | None] = msgspec.json.Decoder(_ItemParts | None)
+
+
+def changelog_items(part: msgspec.Raw) -> list[ChangelogItem]:
+    """Read the items of a changelog entry; none when they are absent or null.
+
+    What an item lacks or has in another form is None, for nothing of it must spoil the others.
+
+    Raises:
+        ValueError: It is no list. The text must not be shown: it may quote the payload.
+    """
+    try:
+        return read(_ITEMS, part) or []
+    except ValueError:
+        return [_piece_by_piece(item) for item in read(_RAW_ITEMS, part) or []]
+
+
+def _piece_by_piece(item: msgspec.Raw) -> ChangelogItem:
+    parts = read_or_none(_ITEM_PARTS, item) or _ItemParts()
+    field, name = read_or_none(TEXT, parts.fieldId), read_or_none(TEXT, parts.field)
+    return ChangelogItem(name, field, parts.from_, parts.to, parts.fromString, parts.toString)
+
+
+def _text_of(part: msgspec.Raw) -> str:
+    value = id_or_none(part)
+    return "" if value is None else str(value).strip()
 
 
 _LONGEST_FIELD = 255
@@ -270,12 +333,12 @@ _MOST_FIELDS = 1000
 """More changed fields than any issue has; keeps one record small whatever arrives."""
 
 
-def changed_fields(items: Iterable[ChangedField]) -> list[str]:
+def changed_fields(items: Iterable[ChangelogItem]) -> list[str]:
     """Return the ids of the changed fields, each once, in order; no more than the first thousand."""
     return list(dict.fromkeys(filter(None, map(field_id, items))))[:_MOST_FIELDS]
 
 
-def field_id(item: ChangedField) -> str:
+def field_id(item: ChangelogItem) -> str:
     """Return the id of a changed field in lower case; empty when it has none.
 
     Jira Cloud leaves ``fieldId`` out for WorklogId, Link and others and varies capital letters, so: the id,

@@ -2,6 +2,7 @@
 
 import pytest
 
+from ingest import handler
 from ingest.handler import event_label
 from rollcall.errors import NotUnderstoodError
 from rollcall.jira import events
@@ -133,6 +134,11 @@ def test_other_deletions_are_facts(flow: str) -> None:
 
 def test_other_secondary_deliveries_are_facts() -> None:
     assert told(issue_event("jira:issue_updated"), "Secondary").facts
+
+
+def test_every_event_that_may_make_facts_has_a_reader_and_no_other() -> None:
+    assert handler._READERS.keys() == events.FACTS == {*events.REGISTERED, "jira:worklog_updated"}
+    assert events.LABELS.keys() == events.FACTS | events.IGNORED
 
 
 @pytest.mark.parametrize("event", sorted(events.IGNORED))

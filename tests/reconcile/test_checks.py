@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from console.checks.finding import Finding
-from console.checks.jira_site import jira_findings, webhook_findings
+from console.checks.jira_site import identity_finding, jira_findings, webhook_findings
 from reconcile.admin_webhooks import list_webhooks, register_webhook, remove_webhook
 from reconcile.client.jira_errors import JiraRefusedError, NotThereError
 from rollcall.jira.events import REGISTERED
@@ -100,6 +100,17 @@ async def test_ids_that_differ_are_told(tmp_path: Path) -> None:
         found = await findings(settings)
         assert not found["identity of changes"].ok
         assert "counted twice" in found["identity of changes"].remedy
+
+
+async def test_an_odd_id_in_jiras_answer_is_no_end_of_the_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def recent(*_: object) -> dict[int, list[int]]:
+        return {7: [900]}
+
+    monkeypatch.setattr("console.checks.jira_site._recent", recent)
+    settings = Settings.model_validate({"sites": {"acme": ACME}})
+    async with scripted(Script([page({"histories": [{"id": "x"}, {"id": "900"}]})])) as client:
+        finding = await identity_finding(settings, "acme", client)
+    assert (finding.ok, "all 1" in finding.found) == (True, True)
 
 
 async def test_a_scoped_token_works_through_the_gateway(tmp_path: Path) -> None:

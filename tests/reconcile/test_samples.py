@@ -10,7 +10,7 @@ import pytest
 
 from reconcile.backfill.activity import creation
 from reconcile.backfill.changelogs import history_facts
-from reconcile.backfill.context import WindowFacts, entry_facts
+from reconcile.backfill.context import WindowFacts, entity_facts
 from reconcile.client.endpoints import MYSELF
 from reconcile.client.jira_client import decoded
 from reconcile.client.jira_errors import jira_message
@@ -18,10 +18,9 @@ from reconcile.client.paging import decoded_elements
 from reconcile.client.retry import retry_after
 from reconcile.directory.snapshot import all_users
 from reconcile.responses.issues import (
-    COMMENT,
+    EMBEDDED,
+    ENTITY,
     HISTORY,
-    ISSUE,
-    WORKLOG,
     ChangelogPage,
     Comments,
     SearchPage,
@@ -29,6 +28,7 @@ from reconcile.responses.issues import (
 )
 from reconcile.responses.membership import PERSON, ApplicationRole, GroupPage, MemberPage, NamedProject
 from reconcile.window import Window
+from rollcall.facts import read_issue
 from rollcall.jira.values import EARLIEST_MS, LATEST_MS, IssueRef, parse_jira_time
 
 from .scripted import Script, page, scripted
@@ -98,7 +98,7 @@ def test_documented_bulk_changelogs_with_epoch_seconds() -> None:
 def test_captured_worklogs_are_counted_when_they_were_logged() -> None:
     name = "devlake-worklogs.json"
     for raw, origin in zip(elements(name), json.loads(sample(name)), strict=True):
-        facts = list(entry_facts(MAKER, "worklog", WORKLOG.decode(raw), HERE))
+        facts = entity_facts(MAKER, "worklog", ENTITY.decode(raw), HERE, never)
         assert facts[0].event_key == f"worklog:{origin['id']}:created"
         assert facts[0].occurred_at == parse_jira_time(origin["created"])
         assert facts[0].account_id == origin["author"]["accountId"]
@@ -108,16 +108,16 @@ def test_captured_worklogs_are_counted_when_they_were_logged() -> None:
 def test_captured_issues_and_their_comments() -> None:
     name = "devlake-issues-cut.json"
     for raw, origin in zip(elements(name), json.loads(sample(name)), strict=True):
-        issue = ISSUE.decode(raw)
+        issue = read_issue(raw)
         place = issue.ref()
         assert (str(place.issue_id), place.issue_key) == (origin["id"], origin["key"])
         fact = creation(MAKER, issue, place)
         assert fact
         assert fact.occurred_at == parse_jira_time(origin["fields"]["created"])
-        assert issue.fields.comment
-        assert issue.fields.comment.total == origin["fields"]["comment"]["total"]
-        for comment in decoded_elements(COMMENT, issue.fields.comment.comments, never):
-            assert next(entry_facts(MAKER, "comment", comment, place)).action == "created"
+        comments = EMBEDDED.decode(issue.fields.comment)
+        assert comments.total == origin["fields"]["comment"]["total"]
+        for comment in decoded_elements(ENTITY, comments.comments, never):
+            assert entity_facts(MAKER, "comment", comment, place, never)[0].action == "created"
 
 
 def test_captured_users_keep_their_types() -> None:
@@ -134,6 +134,16 @@ async def test_documented_users() -> None:
         found = [person async for people in all_users(jira, never) for person in people]
     assert [person.known_id for person in found] == [user["accountId"] for user in users]
     assert [request.url.params["startAt"] for request in script.asked] == ["0", str(len(users))]
+
+
+@pytest.mark.anyio
+async def test_a_user_whose_account_id_is_longer_than_any_is_unreadable_and_the_placeholder_nobody() -> None:
+    users = [{"accountId": "x" * 129}, {"accountId": "unknown"}, {"accountId": "x" * 128}, {"displayName": "none"}]
+    unreadable: list[int] = []
+    async with scripted(Script([page(users), page([])])) as jira:
+        found = [person async for people in all_users(jira, lambda: unreadable.append(1)) for person in people]
+    assert [person.known_id for person in found] == ["x" * 128]
+    assert len(unreadable) == 1
 
 
 @pytest.mark.parametrize(

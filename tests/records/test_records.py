@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from rollcall.jira.values import ChangelogItem as Item
 from rollcall.jira.values import changed_fields
 from rollcall.records import (
     DeadLetter,
@@ -76,11 +77,6 @@ def test_what_breaks_the_contract_is_no_fact(change: dict[str, Any]) -> None:
     data = json.dumps({**json.loads(encode(fact("history:1", WHEN))), **change}).encode()
     with pytest.raises(msgspec.ValidationError):
         decode_activity(data)
-
-
-class Item(msgspec.Struct):
-    field: str | None = None
-    fieldId: str | None = None  # noqa: N815 - Jira's own name
 
 
 def test_fields_are_ids_else_names_in_lower_case_and_once() -> None:

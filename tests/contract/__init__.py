@@ -1,0 +1,1 @@
+"""What holds between packages that do not know each other."""
