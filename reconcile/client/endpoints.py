@@ -1,6 +1,9 @@
 """Every endpoint of Jira that Rollcall asks; a test checks those under /rest/api/3 against Atlassian's OpenAPI file."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+_V3 = "/rest/api/3"
+_HOOKS = "/rest/webhooks/1.0/webhook"
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,20 +14,18 @@ class Endpoint:
         method: HTTP method.
         path: Path below the base URL, names in braces as in the OpenAPI file.
         repeatable: Whether asking twice does no harm, so that it may be sent again after an unclear failure.
+        name: Name to count requests under, such as ``POST /search/jql``.
     """
 
     method: str
     path: str
     repeatable: bool = True
+    name: str = field(init=False)
 
-    @property
-    def name(self) -> str:
-        """Name to count requests under, such as ``POST /search/jql``."""
-        return f"{self.method} {self.path.removeprefix(_V3)}"
+    def __post_init__(self) -> None:
+        """Name it once, for it is counted at every request."""
+        object.__setattr__(self, "name", f"{self.method} {self.path.removeprefix(_V3)}")
 
-
-_V3 = "/rest/api/3"
-_HOOKS = "/rest/webhooks/1.0/webhook"
 
 MYSELF = Endpoint("GET", f"{_V3}/myself")
 SERVER_INFO = Endpoint("GET", f"{_V3}/serverInfo")
