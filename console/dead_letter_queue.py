@@ -4,8 +4,9 @@ import asyncio
 
 import msgspec
 
-from ingest.handler import FLOW, ORIGIN, translate
+from ingest.handler import FLOW, translate
 from rollcall.clock import now_ms
+from rollcall.dead_letters import WEBHOOK, record_of
 from rollcall.errors import NotUnderstoodError, RollcallError
 from rollcall.eventlog import Record, TopicState
 from rollcall.records import Activity, DeadLetter, decode_activity, decode_dead_letter, decode_directory, encode
@@ -89,7 +90,7 @@ class DeadLetterQueue:
         if records:
             await self._log.append(topic, records)
         settled = msgspec.structs.replace(letter, settled="replayed", payload=b"")
-        await self._log.append(self._topics.deadletter.name, [Record(encode(settled), letter.letter_id.encode())])
+        await self._log.append(self._topics.deadletter.name, [record_of(settled)])
         return len(records)
 
 
@@ -107,7 +108,7 @@ def pick_dead_letter(letters: dict[str, DeadLetter], beginning: str) -> DeadLett
 
 
 def _records(topics: Topics, letter: DeadLetter) -> tuple[str, list[Record]]:
-    if letter.origin == ORIGIN:
+    if letter.origin == WEBHOOK:
         return topics.activity.name, [Record(encode(fact), fact.event_key.encode()) for fact in _facts(letter)]
     decoders = {topics.activity.name: decode_activity, topics.directory.name: decode_directory}
     if letter.origin not in decoders:

@@ -1,20 +1,13 @@
 """Poison records as dead letters: whole, with the reason and the offset they were read from."""
 
-import hashlib
 from collections.abc import Sequence
 
 import msgspec
 
 from consumers.writers import Poison
 from rollcall.clock import now_ms
-from rollcall.eventlog import EventLog, Record
-from rollcall.records import DeadLetter, encode
-
-
-def letter_id(site: str, origin: str, payload: bytes) -> str:
-    """Return the identity of a dead letter: the same payload from the same origin is the same letter."""
-    digest = hashlib.sha256(b"\0".join((site.encode(), origin.encode(), payload)))
-    return digest.hexdigest()[:32]
+from rollcall.dead_letters import dead_letter, record_of
+from rollcall.eventlog import EventLog
 
 
 class _Sited(msgspec.Struct):
@@ -39,17 +32,15 @@ async def append_dead_letters(
     """
     now = now_ms()
     letters = [
-        DeadLetter(
-            letter_id=letter_id("", origin_topic, bad.entry.value),
-            site=_site(bad.entry.value),
-            origin=origin_topic,
+        dead_letter(
+            _site(bad.entry.value),
+            origin_topic,
+            bad.entry.value,
+            bad.reason,
+            bad.detail,
+            now,
             position=bad.entry.position,
-            reason=bad.reason,
-            detail=bad.detail,
-            payload=bad.entry.value,
-            received_at=now,
         )
         for bad in poison
     ]
-    records = [Record(encode(letter), letter.letter_id.encode()) for letter in letters]
-    await log.append(deadletter_topic, records)
+    await log.append(deadletter_topic, [record_of(letter) for letter in letters])

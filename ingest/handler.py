@@ -6,7 +6,6 @@ not in the payload, whose author and updateAuthor are the last writers.
 """
 
 import asyncio
-import hashlib
 import re
 from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple
@@ -14,6 +13,7 @@ from typing import Literal, NamedTuple
 from ingest.body import RefusalError
 from ingest.payload import ENTITY, Envelope, open_envelope, read_changelog, refuse_data_center, refuse_future
 from rollcall.clock import now_ms
+from rollcall.dead_letters import WEBHOOK, dead_letter, record_of
 from rollcall.errors import LogUnavailableError, NotUnderstoodError
 from rollcall.eventlog import EventLog, Record
 from rollcall.facts import Entity, FactMaker, moment_of, needed_id, read_issue
@@ -178,7 +178,6 @@ def _event_name(envelope: Envelope) -> str:
     return name
 
 
-ORIGIN = "webhook"
 FLOW = "x-atlassian-webhook-flow"
 IDENTIFIER = "x-atlassian-webhook-identifier"
 RETRY = "x-atlassian-webhook-retry"
@@ -190,7 +189,7 @@ the payload beside it, it would allow guessing the secret."""
 _LONGEST_HEADER = 256
 
 
-def dead_letter(
+def webhook_dead_letter(
     site: str, body: bytes, headers: Mapping[str, str], error: NotUnderstoodError, received_at: int
 ) -> DeadLetter:
     """Make the dead letter of a webhook.
@@ -201,21 +200,10 @@ def dead_letter(
         headers: The request's headers, names in any case; only those that matter for reading it again are kept.
         error: Why it was not understood.
         received_at: When it came, epoch ms.
-
-    Returns:
-        The letter; the same body of the same site is always the same letter.
     """
     lower = {name.lower(): value for name, value in headers.items()}
-    return DeadLetter(
-        letter_id=hashlib.sha256(b"\0".join((site.encode(), ORIGIN.encode(), body))).hexdigest()[:32],
-        site=site,
-        origin=ORIGIN,
-        reason=error.reason,
-        detail=error.detail,
-        headers={name: lower[name][:_LONGEST_HEADER] for name in _KEPT_HEADERS if name in lower},
-        payload=body,
-        received_at=received_at,
-    )
+    kept = {name: lower[name][:_LONGEST_HEADER] for name in _KEPT_HEADERS if name in lower}
+    return dead_letter(site, WEBHOOK, body, error.reason, error.detail, received_at, headers=kept)
 
 
 Headers = Mapping[bytes, bytes]
@@ -269,8 +257,8 @@ class WebhookHandler:
         self, site: str, body: bytes, headers: Headers, error: NotUnderstoodError, received_at: int
     ) -> Outcome:
         texts = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers.items()}
-        kept = dead_letter(site, body, texts, error, received_at)
-        await self._append(self._topics.deadletter.name, [Record(encode(kept), kept.letter_id.encode())])
+        kept = webhook_dead_letter(site, body, texts, error, received_at)
+        await self._append(self._topics.deadletter.name, [record_of(kept)])
         _log.warning(
             "webhook kept as a dead letter",
             site=site,

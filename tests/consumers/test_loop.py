@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 
 from consumers.loop import Consumer, Source
 from consumers.writers import ActivityWriter, Poison
+from rollcall.dead_letters import dead_letter_id
 from rollcall.errors import LogUnavailableError, TooMuchPoisonError, WarehouseUnavailableError
 from rollcall.eventlog import Entry, EventLog, Record, Topic, open_log
 from rollcall.eventlog.sqlite.reader import SqliteReader
@@ -89,6 +90,8 @@ async def test_poison_goes_to_the_dead_letters_and_blocks_nothing(event_log: Eve
     assert {letter.payload for letter in letters} == set(bad)
     assert {letter.origin for letter in letters} == {ACTIVITY.name}
     assert all(letter.reason == "bad_record" and letter.position.startswith(ACTIVITY.name) for letter in letters)
+    assert {letter.site for letter in letters} == {"", "acme"}
+    assert all(letter.letter_id == dead_letter_id(letter.site, ACTIVITY.name, letter.payload) for letter in letters)
     assert len({letter.letter_id for letter in letters}) == len(bad)
 
 

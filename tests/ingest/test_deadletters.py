@@ -2,7 +2,7 @@
 
 import hashlib
 
-from ingest.handler import dead_letter
+from ingest.handler import webhook_dead_letter
 from rollcall.errors import NotUnderstoodError
 from rollcall.records import decode_dead_letter, encode
 
@@ -18,7 +18,7 @@ HEADERS = {
 
 
 def test_a_letter_keeps_body_reason_and_the_headers_that_matter() -> None:
-    got = dead_letter("acme", b"\x00{\xff", HEADERS, ERROR, 1_700_000_000_000)
+    got = webhook_dead_letter("acme", b"\x00{\xff", HEADERS, ERROR, 1_700_000_000_000)
     assert (got.site, got.origin, got.reason, got.detail) == ("acme", "webhook", "not_json", ERROR.detail)
     assert got.payload == b"\x00{\xff"
     assert got.received_at == 1_700_000_000_000
@@ -32,8 +32,8 @@ def test_a_letter_keeps_body_reason_and_the_headers_that_matter() -> None:
 
 
 def test_the_same_body_of_the_same_site_is_the_same_letter() -> None:
-    first = dead_letter("acme", b"body", HEADERS, ERROR, 1)
+    first = webhook_dead_letter("acme", b"body", HEADERS, ERROR, 1)
     assert first.letter_id == hashlib.sha256(b"acme\0webhook\0body").hexdigest()[:32]
-    assert dead_letter("acme", b"body", {}, NotUnderstoodError("x", "y"), 2).letter_id == first.letter_id
-    assert dead_letter("other", b"body", HEADERS, ERROR, 1).letter_id != first.letter_id
-    assert dead_letter("acme", b"body2", HEADERS, ERROR, 1).letter_id != first.letter_id
+    assert webhook_dead_letter("acme", b"body", {}, NotUnderstoodError("x", "y"), 2).letter_id == first.letter_id
+    assert webhook_dead_letter("other", b"body", HEADERS, ERROR, 1).letter_id != first.letter_id
+    assert webhook_dead_letter("acme", b"body2", HEADERS, ERROR, 1).letter_id != first.letter_id

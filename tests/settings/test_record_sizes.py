@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.handler import FLOW, IDENTIFIER, RETRY, dead_letter
+from ingest.handler import FLOW, IDENTIFIER, RETRY, webhook_dead_letter
 from rollcall.errors import NotUnderstoodError, SettingsError
 from rollcall.eventlog.kafka.producer import OVERHEAD
 from rollcall.records import dead_letter_bytes, encode, largest_body
@@ -32,7 +32,7 @@ def config(folder: Path, body_limit: int, message_bytes: int, log_url: str = "ka
 def test_no_letter_takes_more_than_is_reckoned_with(size: int) -> None:
     headers = dict.fromkeys((FLOW, IDENTIFIER, RETRY), "\x01" * 1000)  # six bytes each in JSON, and cut
     error = NotUnderstoodError("implausible_time", "x" * LONGEST_DETAIL)
-    made = dead_letter("s" * 63, b"\xff" * size, headers, error, 4_102_444_799_999)
+    made = webhook_dead_letter("s" * 63, b"\xff" * size, headers, error, 4_102_444_799_999)
     taken = len(encode(made)) + len(made.letter_id.encode()) + OVERHEAD
     assert dead_letter_bytes(size) // 2 < taken <= dead_letter_bytes(size)
 
