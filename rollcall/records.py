@@ -6,6 +6,7 @@ payload that Rollcall could not read, so that it can be replayed; how large it g
 of a webhook's body and of a record on the log have to fit together.
 """
 
+from collections.abc import Callable
 from typing import Annotated, Literal, TypeVar
 
 import msgspec
@@ -154,9 +155,8 @@ _directory_decoder: msgspec.json.Decoder[Directory] = msgspec.json.Decoder(Direc
 _dead_letter_decoder = msgspec.json.Decoder(DeadLetter)
 
 
-def encode(record: Activity | Directory | DeadLetter) -> bytes:
-    """Return the record as one line of JSON, without a line end."""
-    return _encoder.encode(record)
+encode: Callable[[Activity | Directory | DeadLetter], bytes] = _encoder.encode
+"""Returns the record as one line of JSON, without a line end. The encoder's own method: every webhook runs it."""
 
 
 def decode_activity(data: bytes) -> Activity:
