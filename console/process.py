@@ -17,7 +17,7 @@ import uvloop
 
 from rollcall.errors import RollcallError, SettingsError
 from rollcall.logs import configure_logging, kind_and_place, logger
-from rollcall.runtime import told_to_end
+from rollcall.runtime import cancel_requested
 from rollcall.settings import CONFIG_VARIABLE, Settings, load_settings
 from rollcall.warehouse import calls_left
 
@@ -169,7 +169,7 @@ async def _restarted(name: str, begin: Callable[[], Coroutine[Any, Any, None]]) 
         try:
             await begin()
         except asyncio.CancelledError as error:
-            if told_to_end():
+            if cancel_requested():
                 raise
             cause = kind_and_place(error)
         except Exception as error:  # whatever it was, nobody else would see it

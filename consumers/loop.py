@@ -47,7 +47,7 @@ class Consumer:
     Args:
         source: Where the records come from.
         writer: What writes them.
-        settings: Batch sizes, patience and the limit of poison.
+        settings: Batch sizes, pauses and the limit of poison.
         fault: Called at named points (``inserted``, ``set aside``, ``committed``); tests kill the process there.
     """
 

@@ -1,4 +1,4 @@
-"""The consumers of one process: prepare the warehouse, then write both topics until told to stop."""
+"""The consumers of one process: prepare the warehouse, then write both topics until the stop."""
 
 import asyncio
 
@@ -59,7 +59,7 @@ class Supervisor:
 
         Args:
             stop: Ends it, after the batch in hand.
-            carry_on: Whether one consumer's end leaves the others running; `check` then tells of it.
+            carry_on: Whether one consumer's end leaves the others running; `check` then reports it.
 
         Raises:
             RollcallError: The warehouse cannot be prepared, or a consumer had to stop.

@@ -1,4 +1,4 @@
-"""Writers turn the records of one topic into rows: activity, and the directory's snapshots.
+"""Writers make rows of the records of one topic: activity, and the directory's snapshots.
 
 Activity goes into ``activity`` and, through its views, into the rollups. Directory rows go into the snapshot tables,
 the completing record last, so that a snapshot is seen whole. A batch of which the engine refuses a row is halved until

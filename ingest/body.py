@@ -8,7 +8,7 @@ from rollcall.errors import RollcallError
 
 
 class RefusalError(RollcallError):
-    """A webhook is answered with an error, and nothing of it is kept.
+    """A webhook is answered with an error, and nothing of it is stored.
 
     Jira sends again after 408, 409, 425, 429, 5xx and a lost connection, and drops the event for good after any
     other 4xx (announcement by Atlassian's staff).

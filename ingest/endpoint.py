@@ -25,7 +25,7 @@ _END: Message = {"type": "http.response.body", "body": b""}
 _NO_CONTENT: Message = {"type": "http.response.start", "status": 204, "headers": []}
 _SIGNATURE = b"x-hub-signature"
 _UNKNOWN_SITE = ""
-"""Label of webhooks to sites that the settings do not name: what a stranger puts into a URL is no label."""
+"""Label of webhooks to sites that the settings do not name: what anybody puts into a URL is no label."""
 
 
 class WebhookEndpoint:
@@ -74,7 +74,7 @@ class WebhookEndpoint:
         WEBHOOK_SECONDS.observe(time.perf_counter() - started)
 
     async def _accept(self, site: str, headers: Headers, body: Body, receive: Receive) -> Outcome:
-        """Check all that can be checked without the body first, so that strangers cost no memory."""
+        """Check all that can be checked without the body first, so that what is refused costs no memory."""
         if site == _UNKNOWN_SITE:
             raise RefusalError(404, "unknown_site")
         secrets = self._secrets[site]

@@ -27,7 +27,7 @@ def parse_signature(header: bytes) -> Signature | None:
 
 
 def signed(body: bytes, signature: Signature, secrets: Sequence[bytes]) -> bool:
-    """Tell whether one of the secrets made this signature of the body; the time taken does not tell how near it is."""
+    """Return whether one of the secrets made this signature of the body; the time taken gives nothing away."""
     return any(
         hmac.compare_digest(hmac.digest(secret, body, signature.method).hex().encode(), signature.claimed)
         for secret in secrets

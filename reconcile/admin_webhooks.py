@@ -13,7 +13,7 @@ from rollcall.jira.events import REGISTERED
 
 
 class AdminWebhook(msgspec.Struct, rename="camel", frozen=True):
-    """A registered admin webhook; ``isSigned`` tells that there is a secret, which Jira never shows."""
+    """A registered admin webhook; ``isSigned`` says that there is a secret, which Jira never shows."""
 
     self_: str = msgspec.field(name="self", default="")
     name: str = ""
@@ -44,7 +44,7 @@ async def list_webhooks(jira: JiraClient) -> list[AdminWebhook]:
 
     Raises:
         JiraRefusedError: Not allowed; it takes Administer Jira. The text names the way by hand.
-        JiraUnavailableError: Jira could not be asked.
+        JiraUnavailableError: Jira did not answer.
     """
     try:
         return await jira.read(list[AdminWebhook], WEBHOOKS)

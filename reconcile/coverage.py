@@ -35,7 +35,7 @@ class Coverage:
 
 
 async def read_coverage(reader: Warehouse, settings: Settings, site: str, window: Window) -> Coverage | None:
-    """Read the coverage of the window's days; None when the warehouse cannot be asked.
+    """Read the coverage of the window's days; None when the warehouse cannot be queried.
 
     Days up to and including that of the first webhook are not warned about: before it there was none to miss.
     """

@@ -1,4 +1,4 @@
-"""How a run tells how far it is."""
+"""How a run reports its progress."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -9,14 +9,14 @@ log = logger(__name__)
 
 
 class Progress(Protocol):
-    """Is told of every step of a run."""
+    """Gets the progress of every step of a run."""
 
     def at(self, step: str, done: int, expected: int | None = None) -> None:
-        """Hear that a step has done so much (of so much, if that is known)."""
+        """Report that a step has done so much (of so much, if that is known)."""
         ...
 
     def end(self, step: str, done: int) -> None:
-        """Hear that a step is through."""
+        """Report that a step is done."""
         ...
 
 

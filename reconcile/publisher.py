@@ -1,6 +1,6 @@
 """Publishers put facts and directory rows on the event log in batches, and count what is new about them.
 
-What is new is told by the facts that exist in the warehouse already.
+A fact is new when it is not among those in the warehouse.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -58,7 +58,7 @@ class ExistingFacts(Protocol):
         ...
 
     async def has_licenses(self, site: str) -> bool:
-        """Tell whether the newest snapshot of the directory holds licenses. Raises WarehouseUnavailableError."""
+        """Return whether the newest snapshot of the directory holds licenses. Raises WarehouseUnavailableError."""
         ...
 
 
@@ -94,9 +94,9 @@ class WarehouseFacts:
     async def lookup(self, site: str, keys: Collection[str]) -> Mapping[str, ExistingFact]:
         """See `ExistingFacts.lookup`."""
         found: dict[str, ExistingFact] = {}
-        wanted = list(keys)
-        for start in range(0, len(wanted), _KEYS_A_QUERY):
-            listed = _quoted(wanted[start : start + _KEYS_A_QUERY])
+        ordered = list(keys)
+        for start in range(0, len(ordered), _KEYS_A_QUERY):
+            listed = _quoted(ordered[start : start + _KEYS_A_QUERY])
             facts = await self._warehouse.query(
                 # The keys are our own, of letters, digits and colons; as a parameter they would overflow the URL.
                 "SELECT event_key, max(account_id != '') AS attributed, "  # noqa: S608 - constants
@@ -155,7 +155,7 @@ class FactPublisher:
     Args:
         runtime: Whose log they go to; None for a dry run, which only counts.
         site: Name of the site in the settings.
-        existing: What the warehouse knows; asked before a batch is appended. None when it cannot be asked.
+        existing: What the warehouse knows; queried before a batch is appended. None when it cannot be queried.
         found: The counts.
         zone: The site's reporting time zone, for counts by day.
     """

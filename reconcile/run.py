@@ -1,4 +1,4 @@
-"""One run of one site: ask who there is, then what happened; see it into the warehouse, rebuild, and tell."""
+"""One run of one site: read the directory, then the activity; wait until it is in the warehouse, rebuild, report."""
 
 import secrets
 from collections.abc import Iterator
@@ -47,11 +47,11 @@ class RunContext:
     Attributes:
         name: The site's name in the settings.
         settings: All settings.
-        jira: Asks the site.
+        jira: The client of the site's REST API.
         runtime: Whose log the records go to; None for a dry run.
-        existing: What the warehouse knows; None when it cannot be asked.
+        existing: What the warehouse knows; None when it cannot be queried.
         state: Remembers how far the run is.
-        progress: Is told.
+        progress: Shows how far the run is.
     """
 
     name: str
@@ -68,20 +68,20 @@ class RunOptions:
     """What a run is to do.
 
     Attributes:
-        wanted: The window.
+        window: Which days to read.
         parts: The halves of a run to do: who there is, what happened.
-        dry_run: Write nothing, only tell.
+        dry_run: Write nothing, only report.
         resume: Go on with an interrupted run, whose window and parts then hold.
     """
 
-    wanted: WindowRequest = field(default_factory=WindowRequest)
+    window: WindowRequest = field(default_factory=WindowRequest)
     parts: tuple[Part, ...] = ("directory", "activity")
     dry_run: bool = False
     resume: bool = False
 
 
 async def read_site(site: RunContext, options: RunOptions, left: Checkpoint | None = None) -> Checkpoint:
-    """Ask Jira and put what it says on the log; what it came to is in the checkpoint returned.
+    """Read from Jira and put what it says on the log; what it came to is in the checkpoint returned.
 
     The directory's failure does not stop the activity: it is named under ``missing``, and ``--resume`` tries it again
     unless Jira refused it.
@@ -92,8 +92,8 @@ async def read_site(site: RunContext, options: RunOptions, left: Checkpoint | No
         left: The checkpoint of an interrupted run to go on with.
 
     Raises:
-        SettingsError: The window asked for is empty.
-        JiraError: Jira could not be asked; ``--resume`` goes on.
+        SettingsError: The window is empty.
+        JiraError: Jira did not answer, or refused; ``--resume`` goes on.
         LogUnavailableError: The log takes nothing; likewise.
         CheckpointError: The checkpoint cannot be written.
     """
@@ -134,7 +134,7 @@ def _begin(site: RunContext, options: RunOptions, now: int) -> Checkpoint:
     settings = site.settings
     zone = settings.sites[site.name].zone()
     try:
-        span = window(options.wanted, settings.reconcile, zone, now)
+        span = window(options.window, settings.reconcile, zone, now)
         daily = window(WindowRequest(), settings.reconcile, zone, now)
     except ValueError as error:
         raise SettingsError(str(error)) from None

@@ -1,7 +1,7 @@
 """The schedule: the runs that `up` does by itself, the first 30 days at the first start, then once a day.
 
-Whether a run is due is asked again and again rather than awaited once: so a run that was missed because nothing ran at
-its hour is due at the next start, the first one of all is due at once, and a changed clock does no harm.
+Whether a run is due is checked again and again rather than awaited once: so a run that was missed because nothing ran
+at its hour is due at the next start, the first one of all is due at once, and a changed clock does no harm.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from reconcile.state.checkpoint import LastRun, last_run_of, read_last_run
 from reconcile.state.run_state import state_folder
 from rollcall.errors import RollcallError
 from rollcall.logs import kind_and_place, logger
-from rollcall.runtime import StoredRuntime, told_to_end
+from rollcall.runtime import StoredRuntime, cancel_requested
 from rollcall.settings import SiteSettings
 
 log = logger(__name__)
@@ -47,7 +47,7 @@ def is_due(now: datetime, last_whole: datetime | None, at: str, zone: ZoneInfo) 
     return last_whole is None or last_whole.timestamp() < last_due(now, at, zone).timestamp()
 
 
-_LOOK_SECONDS = 30.0
+_CHECK_SECONDS = 30.0
 _AFTER_A_FAILURE = timedelta(hours=1)
 
 
@@ -55,7 +55,7 @@ class Schedule:
     """Looks whether a site's run is due, and does it.
 
     Args:
-        runtime: The log that what Jira tells is put on, and the warehouse that consumers of this process write.
+        runtime: The log that what Jira answers is put on, and the warehouse that consumers of this process write.
         limits: In place of those in the settings; for tests.
     """
 
@@ -72,8 +72,8 @@ class Schedule:
 
     def notices(self) -> Sequence[Notice]:
         """Return what is under way and what went wrong, for the page."""
-        told = [self._running.notice] if self._running else []
-        return told + [
+        shown = [self._running.notice] if self._running else []
+        return shown + [
             Notice(f"{site} could not be read whole from Jira, the next try is within the hour: {why}")
             for site, (_, why) in self._failed.items()
         ]
@@ -88,7 +88,7 @@ class Schedule:
         return f"failed for {sites}, tried again within the hour; the page and the log say why"
 
     async def run(self) -> None:
-        """Do the runs as they fall due, for ever; a failure of whatever kind is told and tried again an hour later.
+        """Do the runs as they fall due, for ever; a failure of whatever kind is logged, and tried again an hour later.
 
         What Jira refuses the account is no failure: another try would be refused too, so it waits for the next day's.
         """
@@ -97,17 +97,17 @@ class Schedule:
         while True:
             if self._settings.reconcile.daily_at:
                 for name, site in self._sites.items():
-                    await self._look(name, site)
-            await asyncio.sleep(_LOOK_SECONDS)
+                    await self._run_if_due(name, site)
+            await asyncio.sleep(_CHECK_SECONDS)
 
-    async def _look(self, name: str, site: SiteSettings) -> None:
+    async def _run_if_due(self, name: str, site: SiteSettings) -> None:
         try:
             if self._is_due(name, site):
                 await self._reconcile(name)
         except RollcallError as error:
             self._note(name, str(error))
         except asyncio.CancelledError as error:
-            if told_to_end():
+            if cancel_requested():
                 raise
             self._note(name, f"unexpectedly, please report it: {kind_and_place(error)}")
         except Exception as error:  # of ours or of a library's: the next try may fare better
@@ -116,7 +116,7 @@ class Schedule:
     def _note(self, name: str, why: str) -> None:
         now = datetime.now(UTC)
         if name in self._failed and now < self._failed[name][0] + _AFTER_A_FAILURE:
-            return  # it was the look itself, which comes every half minute, and that was told
+            return  # the check itself failed, which comes every half minute, and that was logged
         log.error("reconcile run failed", site=name, cause=why)
         self._failed[name] = (now, why)
 

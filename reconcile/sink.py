@@ -1,6 +1,6 @@
 """The sink of a run: how its records get from the log into the warehouse, by who holds it.
 
-* `up` holds the embedded files: its consumers write, and it is asked to rebuild the touched days.
+* `up` holds the embedded files: its consumers write, and it rebuilds the touched days on request.
 * Nobody holds them: this process consumes the log itself.
 * A server: the consumers that run elsewhere write; the days are rebuilt from here.
 """
@@ -29,7 +29,7 @@ Drain = Callable[[StoredRuntime], Awaitable[None]]
 """Writes what is on the log now into the warehouse, in this process: for when no consumer runs."""
 
 RequestRebuild = Callable[[Holding, str, Sequence[date]], Awaitable[object]]
-"""Asks the process that holds the embedded files to rebuild days of a site. Raises WarehouseUnavailableError."""
+"""Has the process that holds the embedded files rebuild days of a site. Raises WarehouseUnavailableError."""
 
 
 async def wait_until_written(event_log: EventLog, topics: Sequence[str], idle_seconds: float) -> int:
@@ -44,7 +44,7 @@ async def wait_until_written(event_log: EventLog, topics: Sequence[str], idle_se
         How many records are still unwritten; 0 when all went well.
 
     Raises:
-        LogUnavailableError: The log cannot be asked.
+        LogUnavailableError: The log cannot be read.
     """
     left = 0
     for topic in topics:
@@ -83,12 +83,12 @@ COMMAND = "rollcall reconcile"
 
 @dataclass(frozen=True, slots=True)
 class Sink:
-    """Log and warehouse as a run meets them.
+    """The log and the warehouse of a run.
 
     Attributes:
         runtime: Whose log its records go to; None for a dry run, which writes nothing.
-        reader: Open for queries; None when it cannot be asked.
-        existing: The facts that it has; None when it cannot be asked.
+        reader: Open for queries; None when it cannot be queried.
+        existing: The facts that it has; None when it cannot be queried.
         write: Waits until what is on the log is in the warehouse; returns what is missing to that, else nothing.
         rebuild: Rebuilds days of a site.
     """

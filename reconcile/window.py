@@ -16,7 +16,7 @@ class Window(msgspec.Struct, frozen=True):
     until: int
 
     def holds(self, moment: int) -> bool:
-        """Tell whether a moment lies inside."""
+        """Return whether a moment lies inside."""
         return self.since <= moment < self.until
 
     def days(self, zone: ZoneInfo) -> list[date]:
@@ -35,26 +35,26 @@ class WindowRequest:
     until: datetime | None = None
 
 
-def window(wanted: WindowRequest, settings: ReconcileSettings, zone: ZoneInfo, now: int) -> Window:
+def window(request: WindowRequest, settings: ReconcileSettings, zone: ZoneInfo, now: int) -> Window:
     """Fix the window of a run.
 
     Args:
-        wanted: What was asked for.
+        request: What a person asked for.
         settings: The defaults.
         zone: The site's reporting time zone.
         now: The site's present, epoch ms. The window never reaches beyond it, less the time that Jira's search
             index takes to settle.
 
     Raises:
-        ValueError: It would be empty; the text tells why.
+        ValueError: It would be empty; the text says why.
     """
     latest = now - int(settings.settle_minutes * 60_000)
-    until = min(latest, _ms(wanted.until, zone)) if wanted.until else latest
-    if wanted.since:
-        since = _ms(wanted.since, zone)
+    until = min(latest, _ms(request.until, zone)) if request.until else latest
+    if request.since:
+        since = _ms(request.since, zone)
     else:
         today = _local(until, zone).date()
-        first = today - timedelta(days=(wanted.days or settings.days) - 1)
+        first = today - timedelta(days=(request.days or settings.days) - 1)
         since = _ms(datetime.combine(first, time()), zone)
     if since >= until:
         raise ValueError(

@@ -124,7 +124,7 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     """Something Rollcall could not understand, kept whole so that it can be replayed after a fix.
 
     Attributes:
-        letter_id: 32 hex digits over site, origin and payload: the same payload sent again is the same letter.
+        letter_id: 32 hex digits over site, origin and payload: the same payload sent again is the same dead letter.
         site: Name of the Jira site; empty when not known.
         origin: ``webhook`` (payload is a signed body) or the topic the record was read from.
         position: Where on the log the record stood, such as ``rollcall.activity/0@17``; empty for a webhook.

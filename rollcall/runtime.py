@@ -145,7 +145,7 @@ def _through_the_door(holding: Holding) -> Warehouse:
     )
 
 
-def told_to_end() -> bool:
+def cancel_requested() -> bool:
     """Return whether the current task was cancelled, and not only something that it waited for."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0

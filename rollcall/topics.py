@@ -26,11 +26,11 @@ class Topics:
 
 def topics_of(settings: Settings) -> Topics:
     """Return the topics with their names and retention."""
-    kept = settings.retention
-    facts_ms, dead_letters_ms = int(kept.activity_days * _DAY_MS), int(kept.deadletter_days * _DAY_MS)
+    retention = settings.retention
+    facts_ms, dead_letters_ms = int(retention.activity_days * _DAY_MS), int(retention.deadletter_days * _DAY_MS)
     prefix = settings.topic_prefix
     return Topics(
-        activity=Topic(f"{prefix}.activity", facts_ms, kept.max_bytes),
-        directory=Topic(f"{prefix}.directory", facts_ms, kept.max_bytes),
-        deadletter=Topic(f"{prefix}.deadletter", dead_letters_ms, kept.max_bytes, consumed=False),
+        activity=Topic(f"{prefix}.activity", facts_ms, retention.max_bytes),
+        directory=Topic(f"{prefix}.directory", facts_ms, retention.max_bytes),
+        deadletter=Topic(f"{prefix}.deadletter", dead_letters_ms, retention.max_bytes, consumed=False),
     )

@@ -1,8 +1,8 @@
 """The client: made from a site's settings, it sends requests and decides what is tried again.
 
 The decision rests on the status alone: a body may be Jira's JSON, a gateway's HTML or nothing. Redirects are never
-followed and no host out of an answer is ever asked, so the token goes to the configured address only; for a scoped
-token that is the gateway's, with the site's cloud id.
+followed and no request ever goes to a host out of an answer, so the token goes to the configured address only; for a
+scoped token that is the gateway's, with the site's cloud id.
 """
 
 import asyncio
@@ -111,13 +111,13 @@ class JiraClient:
                 f"{endpoint.name}: {error}, {self._limits.attempts} times over; try later with --resume"
             ) from error
 
-    async def read(self, wanted: type[_T], endpoint: Endpoint, *names: str | int, **request: Any) -> _T:
+    async def read(self, kind: type[_T], endpoint: Endpoint, *names: str | int, **request: Any) -> _T:
         """Send a request as `ask` does and decode the answer.
 
         Raises:
             JiraRefusedError: Also when the answer is no JSON of this shape.
         """
-        return decoded(wanted, endpoint, await self.ask(endpoint, *names, **request))
+        return decoded(kind, endpoint, await self.ask(endpoint, *names, **request))
 
     async def _once(self, endpoint: Endpoint, path: str, query: Query | None, body: Mapping[str, Any] | None) -> bytes:
         request = self._http.build_request(
@@ -142,17 +142,17 @@ class JiraClient:
         if answer.is_success:
             return answer.content
         if answer.status_code in (_RETRIED if endpoint.repeatable else _ALWAYS_RETRIED):
-            raise self._put_off(endpoint, answer)
+            raise self._retry_later(endpoint, answer)
         raise refusal(endpoint, answer.status_code, answer.content, self._secret)
 
-    def _put_off(self, endpoint: Endpoint, answer: httpx.Response) -> _RetryError:
-        asked = retry_after(answer.status_code, answer.headers)
-        if asked.seconds > self._limits.wait_max:
+    def _retry_later(self, endpoint: Endpoint, answer: httpx.Response) -> _RetryError:
+        pause = retry_after(answer.status_code, answer.headers)
+        if pause.seconds > self._limits.wait_max:
             raise JiraUnavailableError(
-                f"{endpoint.name}: Jira answers {answer.status_code} ({asked.reason}) and asks to wait "
-                f"{asked.seconds / 60:.0f} minutes, longer than reconcile.wait_max; try later with --resume"
+                f"{endpoint.name}: Jira answers {answer.status_code} ({pause.reason}) and asks to wait "
+                f"{pause.seconds / 60:.0f} minutes, longer than reconcile.wait_max; try later with --resume"
             )
-        return _RetryError(f"Jira answers {answer.status_code}", asked.seconds, asked.reason)
+        return _RetryError(f"Jira answers {answer.status_code}", pause.seconds, pause.reason)
 
     def _pauses(self) -> Callable[[Exception], bool | float]:
         """Return the hook for one request: how many seconds to wait after a failure, or False to give up at once."""
@@ -172,14 +172,14 @@ class JiraClient:
         return pause
 
 
-def decoded(wanted: type[_T], endpoint: Endpoint, content: bytes) -> _T:
+def decoded(kind: type[_T], endpoint: Endpoint, content: bytes) -> _T:
     """Decode an answer.
 
     Raises:
         JiraRefusedError: It is no JSON of this shape, or nested too deep; nothing of it is quoted.
     """
     try:
-        return decode_json(msgspec.json.Decoder(wanted), content)
+        return decode_json(msgspec.json.Decoder(kind), content)
     except msgspec.ValidationError as error:
         raise JiraRefusedError(f"{endpoint.name}: Jira's answer has an unknown form ({error})") from None
     except RecursionError:

@@ -1,4 +1,4 @@
-"""What can go wrong when Jira is asked, by what to do about it: Jira's own message, and the remedy."""
+"""What can go wrong with a request to Jira, by what to do about it: Jira's own message, and the remedy."""
 
 import msgspec
 
@@ -7,7 +7,7 @@ from rollcall.errors import RollcallError
 
 
 class JiraError(RollcallError):
-    """Jira did not give what was asked for; the text says what to do."""
+    """Jira did not give what was requested; the text says what to do."""
 
 
 class JiraRefusedError(JiraError):
@@ -23,11 +23,11 @@ class JiraRefusedError(JiraError):
 
 
 class NotThereError(JiraRefusedError):
-    """What was asked for is not there (any more), or may not be seen: 404 says both (OpenAPI file)."""
+    """What was requested is not there (any more), or may not be seen: 404 says both (OpenAPI file)."""
 
 
 class JiraUnavailableError(JiraError):
-    """Jira could not be reached or kept putting off; the run can go on later with ``--resume``."""
+    """Jira could not be reached or answered "later" too often; the run can go on later with ``--resume``."""
 
 
 class PagingError(JiraError):
@@ -41,7 +41,7 @@ _REMEDIES = {
     401: "check email and api_token: expired or revoked tokens look like this, and so do tokens with scopes used at "
     "the site's own URL (set scoped_token = true)",
     403: "the account lacks a permission (Browse users and groups, Administer Jira), or the token a scope; "
-    "`rollcall check` tells which",
+    "`rollcall check` says which",
     404: "not there, or not visible to the account",
     410: "Atlassian has removed this endpoint; a newer Rollcall is needed",
 }
@@ -57,7 +57,7 @@ def refusal(endpoint: Endpoint, status: int, body: bytes, secret: str) -> JiraRe
     """Return the error for an answer that asking again would not change.
 
     Args:
-        endpoint: What was asked.
+        endpoint: What was requested.
         status: HTTP status.
         body: The answer; its ``errorMessages`` are quoted, shortened.
         secret: Never quoted, whatever Jira says.

@@ -24,7 +24,7 @@ _MOMENT = re.compile("[0-9]{1,18}")
 
 
 class OffsetPage(Protocol):
-    """A page of a list that is asked for by offset."""
+    """A page of a list that is read by offset."""
 
     @property
     def is_last(self) -> bool | None:
@@ -48,7 +48,7 @@ Offset = TypeVar("Offset", bound=OffsetPage)
 class SeenTokens:
     """Notices a token that was given before: a loop.
 
-    Only the last few are kept, so memory stays bounded: a loop of pages repeats the one just asked for, or goes back
+    Only the last few are remembered, so memory stays bounded: a loop of pages repeats the one just read, or goes back
     to the first.
     """
 
@@ -76,7 +76,7 @@ class SeenTokens:
 async def by_offset(
     endpoint: Endpoint, ask: Callable[[int], Awaitable[Offset]], *, until_empty: bool = False
 ) -> AsyncIterator[Offset]:
-    """Yield the pages of a list asked for by offset.
+    """Yield the pages of a list that is read by offset.
 
     Short pages are normal: Jira cuts first and hides what may not be seen afterwards. So the next offset is counted
     by what came; what comes twice that way has to be sorted out by the caller.

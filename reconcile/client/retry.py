@@ -1,4 +1,4 @@
-"""Retries: how long to wait before asking again, and what requests and waits a run has cost.
+"""Retries: how long to wait before the next request, and what requests and waits a run has cost.
 
 Atlassian's page on rate limits: Retry-After is the minimum; without it begin at 2 s, double, stop growing at about
 30 s, jitter 0.7 to 1.3. Seen in the field: no Retry-After at all, ``Retry-After: 0``, and bodies that are HTML, so
@@ -49,7 +49,7 @@ _PLAIN_GROWTH = 2
 
 
 class RetryAfter(NamedTuple):
-    """What an answer asks for: seconds (0 when it names none), and why, as a short word for counting."""
+    """The pause that an answer asks for: seconds (0 when it names none), and why, as a short word for counting."""
 
     seconds: float
     reason: str
@@ -61,7 +61,7 @@ def _jitter() -> float:
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """Turns refusals into pauses.
+    """Computes the pause before a retry.
 
     Attributes:
         first: First pause in seconds where Jira names none.
@@ -78,17 +78,17 @@ class Backoff:
         """Return the pauses that the settings ask for."""
         return cls(settings.backoff_first, settings.backoff_max)
 
-    def pause(self, attempt: int, asked: float) -> float:
+    def pause(self, attempt: int, minimum: float) -> float:
         """Return the seconds to wait after the attempt-th try (from 1) failed; never less than Jira asked for."""
         growing = min(self.longest, self.first * 2.0 ** (attempt - 1)) * self.jitter()
-        if asked <= 0:
+        if minimum <= 0:
             return growing
-        named = asked * max(1.0, self.jitter())
+        named = minimum * max(1.0, self.jitter())
         return named if attempt <= _PLAIN_GROWTH else max(named, growing)
 
 
 def retry_after(status: int, headers: Mapping[str, str]) -> RetryAfter:
-    """Read what an answer asks for.
+    """Read the pause that an answer asks for.
 
     Args:
         status: HTTP status.

@@ -2,7 +2,7 @@
 
 Access to a product takes a seat when the account is active and a person; apps and portal customers take none. Jira Core
 is included in every other Jira product (`platform` in the application role), so who holds another one does not count
-for jira-core again. The groups come from Jira, by id: no group is known by its name here, and each is asked once a run,
+for jira-core again. The groups come from Jira, by id: no group is known by its name here, and each is read once a run,
 however many products and roles name it.
 """
 
@@ -94,7 +94,7 @@ class Product:
 
     @property
     def seats(self) -> int | None:
-        """Seats bought; None when unlimited or not told."""
+        """Seats bought; None when unlimited or not given."""
         number = self.role.number_of_seats
         return None if self.role.has_unlimited_seats or number is None or number < 0 else number
 
@@ -108,7 +108,7 @@ async def products(jira: JiraClient, groups: Groups) -> list[Product]:
     """Return the products of a site with their holders.
 
     Raises:
-        JiraError: Jira could not be asked; it takes Administer Jira.
+        JiraError: Jira did not answer, or refused; it takes Administer Jira.
     """
     roles = await jira.read(list[ApplicationRole], APPLICATION_ROLES)
     holders = await asyncio.gather(*(_holders(role, groups) for role in roles))

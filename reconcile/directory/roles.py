@@ -25,15 +25,15 @@ async def global_roles(groups: Groups, products: Iterable[Product]) -> set[Held]
     """Return who is site admin, who is admin or user of which product, and who is in which group that gives this.
 
     Raises:
-        JiraError: Jira could not be asked.
+        JiraError: Jira did not answer, or refused.
     """
     keys = [product.role.key for product in products]
-    asked: list[tuple[str, str, str | None]] = [("site-admin", SITE_ADMIN, None)]
-    asked += [(access, PRODUCT_ACCESS, key) for key in keys for access in ("admin", "user")]
-    found = await asyncio.gather(*(groups.with_access(access, key) for access, _, key in asked))
+    requests: list[tuple[str, str, str | None]] = [("site-admin", SITE_ADMIN, None)]
+    requests += [(access, PRODUCT_ACCESS, key) for key in keys for access in ("admin", "user")]
+    found = await asyncio.gather(*(groups.with_access(access, key) for access, _, key in requests))
     held: set[Held] = set()
     named: dict[str, str] = {}
-    for (access, scope, key), some in zip(asked, found, strict=True):
+    for (access, scope, key), some in zip(requests, found, strict=True):
         role = f"{key} {access}" if key else access
         for group in some:
             named[group.group_id or ""] = group.name or group.group_id or ""

@@ -67,8 +67,8 @@ class Snapshot:
         publisher: Takes rows to the log.
         checkpoint: The run; its counts are added to.
         settings: What to learn.
-        progress: Is told.
-        existing: What the warehouse knows; None when it cannot be asked.
+        progress: Shows how far it is.
+        existing: What the warehouse knows; None when it cannot be queried.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class Snapshot:
         licenses that an earlier snapshot had.
 
         Raises:
-            JiraError: Jira could not be asked, or the account lacks a permission.
+            JiraError: Jira did not answer, or the account lacks a permission.
             LogUnavailableError: The log takes nothing.
         """
         self._run.found.rows.clear()

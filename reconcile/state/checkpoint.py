@@ -1,6 +1,6 @@
 """The checkpoint: everything needed to go on with a run, as one small JSON file; and when a site was last read whole.
 
-The last run is a file of its own, as the checkpoint goes once a run is through. The warehouse cannot tell: a directory
+The last run is a file of its own, as the checkpoint goes once a run is through. The warehouse cannot say: a directory
 may land without any activity, and one that Jira refuses never lands at all.
 """
 
@@ -33,7 +33,7 @@ class IssuesPlace(msgspec.Struct):
         issues: Issues found on them.
         expected: Jira's own estimate of how many there are.
         searched: Whether the search is through.
-        pending: Ids whose changelogs are still to be asked, at most a bulk request's worth.
+        pending: Ids whose changelogs are still to be read, at most a bulk request's worth.
         changelog_token: Of the page to ask next for those; None for the first.
         done: Whether all of it is through.
     """

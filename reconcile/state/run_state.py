@@ -91,25 +91,25 @@ class Spool:
         self._put("INSERT OR IGNORE INTO worklogs VALUES (?, 0)", ((one,) for one in ids))
 
     def see_worklogs(self, ids: Iterable[int]) -> None:
-        """Remember worklogs that were asked for."""
+        """Remember worklogs that were requested."""
         self._put("INSERT OR REPLACE INTO worklogs VALUES (?, 1)", ((one,) for one in ids))
 
     def unseen_worklogs(self, most: int) -> list[int]:
-        """Return some worklogs that were named, never asked for, and not deleted since."""
+        """Return some worklogs that were named, never requested, and not deleted since."""
         rows = self._db.execute(
             "SELECT id FROM worklogs WHERE seen = 0 AND id NOT IN (SELECT id FROM deleted_worklogs) LIMIT ?", (most,)
         )
         return [row[0] for row in rows]
 
     def not_seen(self, ids: Iterable[int]) -> list[int]:
-        """Return those of these worklogs that were not asked for yet, in order, each once."""
-        wanted = list(dict.fromkeys(ids))
+        """Return those of these worklogs that were not requested yet, in order, each once."""
+        distinct = list(dict.fromkeys(ids))
         known: set[int] = set()
-        for some in _slices(wanted):
+        for some in _slices(distinct):
             marks = ",".join("?" * len(some))
             rows = self._db.execute(f"SELECT id FROM worklogs WHERE seen = 1 AND id IN ({marks})", some)  # noqa: S608 - marks are ?
             known.update(row[0] for row in rows)
-        return [one for one in wanted if one not in known]
+        return [one for one in distinct if one not in known]
 
     def name_deleted(self, ids: Iterable[int]) -> None:
         """Remember worklogs whose deletion a changelog entry named."""
@@ -139,9 +139,9 @@ class Spool:
 
 
 def _slices(ids: Iterable[int]) -> Iterator[list[int]]:
-    wanted = list(ids)
-    for start in range(0, len(wanted), _MOST_VARIABLES):
-        yield wanted[start : start + _MOST_VARIABLES]
+    all_ids = list(ids)
+    for start in range(0, len(all_ids), _MOST_VARIABLES):
+        yield all_ids[start : start + _MOST_VARIABLES]
 
 
 def state_folder(settings: Settings) -> Path | None:

@@ -88,7 +88,7 @@ def _unreadable_variable() -> str:
     """Find the variable that pydantic-settings could not read: it names only the group, such as ``sites``.
 
     Returns:
-        What to tell, without the value, which may be a secret; empty when each alone can be read.
+        What to say, without the value, which may be a secret; empty when each alone can be read.
     """
     source = EnvSettingsSource(Settings)
     for variable, value in source.env_vars.items():

@@ -69,7 +69,7 @@ class SiteSettings(BaseModel):
         if port == 0 or parts.netloc.endswith(":"):
             raise ValueError("is no URL: a port is from 1 to 65535")
         try:
-            # The two ways in which it is asked for: by the HTTP client, and by the system's resolver.
+            # The two ways in which it is looked up: by the HTTP client, and by the system's resolver.
             httpx.URL(value).raw_host.decode().encode("idna")
         except (httpx.InvalidURL, UnicodeError):
             raise ValueError("is no URL: its host is no name that can be looked up") from None
@@ -112,7 +112,7 @@ class SiteSettings(BaseModel):
         return self.api_token.get_secret_value().strip()
 
     def credentials(self, name: str) -> tuple[str, str] | None:
-        """Return the e-mail and the API token that Jira's REST API is asked with; None when there are none.
+        """Return the e-mail and the API token for Jira's REST API; None when there are none.
 
         Args:
             name: Name of the site in the settings, for the error.

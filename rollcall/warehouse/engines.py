@@ -127,7 +127,7 @@ def server_client(address: Server, options: WarehouseSettings, settings: Mapping
 
 
 def server_arguments(address: Server, options: WarehouseSettings) -> dict[str, Any]:
-    """Return what clickhouse-connect is told of a server."""
+    """Return clickhouse-connect's parameters for a server."""
     password = options.password() or address.password
     tls: dict[str, Any] = {}
     if address.secure:
@@ -234,8 +234,8 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
     """Go inwards; urllib3 keeps some of them as an argument only."""
     while error is not None:
         yield error
-        kept = next((one for one in error.args if isinstance(one, BaseException)), None)
-        error = error.__cause__ or error.__context__ or kept
+        inner = next((one for one in error.args if isinstance(one, BaseException)), None)
+        error = error.__cause__ or error.__context__ or inner
 
 
 def _brief(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""The tables as the migrations of this version make them, kept as ``schema/expected.json``.
+"""The tables as the migrations of this version make them, stored as ``schema/expected.json``.
 
 ``python -m rollcall.warehouse.expected_schema FILE`` writes it anew from a scratch chDB; a test notices when that was
 forgotten.
@@ -85,7 +85,7 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def is_view(self) -> bool:
-        """Whether nothing is kept in it and nothing written through it: the reports."""
+        """Whether nothing is stored in it and nothing written through it: the reports."""
         return self.engine == "View"
 
     @property

@@ -95,7 +95,7 @@ async def require_same_tables(warehouse: Warehouse) -> None:
         named = ", ".join(f"{row['table']} ({row['replicas']} of {row['hosts']} replicas)" for row in rows)
         raise SchemaError(
             f"not one table on all replicas of cluster {warehouse.cluster.name}: {named}. Drop it where it stands "
-            "alone, and run rollcall migrate again; docs/clickhouse.md tells how"
+            "alone, and run rollcall migrate again; docs/clickhouse.md says how"
         )
 
 

@@ -203,6 +203,6 @@ async def rebuild_site(warehouse: Warehouse, site: str, timezone: str, days: Seq
     Raises:
         WarehouseUnavailableError: It did not finish; run it again.
     """
-    wanted = days if days is not None else await days_with_facts(warehouse, site)
-    months = await rebuild_days(warehouse, site, timezone, wanted)
+    chosen = days if days is not None else await days_with_facts(warehouse, site)
+    months = await rebuild_days(warehouse, site, timezone, chosen)
     return [f"{month.year}-{month.month:02}" for month in months]

@@ -46,8 +46,8 @@ async def verify_insert_settings(warehouse: Warehouse) -> None:
                     raise SettingsError(_complaint(name, "does not let us set it")) from error
         raise
     effective = {row["name"]: row["value"] for row in rows}
-    for name, wanted in WRITE_SETTINGS.items():
-        if (found := effective.get(name)) != str(wanted):
+    for name, needed in WRITE_SETTINGS.items():
+        if (found := effective.get(name)) != str(needed):
             raise SettingsError(_complaint(name, f"holds it at {found}" if found else "does not tell its value"))
 
 
@@ -118,13 +118,13 @@ async def drift(warehouse: Warehouse, *, unseen: Collection[str] = ()) -> list[D
     """
     expected = {name: shape for name, shape in expected_shapes().items() if name not in unseen}
     actual = await actual_shapes(warehouse)
-    pairs = [(name, wanted, actual.get(name)) for name, wanted in expected.items()]
-    differing = {text for _, wanted, found in pairs if found for text in wanted.texts ^ found.texts}
+    pairs = [(name, shape, actual.get(name)) for name, shape in expected.items()]
+    differing = {text for _, shape, found in pairs if found for text in shape.texts ^ found.texts}
     written = await formatted_by_engine(warehouse, sorted(differing))
     return [
         difference
-        for name, wanted, found in pairs
-        for difference in _compared(name, wanted.with_texts(written), found and found.with_texts(written))
+        for name, shape, found in pairs
+        for difference in _compared(name, shape.with_texts(written), found and found.with_texts(written))
     ]
 
 
@@ -145,27 +145,27 @@ async def require_no_drift(warehouse: Warehouse) -> None:
         log.warning("the warehouse is not as the migrations made it", where=one.where, what=one.what)
 
 
-def _compared(name: str, wanted: Shape, found: Shape | None) -> Iterator[Difference]:
-    harmful = not wanted.is_view
+def _compared(name: str, expected: Shape, found: Shape | None) -> Iterator[Difference]:
+    harmful = not expected.is_view
     if found is None:
         yield Difference(name, "is missing", harmful)
         return
     for what in ("engine", "key", "partition", "target"):
-        was, now = getattr(wanted, what), getattr(found, what)
+        was, now = getattr(expected, what), getattr(found, what)
         if was != now:
             yield Difference(name, f"has the {what} {now or 'none'} instead of {was or 'none'}", harmful)
-    if found.ttl and not wanted.ttl:
+    if found.ttl and not expected.ttl:
         yield Difference(name, "has a TTL, which deletes what it holds", harmful)
-    if found.select != wanted.select:
+    if found.select != expected.select:
         yield Difference(name, "has another SELECT", harmful)
     columns = {column.name: column for column in found.columns}
-    for column in wanted.columns:
+    for column in expected.columns:
         where, there = f"{name}.{column.name}", columns.pop(column.name, None)
         if there is None:
             yield Difference(where, "is missing", harmful)
-        elif wanted.types_are_ours and there != column:
+        elif expected.types_are_ours and there != column:
             yield Difference(where, f"is {_said(there)} instead of {_said(column)}", harmful)
-        elif wanted.values.get(column.name) != found.values.get(column.name):
+        elif expected.values.get(column.name) != found.values.get(column.name):
             yield Difference(where, "is computed from something else", harmful)
     for extra in columns:
         yield Difference(f"{name}.{extra}", "is not of Rollcall", False)

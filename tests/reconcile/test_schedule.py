@@ -54,7 +54,7 @@ class Watched(schedule.Schedule):
 
 @pytest.fixture(autouse=True)
 def _look_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(schedule, "_LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(schedule, "_CHECK_SECONDS", 0.05)
     monkeypatch.setattr("console.commands.up.Schedule", Watched)
 
 
@@ -226,7 +226,7 @@ async def test_what_nobody_foresaw_is_told_and_tried_again(
                     "failed for 1 of 1 sites, tried again within the hour; the page and the log say why",
                 )
                 fault.undo()
-                monkeypatch.setattr(schedule, "_LOOK_SECONDS", 0.05)
+                monkeypatch.setattr(schedule, "_CHECK_SECONDS", 0.05)
                 monkeypatch.setattr(schedule, "_AFTER_A_FAILURE", timedelta(0))
                 await comes(lambda: not runs.texts and jira.site.requests[SEARCH] > 0)
                 await quiet(runs)

@@ -61,7 +61,7 @@ def connect(database: Path, busy_seconds: float) -> sqlite3.Connection:
 
 
 def is_outage(error: Exception) -> bool:
-    """Tell whether an error concerns the database as a whole, not the one statement that met it."""
+    """Return whether an error concerns the database as a whole, not the one statement that met it."""
     if isinstance(error, sqlite3.DataError | sqlite3.IntegrityError | sqlite3.InterfaceError):
         return False
     if isinstance(error, sqlite3.ProgrammingError):
@@ -105,7 +105,7 @@ class WriteConnection:
         """Run the body in a transaction that is on the disk when this ends, or rolled back when it raises.
 
         Raises:
-            sqlite3.Error, OSError, LogUnavailableError: Nothing was kept.
+            sqlite3.Error, OSError, LogUnavailableError: Nothing was written.
         """
         with self._held() as db:
             db.execute("BEGIN IMMEDIATE")

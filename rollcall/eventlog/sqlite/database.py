@@ -87,7 +87,7 @@ def prepare(
 
     Args:
         database: The file, which exists and may be empty.
-        topics: The topics wanted; others in the file stay as they are.
+        topics: The topics to have; others in the file stay as they are.
         write_lock: The right to write.
         busy_seconds: How long SQLite waits for locks.
 

@@ -58,12 +58,12 @@ def measure(db: sqlite3.Connection, table: TopicTable) -> TopicState:
     """
     db.execute("BEGIN")
     try:
-        kept, size = db.execute("SELECT records, bytes FROM topics WHERE id = ?", (table.id,)).fetchone()
+        records, size = db.execute("SELECT records, bytes FROM topics WHERE id = ?", (table.id,)).fetchone()
         end = newest_offset(db, table) + 1
         groups = db.execute("SELECT group_name, next FROM positions WHERE topic = ?", (table.id,)).fetchall()
     finally:
         db.execute("ROLLBACK")
-    return TopicState(kept, size, {group: max(0, min(kept, end - following)) for group, following in groups})
+    return TopicState(records, size, {group: max(0, min(records, end - following)) for group, following in groups})
 
 
 def join_group(db: sqlite3.Connection, table: TopicTable, group: str) -> int:

@@ -51,7 +51,7 @@ class WriteLock:
         """Wait for the lock and hold it for the body.
 
         Raises:
-            LogUnavailableError: Others kept it for longer than the timeout.
+            LogUnavailableError: Others held it for longer than the timeout.
         """
         deadline = time.monotonic() + self._timeout
         self._flock(self._queue_fd, deadline)
