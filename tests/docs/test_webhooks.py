@@ -39,7 +39,7 @@ def test_every_refusal_is_in_the_table_of_answers() -> None:
 
 
 def test_every_reason_of_a_dead_letter_is_in_its_table() -> None:
-    reasons = {word for first, *_ in calls("NotUnderstoodError", "ingest") for word in words(first)}
+    reasons = {word for first, *_ in calls("NotUnderstoodError", "ingest", "rollcall") for word in words(first)}
     reasons |= {word for _, reason, *_ in calls("Poison", "consumers") for word in words(reason)}
     assert {plain(row[0]) for row in tables(SECTIONS["Dead letters"])[0]} == reasons
 
