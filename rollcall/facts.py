@@ -179,8 +179,9 @@ class FactMaker:
 
     def issue_updated(self, at: int, who: msgspec.Raw, issue: IssueRef) -> Activity:
         """Return the fact of a change that came without a changelog; REST never knows it."""
-        key = identity.issue_updated(_known_id(issue), at)
-        return self._fact(key, "history", "updated", actor(who), at, issue)
+        account = actor(who)
+        key = identity.issue_updated(_known_id(issue), at, account.account_id)
+        return self._fact(key, "history", "updated", account, at, issue)
 
     def issue_deleted(self, at: int, who: msgspec.Raw, issue: IssueRef) -> Activity:
         """Return the fact of deleting an issue."""

@@ -65,7 +65,7 @@ def facts(config: SiteConfig, act: Act) -> Iterator[Fact]:
     elif kind == "issue_changed":
         yield _history(act, issue.updated)
     elif kind == "issue_touched":
-        key = f"issue:{issue.id}:updated:{issue.updated}"
+        key = f"issue:{issue.id}:updated:{issue.updated}:{roster(config)[act.actor].account_id}"
         yield Fact(key, "history", "updated", act.actor, act, issue.updated, act.actor, None)
     elif kind == "issue_deleted":
         key = f"issue:{issue.id}:deleted"

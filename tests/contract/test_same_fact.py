@@ -273,6 +273,6 @@ def test_damaged_issues(found: Json) -> None:
 @given(damaged(*(lambda items=items: history(*items[:3]) for items in ITEMS)))
 def test_damaged_changelog_entries(entry: Json) -> None:
     told = change_by_webhook(entry)
-    if keys(told)[:1] == [f"issue:10001:updated:{parse_jira_time(UPDATED)}"]:
+    if keys(told) and keys(told)[0].startswith("issue:10001:updated:"):
         return  # no id and no items is no changelog to a webhook; REST has no such entries
     the_same(told, change_by_rest(entry))

@@ -6,8 +6,11 @@ from ingest import handler
 from ingest.handler import event_label
 from rollcall.errors import NotUnderstoodError
 from rollcall.jira import events
+from rollcall.records import decode_activity, encode
 
 from .payloads import (
+    ANN,
+    BOB,
     CREATED,
     CREATED_MS,
     STAMP,
@@ -17,6 +20,7 @@ from .payloads import (
     comment,
     encoded,
     issue_event,
+    person,
     told,
     without,
     worklog,
@@ -101,8 +105,15 @@ def test_an_empty_changelog_with_an_id_is_a_fact(items: object) -> None:
 @pytest.mark.parametrize("changelog", [None, {}, {"items": []}, {"id": None}])
 def test_an_update_without_a_changelog_is_known_by_its_time(changelog: object) -> None:
     payload = issue_event("jira:issue_updated", changelog=changelog)
-    assert keys(payload)[0][0] == f"issue:10001:updated:{UPDATED_MS}"
-    assert keys(without(payload, "issue", "fields", "updated"))[0][0] == f"issue:10001:updated:{STAMP}"
+    assert keys(payload)[0][0] == f"issue:10001:updated:{UPDATED_MS}:{ANN}"
+    assert keys(without(payload, "issue", "fields", "updated"))[0][0] == f"issue:10001:updated:{STAMP}:{ANN}"
+
+
+def test_two_people_who_changed_an_issue_in_one_millisecond_are_two_facts() -> None:
+    people = [person(ANN), person(BOB), None, {"accountId": "unknown"}, person("x" * 128)]
+    facts = [told(issue_event("jira:issue_updated", changelog=None, user=user)).facts[0] for user in people]
+    assert [fact.event_key.partition(f":{UPDATED_MS}:")[2] for fact in facts] == [ANN, BOB, "", "", "x" * 128]
+    assert [decode_activity(encode(fact)) for fact in facts] == facts
 
 
 @pytest.mark.parametrize("changelog", ["x", 5, [], {"id": "x", "items": []}, {"id": 1, "items": "x"}, {"items": [{}]}])

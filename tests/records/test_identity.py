@@ -29,7 +29,8 @@ def test_keys_are_those_of_the_contract() -> None:
     assert identity.deleted("comment", 7) == "comment:7:deleted"
     assert identity.history(7) == "history:7"
     assert identity.issue_created(7) == "issue:7:created"
-    assert identity.issue_updated(7, 5) == "issue:7:updated:5"
+    assert identity.issue_updated(7, 5, "99:a-b") == "issue:7:updated:5:99:a-b"
+    assert identity.issue_updated(7, 5, "") == "issue:7:updated:5:"
     assert identity.issue_deleted(7) == "issue:7:deleted"
 
 
@@ -45,7 +46,7 @@ def test_different_facts_never_share_a_key(one: int, other: int, moment: int) ->
                 identity.deleted(entity, number),
             )
         ]
-        issue_keys = [identity.issue_created(number), identity.issue_updated(number, moment)]
+        issue_keys = [identity.issue_created(number), identity.issue_updated(number, moment, "ann")]
         return [*entity_keys, *issue_keys, identity.issue_deleted(number), identity.history(number)]
 
     assert len(set(keys(one))) == len(keys(one))

@@ -9,7 +9,8 @@ from simulator.company.directory import Directory, directory_truth
 from simulator.life.truth import Truth, day_of, merge, truth, user_days
 
 KEY = re.compile(
-    r"(comment|worklog):\d+:(created|updated:\d{13}|deleted)|history:\d+|issue:\d+:(created|updated:\d{13}|deleted)"
+    r"(comment|worklog):\d+:(created|updated:\d{13}|deleted)|history:\d+"
+    r"|issue:\d+:(created|updated:\d{13}:[\w:-]{1,128}|deleted)"
 )
 
 

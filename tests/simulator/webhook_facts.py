@@ -43,7 +43,7 @@ def _updated(body: dict[str, Any]) -> Known:
         return {f"history:{body['changelog']['id']}": (actor, at)}
     if _ECHO.search(body["issue_event_type_name"]):
         return {}
-    return {f"issue:{body['issue']['id']}:updated:{at}": (actor, at)}
+    return {f"issue:{body['issue']['id']}:updated:{at}:{actor}": (actor, at)}
 
 
 def webhook_truth(config: SiteConfig) -> Known:
