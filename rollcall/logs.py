@@ -5,12 +5,15 @@ No secret, no webhook body and no text of an issue is ever passed to a logger.
 
 import logging
 import sys
+import time
 import traceback
+from collections.abc import Callable
 from typing import Literal
 
 import stamina.instrumentation as retries
 import structlog
 
+_MINUTE = 60.0
 _OURS = {"rollcall", "ingest", "reconcile", "consumers", "console"}
 
 
@@ -70,6 +73,24 @@ def kind_and_place(error: BaseException) -> str:
         if (module := str(frame.f_globals.get("__name__", ""))).partition(".")[0] in _OURS
     ]
     return f"{type(error).__name__} in {places[-1]}" if places else type(error).__name__
+
+
+class OncePerMinute:
+    """Lets the same line pass once a minute, however often there is cause for it."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Begin with nothing said; `clock` returns seconds."""
+        self._clock = clock
+        self._passed: dict[object, float] = {}
+
+    def allows(self, line: object) -> bool:
+        """Return whether a line may pass, and note that it did."""
+        now = self._clock()
+        self._passed = {earlier: at for earlier, at in self._passed.items() if now - at < _MINUTE}
+        if line in self._passed:
+            return False
+        self._passed[line] = now
+        return True
 
 
 def logger(name: str) -> structlog.stdlib.BoundLogger:

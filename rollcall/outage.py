@@ -10,10 +10,10 @@ import stamina
 import structlog
 
 from rollcall.errors import LogUnavailableError, RollcallError, WarehouseUnavailableError
+from rollcall.logs import OncePerMinute
 
 _T = TypeVar("_T")
 _FIRST_PAUSE = 0.1
-_EVERY_SECONDS = 60.0
 
 
 def _nobody_counts() -> None:
@@ -53,7 +53,7 @@ class Outage:
         self._since = 0.0
         self._tries = 0
         self._logged = False
-        self._logged_at: dict[str, float] = {}
+        self._lines = OncePerMinute(clock)
 
     async def wait_out(
         self, call: Callable[[], Awaitable[_T]], stop: asyncio.Event, on_retry: Callable[[], None] = _nobody_counts
@@ -96,9 +96,7 @@ class Outage:
         self.trouble = error
         self._tries += 1
         reason = re.sub(r"\d+", "0", str(error))  # figures change from try to try: bytes that wait, ports, ids
-        self._logged_at = {text: at for text, at in self._logged_at.items() if now - at < _EVERY_SECONDS}
-        if reason not in self._logged_at:
-            self._logged_at[reason] = now
+        if self._lines.allows(reason):
             self._logged = True
             waited = round(now - self._since)
             numbers = {"seconds": waited, "tries": self._tries}

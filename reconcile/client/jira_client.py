@@ -6,6 +6,7 @@ scoped token that is the gateway's, with the site's cloud id.
 """
 
 import asyncio
+import logging
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -23,7 +24,7 @@ from reconcile.client.retry import Backoff, Stats, retry_after
 from rollcall import __version__
 from rollcall.errors import SettingsError
 from rollcall.jira.values import decode_json
-from rollcall.logs import logger
+from rollcall.logs import OncePerMinute, logger
 from rollcall.settings import ReconcileSettings, SiteSettings
 
 log = logger(__name__)
@@ -34,6 +35,9 @@ _RETRIED = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
 
 _ALWAYS_RETRIED = frozenset({429})
 """Refused before anything was done, so that even what must not be done twice may be sent again."""
+
+_LONG_PAUSE = 10.0
+"""Seconds from which a pause is told of without being asked; shorter ones are everyday."""
 
 Query = Mapping[str, str | int | bool | list[str]]
 
@@ -80,6 +84,7 @@ class JiraClient:
         self._http = http
         self._limits = limits
         self._secret = secret
+        self._long_pauses = OncePerMinute()
         self._slots = asyncio.Semaphore(limits.concurrency)
 
     async def ask(
@@ -154,6 +159,12 @@ class JiraClient:
             )
         return _RetryError(f"Jira answers {answer.status_code}", pause.seconds, pause.reason)
 
+    def _log_pause(self, error: _RetryError, seconds: float) -> None:
+        long = seconds >= _LONG_PAUSE and self._long_pauses.allows(error.reason)
+        level = logging.INFO if long else logging.DEBUG
+        host = self._http.base_url.host
+        log.log(level, "waiting for Jira", host=host, cause=str(error), reason=error.reason, seconds=round(seconds, 1))
+
     def _pauses(self) -> Callable[[Exception], bool | float]:
         """Return the hook for one request: how many seconds to wait after a failure, or False to give up at once."""
         tries = 0
@@ -166,7 +177,7 @@ class JiraClient:
             seconds = self._limits.backoff.pause(tries, error.seconds)
             if tries < self._limits.attempts:
                 self.stats.count_wait(error.reason, seconds)
-                log.debug("waiting before asking Jira again", seconds=round(seconds, 1), why=error.reason)
+                self._log_pause(error, seconds)
             return seconds * self._limits.pace
 
         return pause

@@ -70,11 +70,10 @@ def test_patches_take_what_they_replace_takes(patched: type, original: type) -> 
 
 def test_the_table_has_every_private_name_that_is_used() -> None:
     tree = ast.parse((FOLDER / "_aiokafka.py").read_text())
-    own = {"_topic", "_partitions", "_last"}
-    used = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr.startswith("_")}
-    used |= set(_aiokafka._COORDINATOR_TASKS)
-    used -= {name for name in used if name.startswith("__")} | own
-    assert used <= {private.name for private in PRIVATE}
+    attributes = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr.startswith("_")]
+    own = {node.attr for node in attributes if isinstance(node.ctx, ast.Store) and ast.unparse(node.value) == "self"}
+    used = {node.attr for node in attributes if not node.attr.startswith("__")} | set(_aiokafka._COORDINATOR_TASKS)
+    assert used - own <= {private.name for private in PRIVATE}
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.py")), ids=lambda path: path.name)

@@ -5,6 +5,7 @@ from email.utils import format_datetime
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
 from reconcile.client.endpoints import MYSELF, REGISTER_WEBHOOK
 from reconcile.client.jira_errors import JiraUnavailableError
@@ -122,3 +123,17 @@ async def test_unless_it_was_surely_not_done(failure: httpx.Response | Exception
     async with scripted(script) as jira:
         await jira.ask(REGISTER_WEBHOOK, body={})
     assert len(script.asked) == 2
+
+
+async def test_long_pauses_are_told_of_once_a_minute_and_reason_and_short_ones_are_not() -> None:
+    quota = page({}, 429, Retry_After="1847", RateLimit_Reason="jira-quota-global-based")
+    script = Script([html(503), html(503, Retry_After="60"), html(503, Retry_After="60"), quota, GOOD])
+    with capture_logs() as lines:
+        async with scripted(script) as jira:
+            await jira.ask(MYSELF)
+    told = [line for line in lines if line["log_level"] == "info"]
+    assert [(line["event"], line["host"], line["seconds"]) for line in told] == [
+        ("waiting for Jira", "acme.atlassian.net", 60.0),
+        ("waiting for Jira", "acme.atlassian.net", 1847.0),
+    ]
+    assert [line["cause"] for line in told] == ["Jira answers 503", "Jira answers 429"]

@@ -23,7 +23,6 @@ order:
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from types import FunctionType, ModuleType
 from typing import Any, NamedTuple, TypeAlias
@@ -52,7 +51,7 @@ from aiokafka.protocol.commit import OffsetFetchRequest
 from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.protocol.types import Array, Boolean, Int16, Int32, Int64, Schema, String
 
-from rollcall.logs import logger
+from rollcall.logs import OncePerMinute, logger
 
 _log = logger(__name__)
 
@@ -333,28 +332,23 @@ async def log_dir_sizes(admin: Any, broker: int, topic: str, partitions: list[in
     }
 
 
-_EVERY_SECONDS = 60.0
 _REBALANCING = "Heartbeat failed for group %s because it is rebalancing"
 """What aiokafka warns of although it is how members of a group come and go."""
 
 
-class _OnceAMinute(logging.Filter):
-    """Lets the same message pass once a minute."""
+class _EachOncePerMinute(logging.Filter):
+    """Lets the same message pass once a minute; messages are the same when their templates are."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._last: dict[object, float] = {}
+        self._lines = OncePerMinute()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Return whether the record may pass; messages are the same when their templates are."""
-        now = time.monotonic()
-        if record.msg == _REBALANCING or now - self._last.get(record.msg, -_EVERY_SECONDS) < _EVERY_SECONDS:
-            return False
-        self._last[record.msg] = now
-        return True
+        """Return whether the record may pass."""
+        return record.msg != _REBALANCING and self._lines.allows(record.msg)
 
 
-_ONCE_A_MINUTE = _OnceAMinute()
+_EACH_ONCE_PER_MINUTE = _EachOncePerMinute()
 
 
 def _limit_client_logs() -> None:
@@ -365,7 +359,7 @@ def _limit_client_logs() -> None:
     # A filter holds for the very logger it is added to, not for those below it.
     for name in list(logging.root.manager.loggerDict):
         if name == "aiokafka" or name.startswith("aiokafka."):
-            logging.getLogger(name).addFilter(_ONCE_A_MINUTE)
+            logging.getLogger(name).addFilter(_EACH_ONCE_PER_MINUTE)
 
 
 class PrivateName(NamedTuple):
