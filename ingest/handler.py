@@ -1,4 +1,4 @@
-"""From a webhook's body to records that are durable on the log: its facts, or the dead letter that keeps it.
+"""From a webhook's body to records that are durable on the log: its facts, or the dead letter that holds it.
 
 The actor of a ``jira:issue_*`` event is its top-level ``user`` (captures of Jira Cloud). With comments and worklogs
 Jira sends none (captures of 2019 to 2026): who added is ``author``, who edited is ``updateAuthor``, and who deleted is
@@ -197,7 +197,7 @@ def webhook_dead_letter(
     Args:
         site: Name of the Jira site in the settings.
         body: The body as it came.
-        headers: The request's headers, names in any case; only those that matter for reading it again are kept.
+        headers: The request's headers, names in any case; only those that matter for reading it again are stored.
         error: Why it was not understood.
         received_at: When it came, epoch ms.
     """
@@ -214,14 +214,14 @@ _NOT_PLAIN = re.compile(r"[^\w.:-]", re.ASCII)
 
 
 class Outcome(NamedTuple):
-    """What a webhook that is durably kept came to: its event's name and outcome, for counting."""
+    """What a webhook that is durably stored came to: its event's name and outcome, for counting."""
 
     event: str
     outcome: str
 
 
 class WebhookHandler:
-    """Turns bodies into facts or dead letters and puts them on the log."""
+    """Makes facts or dead letters of bodies and puts them on the log."""
 
     def __init__(self, log: EventLog, topics: Topics, append_timeout: float) -> None:
         self._log = log
@@ -229,7 +229,7 @@ class WebhookHandler:
         self._append_timeout = append_timeout
 
     async def handle(self, site: str, body: bytes, headers: Headers) -> Outcome:
-        """Keep a webhook that its signature vouches for; when this returns, what it told is durable.
+        """Store a webhook that its signature vouches for; when this returns, its facts are durable.
 
         Args:
             site: Name of the Jira site in the settings.

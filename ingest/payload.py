@@ -103,7 +103,7 @@ def read_changelog(part: msgspec.Raw) -> Changelog:
 
     Raises:
         NotUnderstoodError: It is no object with a list of items, or it has items but no id, so that the change could
-            not be told from the same change read over REST.
+            not be recognized as the same change read over REST.
     """
     try:
         parts = read(_CHANGELOG, part)

@@ -52,5 +52,5 @@ def dead_letter_id(site: str, origin: str, payload: bytes) -> str:
 
 
 def record_of(letter: DeadLetter) -> Record:
-    """Return the record to append: its key is the letter's id, so that a log keeps the words on one letter in order."""
+    """Return the record to append: its key is the dead letter's id, so that a log keeps all records of one in order."""
     return Record(encode(letter), letter.letter_id.encode())

@@ -4,8 +4,8 @@ Candidates are all issues that moved since the window's beginning: whatever make
 (Atlassian docs, connectors), and creation is a move too. Jira reads times in JQL to the minute and in the calling
 account's time zone.
 
-How many comments a search embeds is not documented (20 and 100 have been seen); ``total`` tells. Edits of old comments
-count, so that all comments are needed and not only the newest.
+How many comments a search embeds is not documented (20 and 100 have been seen); ``total`` counts all. Edits of old
+comments count, so that all comments are needed and not only the newest.
 """
 
 from collections.abc import AsyncIterator, Iterator
@@ -42,8 +42,8 @@ def candidates(since: int, now: int, zone_name: str | None) -> str:
 
     Args:
         since: From when, epoch ms; cut to the minute.
-        now: Jira's present, epoch ms; used where the zone is not told.
-        zone_name: Time zone of the account that asks; None when Jira does not tell it.
+        now: Jira's present, epoch ms; used where the zone is not known.
+        zone_name: Time zone of the account; None when Jira does not give it.
 
     Raises:
         UnknownZoneError: Time zone data is missing on this machine.
@@ -75,7 +75,7 @@ _COMMENT_ID = msgspec.json.Decoder(_CommentId)
 
 
 def is_cut(embedded: Comments | None) -> bool:
-    """Tell whether the issue has comments that did not come with it."""
+    """Return whether the issue has comments that did not come with it."""
     return embedded is None or embedded.total is None or embedded.total > len(embedded.comments)
 
 
@@ -86,7 +86,7 @@ async def other_comments(
 
     Raises:
         NotThereError: The issue is gone.
-        JiraError: Jira could not be asked.
+        JiraError: Jira did not answer, or refused.
     """
     had = embedded.comments if embedded else []
     seen = _comment_ids(had)
@@ -140,10 +140,10 @@ _FIELDS = ["comment", "creator", "created", "project"]
 
 
 async def search_page(context: BackfillContext, seen_tokens: SeenTokens) -> None:
-    """Ask for the next page of candidates and take what it tells.
+    """Request the next page of candidates and take the facts in it.
 
     Raises:
-        JiraError: Jira could not be asked, or repeats a page.
+        JiraError: Jira did not answer, or repeats a page.
     """
     place = context.checkpoint.issues
     body: dict[str, object] = {"jql": place.jql, "fields": _FIELDS, "maxResults": ISSUES_A_PAGE}
@@ -214,7 +214,7 @@ class _Count(msgspec.Struct):
 
 
 async def backfill(context: BackfillContext, now: int, zone: str | None) -> None:
-    """Find what happened in the window and put it on the log; done steps and pages are not asked again.
+    """Find what happened in the window and put it on the log; done steps and pages are not requested again.
 
     Args:
         context: The run's context.
@@ -222,7 +222,7 @@ async def backfill(context: BackfillContext, now: int, zone: str | None) -> None
         zone: The account's time zone.
 
     Raises:
-        JiraError: Jira could not be asked; the checkpoint tells how far it came.
+        JiraError: Jira did not answer, or refused; the checkpoint says how far it came.
         LogUnavailableError: The log takes nothing.
     """
     if not context.checkpoint.issues.done:

@@ -34,7 +34,7 @@ class Nameless(NamedTuple):
 
 @dataclass(slots=True)
 class HistoryFacts:
-    """What an entry tells.
+    """What an entry holds.
 
     Attributes:
         facts: Its facts.
@@ -50,7 +50,7 @@ class HistoryFacts:
 
 
 def history_facts(facts: WindowFacts, history: History, ref: IssueRef) -> HistoryFacts:
-    """Return what a changelog entry tells; nothing when it lies outside the window.
+    """Return what a changelog entry holds; nothing when it lies outside the window.
 
     Raises:
         NotUnderstoodError: Its id, its ``created``, its author or its list of items is none.
@@ -88,7 +88,7 @@ _SKIPPED = "comment deletions that do not say which comment"
 
 
 async def named_deletions(context: BackfillContext, nameless: list[Nameless]) -> list[Activity]:
-    """Return the deletions that can be told, with who deleted; the others are counted as skipped."""
+    """Return the deletions that can be recognized, with who deleted; the others are counted as skipped."""
     known: list[Deletion] = []
     if context.publisher.existing:
         try:
@@ -116,12 +116,12 @@ _MOST_HISTORIES = 10_000
 
 
 async def pending_changelogs(context: BackfillContext) -> None:
-    """Ask for the changelogs of the pending issues, page by page, and take what they tell.
+    """Request the changelogs of the pending issues, page by page, and take the facts in them.
 
     There is no filter by date; issues without history, and those gone since, are simply absent.
 
     Raises:
-        JiraError: Jira could not be asked, or repeats a page.
+        JiraError: Jira did not answer, or repeats a page.
     """
     place = context.checkpoint.issues
     places = context.state.spool.places(place.pending)

@@ -38,7 +38,7 @@ class WindowFacts:
         self.window = window
 
     def holds(self, fact: Activity) -> bool:
-        """Tell whether a fact lies in the window."""
+        """Return whether a fact lies in the window."""
         return self.window.holds(fact.occurred_at)
 
 
@@ -87,8 +87,8 @@ class BackfillContext:
         publisher: Takes facts to the log.
         state: Remembers on disk.
         checkpoint: How far the run is.
-        progress: Is told.
-        overlap_ms: How far before the window candidates are asked for.
+        progress: Shows how far the run is.
+        overlap_ms: How far before the window candidates are searched.
     """
 
     jira: JiraClient

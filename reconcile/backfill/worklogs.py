@@ -25,7 +25,7 @@ async def touched_worklogs(context: BackfillContext) -> None:
     """Take all worklogs touched since the window's beginning.
 
     Raises:
-        JiraError: Jira could not be asked, or its feed does not end.
+        JiraError: Jira did not answer, or its feed does not end.
     """
     place = context.checkpoint.worklogs
     since = place.since if place.since is not None else context.facts.window.since - context.overlap_ms
@@ -69,11 +69,11 @@ def following(page: WorklogFeed, since: int, latest: int) -> tuple[int, bool]:
 
     Args:
         page: The page.
-        since: What it was asked for with, epoch ms.
+        since: What it was requested with, epoch ms.
         latest: The latest time on it, epoch ms; 0 for none.
 
     Raises:
-        PagingError: The page is older than what was asked for, and said not to be the last: a loop.
+        PagingError: The page is older than what was requested, and said not to be the last: a loop.
     """
     if page.last_page is not False or not page.values:
         return since, True
@@ -84,7 +84,7 @@ def following(page: WorklogFeed, since: int, latest: int) -> tuple[int, bool]:
 
 
 async def _ask(context: BackfillContext, ids: list[int]) -> int:
-    """Ask for worklogs by id and take what they tell; return how many there were."""
+    """Request worklogs by id and take the facts in them; return how many there were."""
     there = 0
     for start in range(0, len(ids), _MOST):
         some = ids[start : start + _MOST]
@@ -92,7 +92,7 @@ async def _ask(context: BackfillContext, ids: list[int]) -> int:
         worklogs = list(decoded_elements(ENTITY, raw, context.unreadable))
         context.skip(f"worklogs {GONE}", max(0, len(some) - len(raw)))
         await _take(context, worklogs)
-        # Before they count as asked for: a run that is cut off in between would never ask for them again.
+        # Before they count as requested: a run that is cut off in between would never request them again.
         await context.publisher.flush()
         context.state.spool.see_worklogs(some)
         there += len(worklogs)
@@ -111,7 +111,7 @@ async def deleted_worklogs(context: BackfillContext) -> None:
     """Take the feed of deleted worklogs: ids and times, without an actor (OpenAPI file).
 
     Raises:
-        JiraError: Jira could not be asked, or its feed does not end.
+        JiraError: Jira did not answer, or its feed does not end.
     """
     place = context.checkpoint.deletions
     since = place.since if place.since is not None else context.facts.window.since - 1

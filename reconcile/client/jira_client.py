@@ -37,7 +37,7 @@ _ALWAYS_RETRIED = frozenset({429})
 """Refused before anything was done, so that even what must not be done twice may be sent again."""
 
 _LONG_PAUSE = 10.0
-"""Seconds from which a pause is told of without being asked; shorter ones are everyday."""
+"""Seconds from which a pause is logged; shorter ones are everyday."""
 
 Query = Mapping[str, str | int | bool | list[str]]
 

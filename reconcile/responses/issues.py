@@ -71,7 +71,7 @@ class ChangelogPage(msgspec.Struct, rename="camel", frozen=True):
 
 
 class HistoriesById(msgspec.Struct, frozen=True):
-    """Entries asked for by id."""
+    """Entries requested by id."""
 
     histories: list[msgspec.Raw] = []
 

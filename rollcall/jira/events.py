@@ -71,7 +71,7 @@ _SECONDARY = "secondary"
 
 
 def is_secondary(flow: str) -> bool:
-    """Tell whether ``X-Atlassian-Webhook-Flow`` marks the fallout of another act (Atlassian's webhooks page)."""
+    """Return whether ``X-Atlassian-Webhook-Flow`` marks the fallout of another act (Atlassian's webhooks page)."""
     return flow.strip().lower() == _SECONDARY
 
 
@@ -79,7 +79,7 @@ _ECHO = re.compile(r"comment|work_?log", re.IGNORECASE)
 
 
 def names_echo(type_name: str) -> bool:
-    """Tell whether an ``issue_event_type_name`` names a comment or worklog act.
+    """Return whether an ``issue_event_type_name`` names a comment or worklog act.
 
     Jira sends ``jira:issue_updated`` beside ``comment_*`` and ``worklog_*`` for the same act; the name is of an open
     set, such as ``issue_commented`` and ``issue_worklog_updated`` (captures).

@@ -47,7 +47,7 @@ NUMBER_OR_TEXT: msgspec.json.Decoder[int | str | None] = msgspec.json.Decoder(in
 
 
 def is_given(part: msgspec.Raw) -> bool:
-    """Tell whether a part is there and not null."""
+    """Return whether a part is there and not null."""
     return bool(part) and bytes(part) != b"null"
 
 

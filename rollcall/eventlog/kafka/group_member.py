@@ -187,7 +187,7 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         report_loss(lost)
         self._gaps.begin(unknown={tp for tp in tps if tp not in first and tp not in committed})
         for tp in led:
-            # Outside of what is kept: the client goes to the oldest record, and so do we.
+            # Outside of what the topic holds: the client goes to the oldest record, and so do we.
             if not first[tp] <= start[tp] <= last[tp]:
                 start[tp] = first[tp]
         return {tp: Position(offset, offset) for tp, offset in start.items()}

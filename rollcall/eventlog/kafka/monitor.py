@@ -27,7 +27,7 @@ class _Clients:
 
 
 class Monitor:
-    """Queries the brokers, over connections that are kept until one fails."""
+    """Queries the brokers, over connections that stay open until one fails."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

@@ -129,7 +129,7 @@ async def make_topics(admin: AIOKafkaAdminClient, topics: Sequence[Topic], setti
         return there
     if not settings.create_topics:
         raise SettingsError(f"kafka.create_topics is false, but a topic is missing. {_remedy(missing, settings)}")
-    wanted = [
+    new_topics = [
         NewTopic(
             topic.name,
             num_partitions=settings.partitions,
@@ -138,7 +138,7 @@ async def make_topics(admin: AIOKafkaAdminClient, topics: Sequence[Topic], setti
         )
         for topic in missing
     ]
-    answer = await admin.create_topics(wanted)
+    answer = await admin.create_topics(new_topics)
     for name, code, *message in answer.topic_errors:
         _raise_refusal(name, for_code(code), str(message[0] if message else ""), missing, settings)
     return there

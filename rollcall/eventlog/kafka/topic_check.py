@@ -38,23 +38,23 @@ def _compaction(found: TopicDescription) -> None:
 
 
 def _size(found: TopicDescription, settings: KafkaSettings) -> None:
-    name, largest, wanted = found.topic.name, found.number("max.message.bytes"), settings.message_bytes
-    if largest is not None and largest < wanted:
+    name, largest, needed = found.topic.name, found.number("max.message.bytes"), settings.message_bytes
+    if largest is not None and largest < needed:
         raise SettingsError(
-            f"the topic {name} takes records of {largest} bytes at most, and kafka.message_bytes says {wanted}. "
-            f"{alter_command(name, f'max.message.bytes={wanted}')} Or set kafka.message_bytes to {largest}, and "
+            f"the topic {name} takes records of {largest} bytes at most, and kafka.message_bytes says {needed}. "
+            f"{alter_command(name, f'max.message.bytes={needed}')} Or set kafka.message_bytes to {largest}, and "
             f"ingest.body_limit to {largest_body(largest)} or less."
         )
 
 
 def _copies_in_sync(found: TopicDescription, settings: KafkaSettings) -> None:
-    name, insync, wanted = found.topic.name, found.number("min.insync.replicas"), settings.min_insync_replicas
-    if insync is not None and insync < wanted:
+    name, insync, needed = found.topic.name, found.number("min.insync.replicas"), settings.min_insync_replicas
+    if insync is not None and insync < needed:
         few = f" It has copies for {found.copies} only: add some first, with kafka-reassign-partitions.sh."
         raise SettingsError(
-            f"the topic {name} has min.insync.replicas={insync}, and kafka.min_insync_replicas says {wanted}: so many "
+            f"the topic {name} has min.insync.replicas={insync}, and kafka.min_insync_replicas says {needed}: so many "
             "copies must have a record before a webhook is answered 204. "
-            f"{alter_command(name, f'min.insync.replicas={wanted}')}{few if 0 < found.copies < wanted else ''} "
+            f"{alter_command(name, f'min.insync.replicas={needed}')}{few if 0 < found.copies < needed else ''} "
             f"Or set kafka.min_insync_replicas to {insync}."
         )
 
@@ -109,15 +109,15 @@ def remarks_on(found: TopicDescription, settings: KafkaSettings) -> Iterator[Rem
 
 
 def _age(found: TopicDescription) -> Iterator[Remark]:
-    topic, kept = found.topic, found.number("retention.ms")
+    topic, set_ms = found.topic, found.number("retention.ms")
     setting = "retention.activity_days" if topic.consumed else "retention.deadletter_days"
-    if kept is not None and 0 <= kept < topic.kept_for_ms:
+    if set_ms is not None and 0 <= set_ms < topic.kept_for_ms:
         yield Remark(
             topic.name,
-            f"has retention.ms={kept}, and {setting} says {topic.kept_for_ms / _DAY_MS:g} ({topic.kept_for_ms} ms): "
+            f"has retention.ms={set_ms}, and {setting} says {topic.kept_for_ms / _DAY_MS:g} ({topic.kept_for_ms} ms): "
             "what is older goes, read or not",
             f"{alter_command(topic.name, f'retention.ms={topic.kept_for_ms}')} "
-            f"Or set {setting} to {kept / _DAY_MS:.12g}.",
+            f"Or set {setting} to {set_ms / _DAY_MS:.12g}.",
         )
 
 
