@@ -13,8 +13,7 @@ import pytest
 from rollcall.errors import LogUnavailableError
 from rollcall.eventlog import Record
 from rollcall.eventlog.sqlite import SqliteLog
-from rollcall.eventlog.sqlite.connection import Limits, WriteConnection
-from rollcall.eventlog.sqlite.write_lock import WriteLock
+from rollcall.eventlog.sqlite.connection import Limits, WriteConnection, WriteLock
 
 from .contract import Opened, opened, scanned
 from .sqlite_place import SqlitePlace

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from rollcall.errors import SettingsError
 from rollcall.eventlog.interface import Topic
-from rollcall.eventlog.sqlite.connection import connect
-from rollcall.eventlog.sqlite.write_lock import WriteLock
+from rollcall.eventlog.sqlite.connection import WriteLock, connect
 from rollcall.files import make_private_folder, sync_folder
 
 
@@ -74,10 +73,7 @@ class TopicTable:
 
     topic: Topic
     id: int
-
-    def sql(self, statement: str) -> str:
-        """Put the table's name where the statement says ``{table}``."""
-        return statement.replace("{table}", f"topic_{self.id}")
+    name: str
 
 
 def prepare(
@@ -139,8 +135,8 @@ def _refuse_other_databases(db: sqlite3.Connection, database: Path) -> None:
 def _topic_table(db: sqlite3.Connection, topic: Topic) -> TopicTable:
     row = db.execute("SELECT id FROM topics WHERE name = ?", (topic.name,)).fetchone()
     if row:
-        return TopicTable(topic, row[0])
+        return TopicTable(topic, row[0], f"topic_{row[0]}")
     (number,) = db.execute("INSERT INTO topics (name) VALUES (?) RETURNING id", (topic.name,)).fetchone()
-    table = TopicTable(topic, number)
-    db.execute(table.sql(_TOPIC_TABLE))
+    table = TopicTable(topic, number, f"topic_{number}")
+    db.execute(_TOPIC_TABLE.format(table=table.name))
     return table

@@ -10,11 +10,17 @@ from contextlib import closing
 from rollcall.eventlog.interface import Entry, TopicState
 from rollcall.eventlog.sqlite.database import TopicTable
 
+_INSERT = "INSERT INTO {table} (appended_at, value) VALUES (?, ?)"
+_SELECT = 'SELECT "offset", value FROM {table} WHERE "offset" BETWEEN ? AND ? ORDER BY "offset" LIMIT ?'
+_NEWEST = 'SELECT coalesce(max("offset"), 0) FROM {table}'
+_OLDEST = 'SELECT "offset", appended_at, length(value) FROM {table} WHERE "offset" < ? ORDER BY "offset" LIMIT ?'
+_DELETE = 'DELETE FROM {table} WHERE "offset" <= ?'
+
 
 def insert(db: sqlite3.Connection, table: TopicTable, values: Sequence[bytes], appended_at: int) -> None:
     """Append values to a topic, in the transaction that the caller began. ``appended_at`` is epoch ms."""
     db.executemany(
-        table.sql("INSERT INTO {table} (appended_at, value) VALUES (?, ?)"),
+        _INSERT.format(table=table.name),
         [(appended_at, value) for value in values],
     )
     db.execute(
@@ -30,12 +36,11 @@ def select(
 
     At most ``max_records``, and no more once they hold ``max_bytes``, but at least one when there is one.
     """
-    statement = 'SELECT "offset", value FROM {table} WHERE "offset" BETWEEN ? AND ? ORDER BY "offset" LIMIT ?'
     bounds = (first, 2**63 - 1 if last is None else last, max_records)
     entries: list[Entry] = []
     size = 0
     # Row by row: rows beyond the bound are not even loaded.
-    with closing(db.execute(table.sql(statement), bounds)) as rows:
+    with closing(db.execute(_SELECT.format(table=table.name), bounds)) as rows:
         for offset, value in rows:
             entries.append(Entry(value, 0, offset, f"{table.topic.name}/0@{offset}"))
             size += len(value)
@@ -46,7 +51,7 @@ def select(
 
 def newest_offset(db: sqlite3.Connection, table: TopicTable) -> int:
     """Return the highest offset kept, 0 when the topic is empty."""
-    offset: int = db.execute(table.sql('SELECT coalesce(max("offset"), 0) FROM {table}')).fetchone()[0]
+    offset: int = db.execute(_NEWEST.format(table=table.name)).fetchone()[0]
     return offset
 
 
@@ -119,9 +124,7 @@ def remove_step(db: sqlite3.Connection, table: TopicTable, now: int) -> int:
     (size,) = db.execute("SELECT bytes FROM topics WHERE id = ?", (table.id,)).fetchone()
     excess = size - topic.kept_bytes if topic.kept_bytes else 0
     rows = db.execute(
-        table.sql(
-            'SELECT "offset", appended_at, length(value) FROM {table} WHERE "offset" < ? ORDER BY "offset" LIMIT ?'
-        ),
+        _OLDEST.format(table=table.name),
         (_first_needed(db, table), STEP_RECORDS),
     )
     last = removed = freed = 0
@@ -133,7 +136,7 @@ def remove_step(db: sqlite3.Connection, table: TopicTable, now: int) -> int:
         freed += length
     rows.close()
     if removed:
-        db.execute(table.sql('DELETE FROM {table} WHERE "offset" <= ?'), (last,))
+        db.execute(_DELETE.format(table=table.name), (last,))
         db.execute(
             "UPDATE topics SET records = records - ?, bytes = bytes - ? WHERE id = ?", (removed, freed, table.id)
         )

@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from rollcall.errors import LogUnavailableError
-from rollcall.eventlog.sqlite.connection import Limits, WriteConnection, is_outage, unavailable
-from rollcall.eventlog.sqlite.write_lock import WriteLock
+from rollcall.eventlog.sqlite.connection import Limits, WriteConnection, WriteLock, is_outage, unavailable
 
 T = TypeVar("T")
 
