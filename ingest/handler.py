@@ -19,7 +19,7 @@ from rollcall.eventlog import EventLog, Record
 from rollcall.facts import Entity, FactMaker, moment_of, needed_id, read_issue
 from rollcall.identity import EntityKind
 from rollcall.jira import events
-from rollcall.jira.values import TEXT, IssueRef, id_or_none, id_or_zero, read, read_or_none
+from rollcall.jira.values import TEXT, IssueRef, id_or_none, id_or_zero, is_given, read, read_or_none
 from rollcall.logs import logger
 from rollcall.records import Activity, DeadLetter, encode
 from rollcall.topics import Topics
@@ -57,7 +57,7 @@ def _issue_updated(maker: FactMaker, envelope: Envelope) -> Activity | OutcomeNa
     The envelope's ``timestamp`` is up to 81 ms later (captures).
     """
     changelog = read_changelog(envelope.changelog)
-    if not changelog.items and _names_echo(envelope):
+    if not changelog.items and _is_echo(envelope):
         return "echo"
     issue = read_issue(envelope.issue)
     at = moment_of("issue.fields.updated and no timestamp", issue.fields.updated, envelope.timestamp)
@@ -72,7 +72,10 @@ def _issue_deleted(maker: FactMaker, envelope: Envelope) -> Activity:
     return maker.issue_deleted(at, envelope.user, read_issue(envelope.issue).ref())
 
 
-def _names_echo(envelope: Envelope) -> bool:
+def _is_echo(envelope: Envelope) -> bool:
+    """Tell whether an update without changed fields repeats what a comment or worklog event says of the same act."""
+    if is_given(envelope.comment) or is_given(envelope.worklog):
+        return True
     name = read_or_none(TEXT, envelope.issue_event_type_name)
     return bool(name and events.names_echo(name))
 

@@ -92,6 +92,24 @@ def test_an_echo_of_a_comment_or_worklog_makes_no_fact(name: str, changelog: obj
     assert (got.facts, got.outcome) == ((), "echo")
 
 
+@pytest.mark.parametrize("name", ["issue_updated", "issue_generic", None, 5])
+@pytest.mark.parametrize("changelog", [None, {}, {"id": "900", "items": []}])
+@pytest.mark.parametrize("entity", [{"comment": {"id": "77"}}, {"worklog": {"id": 77}}, {"comment": {}}])
+def test_an_update_with_a_comment_or_worklog_in_it_is_its_echo(name: object, changelog: object, entity: Json) -> None:
+    got = told(issue_event("jira:issue_updated", issue_event_type_name=name, changelog=changelog, **entity))
+    assert (got.facts, got.outcome) == ((), "echo")
+
+
+@pytest.mark.parametrize("entity", [{"comment": {"id": "77"}}, {"worklog": {"id": 77}}])
+def test_changed_fields_make_a_fact_also_beside_a_comment_or_worklog(entity: Json) -> None:
+    assert keys(issue_event("jira:issue_updated", **entity))[0][0] == "history:900"
+
+
+def test_an_update_with_neither_is_no_echo() -> None:
+    payload = issue_event("jira:issue_updated", changelog=None, comment=None, worklog=None)
+    assert told(payload).outcome == "facts"
+
+
 def test_a_changelog_makes_a_fact_whatever_the_event_type_is_called() -> None:
     got = told(issue_event("jira:issue_updated", issue_event_type_name="issue_worklog_updated"))
     assert got.facts[0].event_key == "history:900"
