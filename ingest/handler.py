@@ -16,7 +16,7 @@ from rollcall.clock import now_ms
 from rollcall.dead_letters import WEBHOOK, dead_letter, record_of
 from rollcall.errors import LogUnavailableError, NotUnderstoodError
 from rollcall.eventlog import EventLog, Record
-from rollcall.facts import Entity, FactMaker, moment_of, needed_id, read_issue
+from rollcall.facts import Entity, FactMaker, actor, moment_of, needed_id, read_issue
 from rollcall.identity import EntityKind
 from rollcall.jira import events
 from rollcall.jira.values import TEXT, IssueRef, id_or_none, id_or_zero, is_given, read, read_or_none
@@ -134,7 +134,7 @@ def translate(site: str, body: bytes, flow: str, received_at: int) -> Translatio
         site: Name of the Jira site in the settings.
         body: The body as Jira sent it.
         flow: Value of ``X-Atlassian-Webhook-Flow``, empty when absent. With ``Secondary``, any case, a deletion
-            is the fallout of another one (Atlassian's webhooks page) and nobody's activity.
+            that names nobody is the fallout of another one (Atlassian's webhooks page) and no fact.
         received_at: When it came, epoch ms.
 
     Raises:
@@ -159,7 +159,7 @@ def _translate(site: str, envelope: Envelope, flow: str, received_at: int) -> Tr
     refuse_data_center(envelope)
     name = _event_name(envelope)
     event = events.LABELS.get(name) or events.label(name)
-    if name.endswith("_deleted") and events.is_secondary(flow):
+    if name.endswith("_deleted") and events.is_secondary(flow) and not _names_deleter(name, envelope):
         return Translation((), event, "cascade")
     reader = _READERS.get(name)
     if reader is None:
@@ -169,6 +169,11 @@ def _translate(site: str, envelope: Envelope, flow: str, received_at: int) -> Tr
         return Translation((), event, found)
     refuse_future(found.occurred_at, received_at)
     return Translation((found,), event, "facts")
+
+
+def _names_deleter(name: str, envelope: Envelope) -> bool:
+    """Tell whether a deletion names who did it: an issue's does, also in bulk; what goes along with it names nobody."""
+    return name == "jira:issue_deleted" and bool(actor(envelope.user).account_id)
 
 
 def _event_name(envelope: Envelope) -> str:

@@ -156,6 +156,25 @@ def test_a_cascaded_deletion_is_nobodys_activity(event: str, flow: str) -> None:
     assert (got.facts, got.outcome) == ((), "cascade")
 
 
+@pytest.mark.parametrize("flow", ["Secondary", "Primary", ""])
+def test_an_issue_deleted_in_bulk_is_its_users_act(flow: str) -> None:
+    payload = issue_event("jira:issue_deleted", bulkOperationMetaData={"total": 3})
+    (fact,) = told(payload, flow).facts
+    assert (fact.event_key, fact.account_id) == ("issue:10001:deleted", ANN)
+
+
+@pytest.mark.parametrize("user", [None, {}, {"accountId": None}, {"accountId": "unknown"}, {"accountId": ""}])
+def test_an_issue_deleted_along_with_something_else_names_nobody(user: object) -> None:
+    payload = issue_event("jira:issue_deleted", user=user)
+    assert told(payload, "Secondary") == ((), "jira:issue_deleted", "cascade")
+    assert told(payload, "Primary").facts[0].account_id == ""
+
+
+@pytest.mark.parametrize("payload", [comment("comment_deleted"), worklog("worklog_deleted")])
+def test_a_cascade_stays_one_whatever_user_is_at_the_top(payload: Json) -> None:
+    assert told({**payload, "user": person(ANN)}, "Secondary").outcome == "cascade"
+
+
 @pytest.mark.parametrize("flow", ["Primary", ""])
 def test_other_deletions_are_facts(flow: str) -> None:
     assert told(comment("comment_deleted"), flow).facts
