@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple
 
 from ingest.body import RefusalError
-from ingest.payload import ENTITY, Envelope, open_envelope, read_changelog, refuse_data_center, refuse_future
+from ingest.payload import ENTITY, Changelog, Envelope, open_envelope, read_changelog, refuse_data_center, refuse_future
 from rollcall.clock import now_ms
 from rollcall.dead_letters import WEBHOOK, dead_letter, record_of
 from rollcall.errors import LogUnavailableError, NotUnderstoodError
@@ -52,13 +52,17 @@ def _issue_created(maker: FactMaker, envelope: Envelope) -> Activity:
 
 
 def _issue_updated(maker: FactMaker, envelope: Envelope) -> Activity | OutcomeName:
+    changelog = read_changelog(envelope.changelog)
+    if not changelog.items and _is_echo(envelope):
+        return "echo"
+    return _changed(maker, envelope, changelog)
+
+
+def _changed(maker: FactMaker, envelope: Envelope, changelog: Changelog) -> Activity:
     """The time is ``issue.fields.updated``, the nearest to what REST gives for the same history.
 
     The envelope's ``timestamp`` is up to 81 ms later (captures).
     """
-    changelog = read_changelog(envelope.changelog)
-    if not changelog.items and _is_echo(envelope):
-        return "echo"
     issue = read_issue(envelope.issue)
     at = moment_of("issue.fields.updated and no timestamp", issue.fields.updated, envelope.timestamp)
     if changelog.id:
@@ -88,6 +92,13 @@ def _entity_created(maker: FactMaker, envelope: Envelope, kind: EntityKind) -> A
 def _entity_updated(maker: FactMaker, envelope: Envelope, kind: EntityKind) -> Activity | OutcomeName:
     entity, issue = _entity(envelope, kind)
     return maker.entity_updated(kind, entity, issue) or "no_edit"
+
+
+def _old_worklog_updated(maker: FactMaker, envelope: Envelope) -> Activity | OutcomeName:
+    """The old name's body may have no worklog but the issue and the changelog entry of the act: then that is the fact."""
+    if not is_given(envelope.worklog) and (changelog := read_changelog(envelope.changelog)).items:
+        return _changed(maker, envelope, changelog)
+    return _entity_updated(maker, envelope, "worklog")
 
 
 def _entity_deleted(maker: FactMaker, envelope: Envelope, kind: EntityKind) -> Activity:
@@ -123,7 +134,7 @@ _READERS: dict[str, Callable[[FactMaker, Envelope], Activity | OutcomeName]] = {
     "worklog_created": lambda maker, envelope: _entity_created(maker, envelope, "worklog"),
     "worklog_updated": lambda maker, envelope: _entity_updated(maker, envelope, "worklog"),
     "worklog_deleted": lambda maker, envelope: _entity_deleted(maker, envelope, "worklog"),
-    "jira:worklog_updated": lambda maker, envelope: _entity_updated(maker, envelope, "worklog"),
+    "jira:worklog_updated": _old_worklog_updated,
 }
 
 

@@ -105,6 +105,23 @@ def test_changed_fields_make_a_fact_also_beside_a_comment_or_worklog(entity: Jso
     assert keys(issue_event("jira:issue_updated", **entity))[0][0] == "history:900"
 
 
+def test_an_old_worklog_event_without_a_worklog_is_its_changelogs_fact() -> None:
+    items = [{"field": "WorklogId", "from": None, "to": "10066"}, {"field": "timespent", "fieldId": "timespent"}]
+    payload = issue_event("jira:worklog_updated", changelog={"id": "900", "items": items})
+    (fact,) = told(payload).facts
+    assert (fact.event_key, fact.account_id, fact.occurred_at) == ("history:900", ANN, UPDATED_MS)
+    assert fact.fields == ["worklogid", "timespent"]
+    both = told({**payload, "worklog": worklog("worklog_updated")["worklog"]})
+    assert both.facts[0].event_key == f"worklog:77:updated:{UPDATED_MS}"
+
+
+@pytest.mark.parametrize("changelog", [None, {}, {"id": "900", "items": []}])
+def test_an_old_worklog_event_with_neither_worklog_nor_changes_is_not_understood(changelog: object) -> None:
+    with pytest.raises(NotUnderstoodError) as caught:
+        told(issue_event("jira:worklog_updated", changelog=changelog))
+    assert caught.value.reason == "no_entity"
+
+
 def test_an_update_with_neither_is_no_echo() -> None:
     payload = issue_event("jira:issue_updated", changelog=None, comment=None, worklog=None)
     assert told(payload).outcome == "facts"
