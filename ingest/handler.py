@@ -95,7 +95,7 @@ def _entity_updated(maker: FactMaker, envelope: Envelope, kind: EntityKind) -> A
 
 
 def _old_worklog_updated(maker: FactMaker, envelope: Envelope) -> Activity | OutcomeName:
-    """The old name's body may have no worklog but the issue and the changelog entry of the act: then that is the fact."""
+    """The old name's body may have no worklog but the changelog entry of the act: then that is the fact."""
     if not is_given(envelope.worklog) and (changelog := read_changelog(envelope.changelog)).items:
         return _changed(maker, envelope, changelog)
     return _entity_updated(maker, envelope, "worklog")
