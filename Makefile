@@ -7,9 +7,10 @@ DEMO := $(VENV)/.demo
 PIN := $(BIN)/python -m piptools compile --quiet --generate-hashes --no-emit-index-url --no-emit-trusted-host \
 	--no-emit-find-links --strip-extras --no-header --allow-unsafe
 SOAK_MINUTES ?= 20
+MUTANTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test lint format docs schema requirements env screenshots faults bench bench-ingest bench-eventlog bench-backfill bench-scaling install-test soak clean
+.PHONY: help setup demo up test lint format docs schema requirements env screenshots faults mutants bench bench-ingest bench-eventlog bench-backfill bench-scaling install-test soak clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -98,6 +99,9 @@ faults: $(READY) ## Have every fault happen once: processes and brokers killed, 
 
 install-test: $(READY) ## Build the wheel, install it into an empty environment, without and with the engine, and run it
 	$(BIN)/python -m pytest -m install
+
+mutants: $(READY) ## Break the code in all places of tools/mutants.toml, and see tests fail; MUTANTS="--sample 10 --seed x", or numbers, for some
+	$(BIN)/python -m tools.mutants $(MUTANTS)
 
 soak: $(READY) ## Repeat every fault for its share of SOAK_MINUTES (20) and often enough, then run the longest stream
 	ROLLCALL_REQUIRE_KAFKA=real SOAK_MINUTES=$(SOAK_MINUTES) $(BIN)/python -m pytest -m "fault or soak" -o timeout=0

@@ -19,7 +19,7 @@ from rollcall.settings import ConsumerSettings
 from rollcall.warehouse import Warehouse
 
 from ..facts import SITES, fact
-from ..outage import FailingLog, Outage
+from ..failures import FailingLog, Failures
 
 pytestmark = pytest.mark.anyio
 
@@ -143,8 +143,8 @@ async def test_nothing_is_committed_before_its_letters_are_kept(
     await append(event_log, *records)
     ten = QUICK.model_copy(update={"batch_records": 10})
     stop = asyncio.Event()
-    outage = Outage(batches + 1, stop.set)  # without the stop, `run` would wait for ever
-    failing = FailingLog(event_log, outage, {LETTERS.name}, commits=commits)
+    failures = Failures(batches + 1, failed=stop.set)  # without the stop, `run` would wait for ever
+    failing = FailingLog(event_log, failures, {LETTERS.name}, commits=commits)
     await consumed_by(way, consumer(failing, warehouse, ten), stop)
     done = len(records) - await lag(event_log)
     assert done == 10 * (batches // 2 if commits else batches)
@@ -153,6 +153,15 @@ async def test_nothing_is_committed_before_its_letters_are_kept(
     await run_until_empty(event_log, consumer(event_log, warehouse, ten))
     assert await letters_of(event_log) == poison
     assert len(await keys(warehouse)) == 24
+
+
+async def test_a_log_that_does_not_take_the_letters_is_waited_for(event_log: EventLog, warehouse: Warehouse) -> None:
+    await append(event_log, b"no record", *facts(5))
+    failures = Failures(1, last=4)
+    await run_until_empty(event_log, consumer(FailingLog(event_log, failures, {LETTERS.name}), warehouse))
+    assert failures.calls == 6  # the fifth append, and the commit
+    assert await letters_of(event_log) == {b"no record"}
+    assert len(await keys(warehouse)) == 5
 
 
 class Moody(ActivityWriter):
@@ -196,6 +205,29 @@ async def test_stopping_while_the_warehouse_is_away_commits_nothing(event_log: E
     assert await lag(event_log) == 50
     await run_until_empty(event_log, consumer(event_log, warehouse))
     assert len(await keys(warehouse)) == 50
+
+
+class Interrupted(SqliteReader):
+    """A reader whose every second read finds the log away."""
+
+    reads = 0
+
+    async def read(self, max_records: int, max_wait: float) -> Sequence[Entry]:
+        Interrupted.reads += 1
+        if Interrupted.reads % 2 == 0:
+            raise LogUnavailableError("away")
+        return await super().read(min(max_records, 5), max_wait)
+
+
+async def test_a_log_that_goes_away_within_a_batch_costs_nothing_of_it(
+    event_log: EventLog, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was read is written: the reader is past it and would not bring it again."""
+    await append(event_log, *facts(30))
+    monkeypatch.setattr("rollcall.eventlog.sqlite.log.SqliteReader", Interrupted)
+    await run_until_empty(event_log, consumer(event_log, warehouse))
+    assert Interrupted.reads > 6
+    assert await keys(warehouse) == {f"history:{n}" for n in range(30)}
 
 
 async def test_drain_takes_what_is_there_and_returns(event_log: EventLog, warehouse: Warehouse) -> None:

@@ -12,7 +12,7 @@ from rollcall.records import License, Role, Seats, SnapshotComplete, User, encod
 from rollcall.warehouse import Warehouse
 
 from ..facts import entries, fact, ms, write
-from ..outage import FailingWarehouse, Outage
+from ..failures import FailingWarehouse, Failures
 from ..warehouse.engines import on_both_engines
 
 pytestmark = [pytest.mark.anyio, on_both_engines]
@@ -76,7 +76,7 @@ async def test_a_writer_that_dies_anywhere_leaves_the_snapshot_before(warehouse:
     for first in range(1, 6):
         following = as_entries(directory(WHEN + first, accounts=("carl", "dora", "emil")))
         with pytest.raises(WarehouseUnavailableError):
-            await DirectoryWriter(FailingWarehouse(warehouse, Outage(first))).write(following)
+            await DirectoryWriter(FailingWarehouse(warehouse, Failures(first))).write(following)
         assert (await warehouse.query(listing), await warehouse.query(seats)) == before
     await DirectoryWriter(warehouse).write(following)
     assert [row["account_id"] for row in await warehouse.query(listing)] == ["carl", "dora", "emil"]

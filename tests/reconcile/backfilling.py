@@ -15,7 +15,7 @@ from rollcall.records import Activity, Directory, decode_activity, decode_direct
 from rollcall.runtime import opened
 from rollcall.settings import Settings
 
-from ..outage import FailingLog, Outage
+from ..failures import FailingLog, Failures
 from .site import hurried
 
 
@@ -35,12 +35,12 @@ async def reconcile(
     limits: Limits | None = None,
     existing: ExistingFacts | None = None,
     resume: bool = False,
-    outage: Outage | None = None,
+    failures: Failures | None = None,
 ) -> Checkpoint:
     """One run, as the command does it but for the warehouse."""
     async with opened(settings) as runtime, jira(settings, limits) as client:
-        if outage:
-            runtime = replace(runtime, log=FailingLog(runtime.log, outage))
+        if failures:
+            runtime = replace(runtime, log=FailingLog(runtime.log, failures))
         folder = Path(settings.log_url.removeprefix("sqlite://")).parent / "reconcile"
         with lasting_state(folder, "acme", resume=resume) as (state, left):
             context = RunContext(

@@ -14,7 +14,7 @@ from rollcall.errors import LogUnavailableError, WarehouseUnavailableError
 from rollcall.records import License, Role, Seats, SnapshotComplete, User
 from simulator.company.directory import directory_truth
 
-from ..outage import Outage
+from ..failures import Failures
 from .backfilling import Appended, appended, reconcile
 from .installed import Installed, installed
 from .site import JiraSite, config, jira_site, settings_for
@@ -194,7 +194,7 @@ async def test_a_log_that_fails_anywhere_leaves_no_half_snapshot(tmp_path: Path)
         settings = settings_for(jira.url, tmp_path)
         for first in (1, 2):
             with pytest.raises(LogUnavailableError):
-                await reconcile(settings, PEOPLE, outage=Outage(first))
+                await reconcile(settings, PEOPLE, failures=Failures(first))
             assert rows(await appended(settings), SnapshotComplete) == []
         await reconcile(settings, PEOPLE)
         assert len(rows(await appended(settings), SnapshotComplete)) == 1

@@ -15,7 +15,7 @@ from reconcile.state.checkpoint import Checkpoint, CheckpointError, read_checkpo
 from reconcile.state.run_state import AlreadyRunningError, lasting_state
 from rollcall.errors import LogUnavailableError
 
-from ..outage import Outage
+from ..failures import Failures
 from .backfilling import appended, reconcile
 from .oracle import assert_equal
 from .site import JiraSite, config, hurried, jira_site, settings_for
@@ -110,15 +110,15 @@ async def test_a_log_that_fails_anywhere_costs_no_fact(tmp_path: Path) -> None:
             folder = tmp_path / str(first)
             folder.mkdir()
             settings = settings_for(jira.url, folder)
-            outage = Outage(first)
+            failures = Failures(first)
             try:
-                await reconcile(settings, RunOptions(parts=("activity",)), outage=outage)
+                await reconcile(settings, RunOptions(parts=("activity",)), failures=failures)
             except LogUnavailableError:
                 resumed = await reconcile(settings, resume=True)
                 assert_equal((await appended(settings)).facts, jira.site, resumed.window)
             else:
                 break
-        assert outage.calls == first - 1 >= 4
+        assert failures.calls == first - 1 >= 4
 
 
 async def test_a_search_that_jira_no_longer_knows_begins_anew(tmp_path: Path) -> None:

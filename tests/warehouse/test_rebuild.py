@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from rollcall.errors import WarehouseUnavailableError
 from rollcall.warehouse import Warehouse, days_with_facts, migrate, open_warehouse, rebuild_days, record_sites
 
 from ..facts import ACME, TOKYO, fact, migrated, ms, write
+from ..failures import FailingWarehouse, Failures
 from .engines import on_both_engines
 
 pytestmark = [pytest.mark.anyio, on_both_engines]
@@ -133,6 +135,22 @@ async def test_a_changed_time_zone_rebuilds_the_sites_days(warehouse: Warehouse)
     assert await user_days(warehouse) == [("anna", "2026-11-02")]
     assert await record_sites(warehouse, {"acme": TOKYO}) == ["acme"]
     assert await user_days(warehouse) == [("anna", "2026-11-03")]
+
+
+async def test_a_time_zone_is_recorded_only_once_its_days_are_rebuilt(warehouse: Warehouse) -> None:
+    """Wherever it dies, the next start does the rest."""
+    await write(warehouse, fact("history:1", "2026-11-02T16:30:00"))
+    for first in range(1, 20):
+        moved, day = (TOKYO, "2026-11-03") if first % 2 else (ACME, "2026-11-02")
+        failures = Failures(first)
+        try:
+            await record_sites(FailingWarehouse(warehouse, failures), {"acme": moved})
+        except WarehouseUnavailableError:
+            assert await record_sites(warehouse, {"acme": moved}) == ["acme"]
+            assert await user_days(warehouse) == [("anna", day)]
+        else:
+            break
+    assert failures.calls == first - 1 > 4
 
 
 async def test_migrations_apply_once_and_survive_reopening(warehouse_url: str) -> None:

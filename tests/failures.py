@@ -13,23 +13,25 @@ from rollcall.eventlog import Entry, EventLog, Reader, Record, Remark, TopicStat
 from rollcall.warehouse import Row, Warehouse
 
 
-class Outage:
+class Failures:
     """Counts durable calls, of one log or warehouse or of several, and fails from the n-th on.
 
     Args:
         first: Which call fails first, counted from 1.
+        last: Which is the last to fail; None when all do from the first on.
         failed: Called at each failure.
     """
 
-    def __init__(self, first: int, failed: Callable[[], object] = lambda: None) -> None:
+    def __init__(self, first: int, last: int | None = None, failed: Callable[[], object] = lambda: None) -> None:
         self._first = first
+        self._last = last
         self._failed = failed
         self.calls = 0
 
     def durable(self, error: type[RollcallError]) -> None:
         """Count a durable call before it is made."""
         self.calls += 1
-        if self.calls >= self._first:
+        if self.calls >= self._first and (self._last is None or self.calls <= self._last):
             self._failed()
             raise error("away")
 
@@ -39,16 +41,16 @@ class FailingLog:
 
     Args:
         log: The real one.
-        outage: What they count against.
+        failures: What they count against.
         topics: Topics whose appends count; None for all.
         commits: Whether commits count too.
     """
 
     def __init__(
-        self, log: EventLog, outage: Outage, topics: Collection[str] | None = None, *, commits: bool = True
+        self, log: EventLog, failures: Failures, topics: Collection[str] | None = None, *, commits: bool = True
     ) -> None:
         self._log = log
-        self._outage = outage
+        self._failures = failures
         self._topics = topics
         self._commits = commits
 
@@ -58,12 +60,12 @@ class FailingLog:
 
     async def append(self, topic: str, records: Sequence[Record]) -> None:
         if self._topics is None or topic in self._topics:
-            self._outage.durable(LogUnavailableError)
+            self._failures.durable(LogUnavailableError)
         await self._log.append(topic, records)
 
     async def reader(self, topic: str, group: str) -> Reader:
         reader = await self._log.reader(topic, group)
-        return _FailingReader(reader, self._outage) if self._commits else reader
+        return _FailingReader(reader, self._failures) if self._commits else reader
 
     def scan(self, topic: str) -> AsyncIterator[Entry]:
         return self._log.scan(topic)
@@ -82,15 +84,15 @@ class FailingLog:
 
 
 class _FailingReader:
-    def __init__(self, reader: Reader, outage: Outage) -> None:
+    def __init__(self, reader: Reader, failures: Failures) -> None:
         self._reader = reader
-        self._outage = outage
+        self._failures = failures
 
     async def read(self, max_records: int, max_wait: float) -> Sequence[Entry]:
         return await self._reader.read(max_records, max_wait)
 
     async def commit(self, entries: Sequence[Entry]) -> None:
-        self._outage.durable(LogUnavailableError)
+        self._failures.durable(LogUnavailableError)
         await self._reader.commit(entries)
 
     async def rewind(self) -> None:
@@ -105,12 +107,12 @@ class FailingWarehouse(Warehouse):
 
     Args:
         warehouse: The real one, which stays to be closed.
-        outage: What they count against.
+        failures: What they count against.
     """
 
-    def __init__(self, warehouse: Warehouse, outage: Outage) -> None:
+    def __init__(self, warehouse: Warehouse, failures: Failures) -> None:
         self._real = warehouse
-        self._outage = outage
+        self._failures = failures
         self.holder = warehouse.holder
         self.cluster = warehouse.cluster
 
@@ -118,18 +120,18 @@ class FailingWarehouse(Warehouse):
         return await self._real.query(sql, parameters)
 
     async def command(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
-        self._outage.durable(WarehouseUnavailableError)
+        self._failures.durable(WarehouseUnavailableError)
         await self._real.command(sql, parameters)
 
     async def insert_lines(self, table: str, lines: Sequence[bytes]) -> None:
-        self._outage.durable(WarehouseUnavailableError)
+        self._failures.durable(WarehouseUnavailableError)
         await self._real.insert_lines(table, lines)
 
     async def fetch(self, sql: str, form: str, parameters: Mapping[str, Any] | None = None) -> bytes:
         return await self._real.fetch(sql, form, parameters)
 
     async def insert_file(self, table: str, file: Path, form: str) -> None:
-        self._outage.durable(WarehouseUnavailableError)
+        self._failures.durable(WarehouseUnavailableError)
         await self._real.insert_file(table, file, form)
 
     async def close(self) -> None:
