@@ -23,7 +23,7 @@ from reconcile.client.jira_client import JiraClient
 from reconcile.client.jira_errors import JiraRefusedError, NotThereError, PagingError
 from reconcile.client.paging import MOST_PAGES, SeenTokens, decoded_elements, gather_first_error
 from reconcile.responses.issues import EMBEDDED, ENTITY, Comments, SearchPage
-from reconcile.state.checkpoint import IssuesPlace
+from reconcile.state.checkpoint import IssuesCursor
 from rollcall.errors import RollcallError
 from rollcall.facts import Issue, read_issue
 from rollcall.jira.values import IssueRef, read_or_none
@@ -145,10 +145,10 @@ async def search_page(context: BackfillContext, seen_tokens: SeenTokens) -> None
     Raises:
         JiraError: Jira did not answer, or repeats a page.
     """
-    place = context.checkpoint.issues
-    body: dict[str, object] = {"jql": place.jql, "fields": _FIELDS, "maxResults": ISSUES_A_PAGE}
-    if place.token:
-        body["nextPageToken"] = place.token
+    cursor = context.checkpoint.issues
+    body: dict[str, object] = {"jql": cursor.jql, "fields": _FIELDS, "maxResults": ISSUES_A_PAGE}
+    if cursor.token:
+        body["nextPageToken"] = cursor.token
     page = await context.jira.read(SearchPage, SEARCH, body=body)
     found = list(_candidates(context, page.issues))
     known = [one.ref for one in found if one.ref.issue_id]
@@ -156,13 +156,13 @@ async def search_page(context: BackfillContext, seen_tokens: SeenTokens) -> None
     for one in found:
         await context.publisher.add(_embedded(context, one))
     await gather_first_error(_rest(context, one) for one in found if one.ref.issue_id and is_cut(one.comments))
-    place.token = page.next_page_token or None
-    place.searched = page.is_last is True or place.token is None
-    if place.token and not place.searched:
-        seen_tokens.check(place.token)
-    place.pending = [*place.pending, *(ref.issue_id for ref in known)]
-    place.issues += len(known)
-    place.pages += 1
+    cursor.token = page.next_page_token or None
+    cursor.searched = page.is_last is True or cursor.token is None
+    if cursor.token and not cursor.searched:
+        seen_tokens.check(cursor.token)
+    cursor.pending = [*cursor.pending, *(ref.issue_id for ref in known)]
+    cursor.issues += len(known)
+    cursor.pages += 1
 
 
 class _Candidate(NamedTuple):
@@ -234,42 +234,42 @@ async def backfill(context: BackfillContext, now: int, zone: str | None) -> None
 
 
 async def _issues(context: BackfillContext, now: int, zone: str | None) -> None:
-    place = context.checkpoint.issues
-    if not place.jql:
-        await _begin(context, place, now, zone)
+    cursor = context.checkpoint.issues
+    if not cursor.jql:
+        await _begin(context, cursor, now, zone)
         await context.save()
-    resumed = place.token
+    resumed = cursor.token
     seen_tokens = SeenTokens(SEARCH, resumed)
-    while not place.searched or place.pending:
-        if place.searched or len(place.pending) + ISSUES_A_PAGE > MOST_ISSUES:
+    while not cursor.searched or cursor.pending:
+        if cursor.searched or len(cursor.pending) + ISSUES_A_PAGE > MOST_ISSUES:
             await pending_changelogs(context)
             continue
         try:
             await search_page(context, seen_tokens)
         except JiraRefusedError as error:
-            if not (resumed and place.token == resumed and error.status == _UNKNOWN_TOKEN):
+            if not (resumed and cursor.token == resumed and error.status == _UNKNOWN_TOKEN):
                 raise
             log.info("Jira no longer knows the interrupted search; it begins anew", site=context.checkpoint.site)
-            await _begin(context, place, now, zone)
-            place.token, place.pages, place.issues, resumed = None, 0, 0, None
+            await _begin(context, cursor, now, zone)
+            cursor.token, cursor.pages, cursor.issues, resumed = None, 0, 0, None
         await context.save()
-        context.progress.at("issues", place.issues, place.expected or None)
-    _compare(context, place)
-    place.done = True
+        context.progress.at("issues", cursor.issues, cursor.expected or None)
+    _compare(context, cursor)
+    cursor.done = True
     await context.save()
-    context.progress.end("issues", place.issues)
+    context.progress.end("issues", cursor.issues)
 
 
-async def _begin(context: BackfillContext, place: IssuesPlace, now: int, zone: str | None) -> None:
-    place.jql = candidates(context.facts.window.since - context.overlap_ms, now, zone)
-    bounded = place.jql.partition(" ORDER BY ")[0]
-    place.expected = (await context.jira.read(_Count, COUNT, body={"jql": bounded})).count
+async def _begin(context: BackfillContext, cursor: IssuesCursor, now: int, zone: str | None) -> None:
+    cursor.jql = candidates(context.facts.window.since - context.overlap_ms, now, zone)
+    bounded = cursor.jql.partition(" ORDER BY ")[0]
+    cursor.expected = (await context.jira.read(_Count, COUNT, body={"jql": bounded})).count
 
 
-def _compare(context: BackfillContext, place: IssuesPlace) -> None:
+def _compare(context: BackfillContext, cursor: IssuesCursor) -> None:
     """Notice a search that came back with far too little, which looks like success otherwise."""
-    if place.expected >= _WORTH_ASKING and place.issues < place.expected * _SURELY_TOO_FEW:
+    if cursor.expected >= _WORTH_ASKING and cursor.issues < cursor.expected * _SURELY_TOO_FEW:
         context.checkpoint.missing.append(
-            f"the search found {place.issues} issues where Jira counts about {place.expected}; run it again later, "
+            f"the search found {cursor.issues} issues where Jira counts about {cursor.expected}; run it again later, "
             "and look whether the account sees all projects"
         )

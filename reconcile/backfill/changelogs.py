@@ -123,20 +123,23 @@ async def pending_changelogs(context: BackfillContext) -> None:
     Raises:
         JiraError: Jira did not answer, or repeats a page.
     """
-    place = context.checkpoint.issues
-    places = context.state.spool.places(place.pending)
-    seen_tokens = SeenTokens(CHANGELOGS, place.changelog_token)
+    cursor = context.checkpoint.issues
+    places = context.state.spool.places(cursor.pending)
+    seen_tokens = SeenTokens(CHANGELOGS, cursor.changelog_token)
     while True:
-        body: dict[str, object] = {"issueIdsOrKeys": [str(one) for one in place.pending], "maxResults": _MOST_HISTORIES}
-        if place.changelog_token:
-            body["nextPageToken"] = place.changelog_token
+        body: dict[str, object] = {
+            "issueIdsOrKeys": [str(one) for one in cursor.pending],
+            "maxResults": _MOST_HISTORIES,
+        }
+        if cursor.changelog_token:
+            body["nextPageToken"] = cursor.changelog_token
         page = await context.jira.read(ChangelogPage, CHANGELOGS, body=body)
         await _take(context, page, places)
         if not page.next_page_token:
             break
-        place.changelog_token = seen_tokens.check(page.next_page_token)
+        cursor.changelog_token = seen_tokens.check(page.next_page_token)
         await context.save()
-    place.pending, place.changelog_token = [], None
+    cursor.pending, cursor.changelog_token = [], None
     await context.save()
 
 

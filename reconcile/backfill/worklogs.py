@@ -27,18 +27,18 @@ async def touched_worklogs(context: BackfillContext) -> None:
     Raises:
         JiraError: Jira did not answer, or its feed does not end.
     """
-    place = context.checkpoint.worklogs
-    since = place.since if place.since is not None else context.facts.window.since - context.overlap_ms
+    cursor = context.checkpoint.worklogs
+    since = cursor.since if cursor.since is not None else context.facts.window.since - context.overlap_ms
     done = 0
     for _ in range(MOST_PAGES):
-        if place.read:
+        if cursor.read:
             break
         page = await context.jira.read(WorklogFeed, WORKLOGS_UPDATED, query={"since": since})
         entries = read_feed(context, page.values)
         ids = [number for number, at in entries if at >= context.facts.window.since]
         done += await _ask(context, context.state.spool.not_seen(ids))
-        since, place.read = following(page, since, max((at for _, at in entries), default=0))
-        place.since = since
+        since, cursor.read = following(page, since, max((at for _, at in entries), default=0))
+        cursor.since = since
         await context.save()
         context.progress.at("worklogs", done)
     else:
@@ -46,7 +46,7 @@ async def touched_worklogs(context: BackfillContext) -> None:
     while named := context.state.spool.unseen_worklogs(_MOST):
         done += await _ask(context, named)
         await context.save()
-    place.done = True
+    cursor.done = True
     await context.save()
     context.progress.end("worklogs", done)
 
@@ -113,23 +113,23 @@ async def deleted_worklogs(context: BackfillContext) -> None:
     Raises:
         JiraError: Jira did not answer, or its feed does not end.
     """
-    place = context.checkpoint.deletions
-    since = place.since if place.since is not None else context.facts.window.since - 1
+    cursor = context.checkpoint.deletions
+    since = cursor.since if cursor.since is not None else context.facts.window.since - 1
     done = 0
     for _ in range(MOST_PAGES):
-        if place.read:
+        if cursor.read:
             break
         page = await context.jira.read(WorklogFeed, WORKLOGS_DELETED, query={"since": since})
         entries = read_feed(context, page.values)
         facts = _facts(context, entries)
         await context.publisher.add(facts)
         done += len(facts)
-        since, place.read = following(page, since, max((at for _, at in entries), default=0))
-        place.since = since
+        since, cursor.read = following(page, since, max((at for _, at in entries), default=0))
+        cursor.since = since
         await context.save()
     else:
         raise PagingError(f"{WORKLOGS_DELETED.name}: the feed does not end")
-    place.done = True
+    cursor.done = True
     await context.save()
     context.progress.end("deleted worklogs without an actor", done)
 

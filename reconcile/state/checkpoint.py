@@ -23,7 +23,7 @@ class CheckpointError(RollcallError):
     """A checkpoint cannot be read or written; the text says what to do."""
 
 
-class IssuesPlace(msgspec.Struct):
+class IssuesCursor(msgspec.Struct):
     """How far the issues are.
 
     Attributes:
@@ -49,7 +49,7 @@ class IssuesPlace(msgspec.Struct):
     done: bool = False
 
 
-class FeedPlace(msgspec.Struct):
+class FeedCursor(msgspec.Struct):
     """How far a worklog feed is: ``since`` of the page to ask next, epoch ms; None before the first."""
 
     since: int | None = None
@@ -93,9 +93,9 @@ class Checkpoint(msgspec.Struct, kw_only=True):
     whole: bool = False
     """Whether it does all that a day's run does: both parts, and at least the default window."""
     directory_done: bool = False
-    issues: IssuesPlace = msgspec.field(default_factory=IssuesPlace)
-    worklogs: FeedPlace = msgspec.field(default_factory=FeedPlace)
-    deletions: FeedPlace = msgspec.field(default_factory=FeedPlace)
+    issues: IssuesCursor = msgspec.field(default_factory=IssuesCursor)
+    worklogs: FeedCursor = msgspec.field(default_factory=FeedCursor)
+    deletions: FeedCursor = msgspec.field(default_factory=FeedCursor)
     found: Found = msgspec.field(default_factory=Found)
     stats: Stats = msgspec.field(default_factory=Stats)
     missing: list[str] = []
