@@ -1,5 +1,6 @@
 """A Jira of a few scripted answers, for what no well-behaved server sends."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -52,6 +53,12 @@ async def scripted(
     script: Script, site: SiteSettings = ACME, attempts: int = 6, wait_max: float = 3900.0
 ) -> AsyncIterator[JiraClient]:
     limits = Limits(attempts=attempts, wait_max=wait_max, backoff=Backoff(jitter=lambda: 1.0))
-    with mock.patch("asyncio.sleep", script.sleep):
+    real, ours = asyncio.sleep, asyncio.get_running_loop()
+
+    async def sleep(seconds: float) -> None:
+        """Wait for nothing on this loop, and as ever on that of a server that another test left in its thread."""
+        await (script.sleep if asyncio.get_running_loop() is ours else real)(seconds)
+
+    with mock.patch("asyncio.sleep", sleep):
         async with connected("acme", site, ReconcileSettings(), limits, httpx.MockTransport(script)) as client:
             yield client
