@@ -6,7 +6,7 @@ that the fact does not need never spoils it, whatever form it has, and the rest 
 
 import re
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Literal, NamedTuple, TypeVar, cast, get_args
 
 import msgspec
@@ -70,7 +70,10 @@ def read_or_none(decoder: msgspec.json.Decoder[_T], part: msgspec.Raw) -> _T | N
 
 def id_or_none(part: msgspec.Raw) -> int | str | None:
     """Decode what may be an id, a number or a text; None when it is neither."""
-    return read_or_none(NUMBER_OR_TEXT, part)
+    try:
+        return NUMBER_OR_TEXT.decode(part) if part else None
+    except ValueError:
+        return None
 
 
 _ID = re.compile(r"\d{1,19}", re.ASCII)
@@ -153,8 +156,7 @@ def _from_iso(match: re.Match[str]) -> int:
         whole = datetime.fromisoformat(f"{day}T{clock}{'+00:00' if offset in 'Zz' else offset}")
     except ValueError:
         raise ValueError("not a time: no such day, hour or offset") from None
-    seconds = int((whole - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds())
-    return seconds * 1000 + int((fraction or "0")[:3].ljust(3, "0"))
+    return int(whole.timestamp()) * 1000 + int((fraction or "0")[:3].ljust(3, "0"))
 
 
 def _from_digits(text: str) -> int:
