@@ -61,7 +61,8 @@ def entity_facts(
         unreadable: Called once when not all could be made.
     """
     acts: list[Callable[[EntityKind, Entity, IssueRef], Activity | None]] = [facts.maker.entity_created]
-    if is_given(entity.updated):
+    # Most were never edited, and have the same words for both times.
+    if is_given(entity.updated) and bytes(entity.updated) != bytes(entity.created):
         acts.append(facts.maker.entity_updated)
     made, failed = [], False
     for act in acts:
