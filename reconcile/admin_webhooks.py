@@ -9,6 +9,7 @@ import msgspec
 from reconcile.client.endpoints import REGISTER_WEBHOOK, REMOVE_WEBHOOK, WEBHOOKS
 from reconcile.client.jira_client import JiraClient, decoded
 from reconcile.client.jira_errors import JiraRefusedError, NotThereError
+from reconcile.client.paging import id_of_link
 from rollcall.jira.events import REGISTERED
 
 
@@ -27,8 +28,7 @@ class AdminWebhook(msgspec.Struct, rename="camel", frozen=True):
     @property
     def id(self) -> str:
         """Its id: the number that ends ``self`` (clients; Jira gives no other)."""
-        last = self.self_.rstrip("/").rpartition("/")[2]
-        return last if last.isascii() and last.isdigit() else ""
+        return id_of_link(self.self_)
 
 
 JQL_SECTION = "issue-related-events-section"

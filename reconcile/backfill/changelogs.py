@@ -14,7 +14,7 @@ from reconcile.backfill.context import UNREADABLE_ERRORS, BackfillContext, Windo
 from reconcile.client.endpoints import CHANGELOGS
 from reconcile.client.paging import SeenTokens, decoded_elements
 from reconcile.publisher import Deletion
-from reconcile.responses.issues import HISTORY, ChangelogPage, History
+from reconcile.responses.issues import HISTORIES, HISTORY, ChangelogPage, History
 from rollcall.errors import WarehouseUnavailableError
 from rollcall.facts import actor, changes_of, moment_of
 from rollcall.identity import EntityKind
@@ -147,7 +147,7 @@ async def _take(context: BackfillContext, page: ChangelogPage, places: dict[int,
     nameless: list[Nameless] = []
     named: list[int] = []
     deleted: list[int] = []
-    for issue in page.issue_change_logs:
+    for issue in decoded_elements(HISTORIES, page.issue_change_logs, context.unreadable):
         issue_id = id_or_zero(issue.issue_id)
         at = places.get(issue_id, IssueRef(issue_id))
         for history in decoded_elements(HISTORY, issue.change_histories, context.unreadable):

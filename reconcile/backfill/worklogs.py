@@ -12,7 +12,7 @@ from reconcile.backfill.context import GONE, BackfillContext, entity_facts
 from reconcile.client.endpoints import WORKLOGS, WORKLOGS_DELETED, WORKLOGS_UPDATED
 from reconcile.client.jira_errors import PagingError
 from reconcile.client.paging import MOST_PAGES, decoded_elements, next_since
-from reconcile.responses.issues import ENTITY, Touched, WorklogFeed
+from reconcile.responses.issues import ENTITY, TOUCHED, WorklogFeed
 from rollcall.facts import Entity
 from rollcall.jira.values import IssueRef, id_or_none, id_or_zero, jira_id, parse_jira_time
 from rollcall.records import Activity
@@ -51,10 +51,10 @@ async def touched_worklogs(context: BackfillContext) -> None:
     context.progress.end("worklogs", done)
 
 
-def read_feed(context: BackfillContext, values: list[Touched]) -> list[tuple[int, int]]:
+def read_feed(context: BackfillContext, values: list[msgspec.Raw]) -> list[tuple[int, int]]:
     """Return id and time (epoch ms) of the feed's entries."""
     found = []
-    for value in values:
+    for value in decoded_elements(TOUCHED, values, context.unreadable):
         try:
             found.append((jira_id(value.worklog_id), parse_jira_time(value.updated_time)))
         except ValueError:

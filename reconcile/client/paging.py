@@ -106,6 +106,12 @@ def next_since(next_page: str | None) -> int | None:
     return int(values[0]) if values and _MOMENT.fullmatch(values[0]) else None
 
 
+def id_of_link(link: str) -> str:
+    """Return the number that ends a link, where Jira gives an id in no other way; empty when there is none."""
+    last = link.rstrip("/").rpartition("/")[2]
+    return last if last.isascii() and last.isdigit() else ""
+
+
 async def gather_first_error(work: Iterable[Coroutine[Any, Any, None]]) -> None:
     """Run all of these; the first that fails ends the others.
 

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from reconcile.client.endpoints import PROJECT_ROLE, PROJECT_ROLES, PROJECTS
 from reconcile.client.jira_client import JiraClient
 from reconcile.client.jira_errors import JiraRefusedError, NotThereError
-from reconcile.client.paging import by_offset, gather_first_error
+from reconcile.client.paging import by_offset, gather_first_error, id_of_link
 from reconcile.directory.licenses import Groups, Product
 from reconcile.responses.membership import ProjectPage, ProjectRole, RoleActor
 from rollcall.jira.values import LONGEST_TEXT
@@ -93,8 +93,7 @@ class ProjectRoles:
             roles = await self._jira.read(dict[str, str], PROJECT_ROLES, key)
             # The answer is a map of names to links, and the link's end the only place that has the role's id.
             for link in roles.values():
-                number = link.rstrip("/").rpartition("/")[2]
-                if number.isascii() and number.isdigit():
+                if number := id_of_link(link):
                     await self._role(key, number, held)
         except NotThereError:
             self._skip("projects gone since they were listed")

@@ -28,12 +28,13 @@ class Touched(msgspec.Struct, rename="camel", frozen=True):
 class WorklogFeed(msgspec.Struct, rename="camel", frozen=True):
     """A page of the feed of touched or deleted worklogs."""
 
-    values: list[Touched] = []
+    values: list[msgspec.Raw] = []
     until: int | None = None
     next_page: str | None = None
     last_page: bool | None = None
 
 
+TOUCHED = msgspec.json.Decoder(Touched)
 ENTITY = msgspec.json.Decoder(Entity)
 EMBEDDED = msgspec.json.Decoder(Comments)
 """Those that come with an issue."""
@@ -59,14 +60,14 @@ class History(msgspec.Struct, frozen=True):
 class IssueHistories(msgspec.Struct, rename="camel", frozen=True):
     """Some of an issue's entries."""
 
-    issue_id: int | str
+    issue_id: int | str | None = None
     change_histories: list[msgspec.Raw] = []
 
 
 class ChangelogPage(msgspec.Struct, rename="camel", frozen=True):
     """A page of changelog/bulkfetch: one issue may span pages, those without history are absent."""
 
-    issue_change_logs: list[IssueHistories] = []
+    issue_change_logs: list[msgspec.Raw] = []
     next_page_token: str | None = None
 
 
@@ -76,4 +77,5 @@ class HistoriesById(msgspec.Struct, frozen=True):
     histories: list[msgspec.Raw] = []
 
 
+HISTORIES = msgspec.json.Decoder(IssueHistories)
 HISTORY = msgspec.json.Decoder(History)

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from reconcile.backfill.activity import backfill
-from reconcile.backfill.context import BackfillContext, WindowFacts
+from reconcile.backfill.context import UNREADABLE, BackfillContext, WindowFacts
 from reconcile.client.jira_client import JiraClient
 from reconcile.client.jira_errors import PagingError
 from reconcile.progress import LoggedProgress
@@ -129,6 +129,26 @@ async def test_an_empty_page_with_a_token_is_not_the_last(tmp_path: Path) -> Non
         ]
     )
     context = await run(answers(**{"/search/jql": lambda _: next(pages)}), tmp_path)
+    assert context.checkpoint.issues.issues == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "good"),
+    [
+        ("/worklog/updated", "values", {"worklogId": 5, "updatedTime": NOW - 1000}),
+        ("/worklog/deleted", "values", {"worklogId": 6, "updatedTime": NOW - 1000}),
+        ("/bulkfetch", "issueChangeLogs", {"issueId": "7", "changeHistories": []}),
+        ("/search/jql", "issues", {"id": "7", "fields": {"comment": {"comments": [], "total": 0}, "created": NOW}}),
+    ],
+)
+async def test_one_odd_element_of_a_page_costs_only_itself(
+    tmp_path: Path, path: str, name: str, good: dict[str, Any]
+) -> None:
+    odd = {"worklogId": True, "issueId": [], "id": {}, "fields": {"comment": {"comments": [], "total": 0}}}
+    script = answers(**{path: lambda _: page({name: [odd, good], "lastPage": True})})
+    context = await run(script, tmp_path)
+    usual = 0 if path == "/search/jql" else 1  # the one issue that the others' search finds has no time
+    assert context.checkpoint.found.skipped[UNREADABLE] == usual + 1
     assert context.checkpoint.issues.issues == 1
 
 

@@ -20,6 +20,7 @@ from reconcile.directory.snapshot import all_users
 from reconcile.responses.issues import (
     EMBEDDED,
     ENTITY,
+    HISTORIES,
     HISTORY,
     ChangelogPage,
     Comments,
@@ -87,7 +88,8 @@ def test_edge_cases_of_changelogs_do_no_harm() -> None:
 
 def test_documented_bulk_changelogs_with_epoch_seconds() -> None:
     page = decoded(ChangelogPage, MYSELF, sample("dichovsky-POST-changelog-bulkfetch.json"))
-    raw = [history for issue in page.issue_change_logs for history in issue.change_histories]
+    issues = decoded_elements(HISTORIES, page.issue_change_logs, never)
+    raw = [history for issue in issues for history in issue.change_histories]
     facts = [
         fact for history in decoded_elements(HISTORY, raw, never) for fact in history_facts(MAKER, history, HERE).facts
     ]
