@@ -77,7 +77,7 @@ def _issue_deleted(maker: FactMaker, envelope: Envelope) -> Activity:
 
 
 def _is_echo(envelope: Envelope) -> bool:
-    """Tell whether an update without changed fields repeats what a comment or worklog event says of the same act."""
+    """Return whether an update without changed fields repeats what a comment or worklog event says of the same act."""
     if is_given(envelope.comment) or is_given(envelope.worklog):
         return True
     name = read_or_none(TEXT, envelope.issue_event_type_name)
@@ -183,7 +183,7 @@ def _translate(site: str, envelope: Envelope, flow: str, received_at: int) -> Tr
 
 
 def _names_deleter(name: str, envelope: Envelope) -> bool:
-    """Tell whether a deletion names who did it: an issue's does, also in bulk; what goes along with it names nobody."""
+    """Return whether a deletion names who did it: an issue's does, also in bulk; what goes along with it names nobody."""
     return name == "jira:issue_deleted" and bool(actor(envelope.user).account_id)
 
 
