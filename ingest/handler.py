@@ -183,7 +183,7 @@ def _translate(site: str, envelope: Envelope, flow: str, received_at: int) -> Tr
 
 
 def _names_deleter(name: str, envelope: Envelope) -> bool:
-    """Return whether a deletion names who did it: an issue's does, also in bulk; what goes along with it names nobody."""
+    """Return whether a deletion names who did it: an issue's does, also in bulk; what goes with it names nobody."""
     return name == "jira:issue_deleted" and bool(actor(envelope.user).account_id)
 
 
