@@ -148,22 +148,24 @@ def try_all(mutants: Sequence[Mutant], root: Path = ROOT, jobs: int = 2) -> list
         RuntimeError: Their tests fail without any of them.
     """
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder, ThreadPoolExecutor(jobs) as pool:
-        trees = SimpleQueue[Path]()
-        for number in range(jobs):
-            trees.put(Path(folder, str(number)))
-            copy_tree(root, Path(folder, str(number)))
+        copies = [Path(folder, str(number)) for number in range(jobs)]
+        free = SimpleQueue[Path]()
+        for copy in copies:
+            copy_tree(root, copy)
+            free.put(copy)
         tests = sorted({test for mutant in mutants for test in mutant.tests})
         print(f"{len(mutants)} mutants; first their {len(tests)} tests without any", flush=True)
-        code, output = run_tests(Path(folder, "0"), tests)
-        if code:
-            raise RuntimeError(f"the tests fail without a mutant:\n{output}")
+        shares = [share for number in range(jobs) if (share := tests[number::jobs])]
+        for code, output in pool.map(run_tests, copies, shares):
+            if code:
+                raise RuntimeError(f"the tests fail without a mutant:\n{output}")
 
         def one(mutant: Mutant) -> Verdict:
-            tree = trees.get()
+            tree = free.get()
             try:
                 verdict = try_mutant(mutant, tree)
             finally:
-                trees.put(tree)
+                free.put(tree)
             told = verdict.trouble or f"killed in {verdict.seconds:.0f} s"
             print(f"{mutant.number:3} {mutant.file}: {mutant.what}: {told}", flush=True)
             return verdict
