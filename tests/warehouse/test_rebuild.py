@@ -129,6 +129,26 @@ async def test_rebuilds_side_by_side_leave_each_other_alone_and_old_remains_go(w
     assert await warehouse.query("SELECT name FROM system.tables WHERE name LIKE '%staging%'") == []
 
 
+async def test_a_rebuild_that_begins_before_another_has_ended_leaves_it_alone(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await write(warehouse, fact("history:1", "2026-11-02T10:00:00"))
+    command, swaps = warehouse.command, 0
+
+    async def with_another(sql: str, parameters: Any = None) -> None:
+        nonlocal swaps
+        if sql.startswith("ALTER TABLE user_day_states"):
+            swaps += 1
+            if swaps == 1:
+                await rebuild_days(warehouse, "acme", BERLIN, [date(2026, 11, 2)])
+        await command(sql, parameters)
+
+    monkeypatch.setattr(warehouse, "command", with_another)
+    await rebuild_days(warehouse, "acme", BERLIN, [date(2026, 11, 2)])
+    assert swaps == 2
+    assert len(await user_days(warehouse)) == 1
+
+
 async def test_a_changed_time_zone_rebuilds_the_sites_days(warehouse: Warehouse) -> None:
     await write(warehouse, fact("history:1", "2026-11-02T16:30:00"))
     assert await record_sites(warehouse, {"acme": ACME}) == []
