@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from reconcile.client.jira_errors import JiraUnavailableError
+from reconcile.directory.licenses import Groups
 from reconcile.directory.roles import NOT_ALLOWED
 from reconcile.publisher import NoExistingFacts
 from reconcile.run import RunOptions
@@ -17,6 +18,7 @@ from simulator.company.directory import directory_truth
 from ..failures import Failures
 from .backfilling import Appended, appended, reconcile
 from .installed import Installed, installed
+from .scripted import Script, page, scripted
 from .site import JiraSite, config, jira_site, settings_for
 
 pytestmark = pytest.mark.anyio
@@ -96,6 +98,14 @@ def assert_roles(jira: JiraSite, users: dict[str, Any], roles: list[Role]) -> No
         if not row["via"] or users[row["account_id"]].active:
             wanted.add((row["account_id"], row["role"], row["project_key"]))
     assert found == wanted
+
+
+async def test_who_is_not_active_holds_nothing_also_where_jira_lists_them() -> None:
+    """Jira is asked for active members only; ``active`` has been seen as text (captures)."""
+    flags = {"anna": True, "bert": False, "carl": "false"}
+    values = [{"accountId": who, "accountType": "atlassian", "active": flag} for who, flag in flags.items()]
+    async with scripted(Script([page({"values": values, "isLast": True})])) as jira:
+        assert await Groups(jira, lambda: None).members("7") == {"anna": True}
 
 
 async def test_project_roles_can_be_left_out_and_large_groups_are_not_spread(tmp_path: Path) -> None:
