@@ -184,6 +184,8 @@ def main() -> int:
     mutants = read_mutants()
     if options.numbers:
         mutants = [mutant for mutant in mutants if mutant.number in options.numbers]
+        if len(mutants) < len(set(options.numbers)):
+            parser.error(f"the list has the numbers 1 to {len(read_mutants())}")
     if options.sample is not None:
         chosen = random.Random(options.seed).sample(mutants, min(options.sample, len(mutants)))  # noqa: S311 - no secret
         mutants = sorted(chosen, key=lambda mutant: mutant.number)
