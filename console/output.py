@@ -57,6 +57,15 @@ def print_rows(rows: Sequence[Row], columns: Sequence[str], form: OutputFormat) 
         _print_table(shown, columns)
 
 
+def print_record(row: Row, columns: Sequence[str], form: OutputFormat) -> None:
+    """Print one row to stdout: as lines of ``name: value``, none of them broken, so that a value can be copied."""
+    if form is not OutputFormat.TABLE:
+        print_rows([row], columns, form)
+        return
+    for name in columns:
+        print(f"{name}: {_visible(_words(_plain(row[name])))}".rstrip())
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return iso(value)

@@ -192,7 +192,9 @@ def _event_name(envelope: Envelope) -> str:
     if not name:
         raise NotUnderstoodError(
             "no_event",
-            "The payload names no webhookEvent, as Jira Cloud's do; Jira Data Center and Server post such bodies.",
+            "The payload names no webhookEvent, as those of Jira's webhooks do. Automation's 'Send web request', a "
+            "workflow's post function and the legacy automation of Jira Service Management post such bodies: register "
+            "a webhook under System > WebHooks instead, and take this address out of the rule.",
         )
     return name
 

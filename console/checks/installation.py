@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from console.checks.finding import Finding
+from console.dead_letter_queue import DeadLetterQueue
 from console.sqldoor.allowlist import INTERNAL_TABLES
 from rollcall.errors import RollcallError, SettingsError
 from rollcall.runtime import Runtime, opened, opened_for_reading, opened_warehouse
@@ -136,11 +137,9 @@ def _warehouse_remedy(error: RollcallError) -> str:
 
 async def _log(runtime: Runtime) -> Finding:
     state = await runtime.log.state(runtime.topics.activity.name)
-    letters = await runtime.log.state(runtime.topics.deadletter.name)
+    letters = await DeadLetterQueue(runtime).letters()
     lag = state.lag.get(WAREHOUSE_GROUP, state.records)
-    found = (
-        f"takes records; {state.records} kept, {lag} not yet in the warehouse, {letters.records} dead-letter records"
-    )
+    found = f"takes records; {state.records} kept, {lag} not yet in the warehouse, {len(letters)} open dead letters"
     if lag > _LAG_WORTH_A_LOOK:
         return Finding("event log", False, found, "is a consumer running? `rollcall up` or `rollcall consume`")
     return Finding("event log", True, found)
