@@ -4,6 +4,7 @@ The summary's rows are site, part, name and value.
 """
 
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any
@@ -28,17 +29,40 @@ from reconcile.coverage import Coverage
 from reconcile.run import RunOptions, RunOutcome, run_site
 from reconcile.sink import Sink, open_dry_run_sink, open_sink
 from reconcile.state.checkpoint import Checkpoint, Part
-from reconcile.window import WindowRequest
+from reconcile.window import WindowRequest, require_order
 from rollcall.clock import iso
 from rollcall.errors import RollcallError, SettingsError
 from rollcall.runtime import opened
 from rollcall.settings import Settings
 
-TIME_FORMATS = [
+_TIME_FORMATS = [
     "%Y-%m-%d",
     *(f"%Y-%m-%d{between}{clock}{zone}" for between in "T " for clock in ("%H:%M", "%H:%M:%S") for zone in ("", "%z")),
 ]
 """Forms of a moment: a date, or with a time of day, and that with an offset from UTC (``+01:00``, ``Z``) or without."""
+
+_FIRST_YEAR = 2002
+"""Of the first Jira."""
+
+
+def read_time(text: str) -> datetime:
+    """Read a moment as people write it; naive where it has no offset.
+
+    Raises:
+        typer.BadParameter: It is none; the text shows the forms that are taken.
+    """
+    for form in _TIME_FORMATS:
+        with suppress(ValueError):
+            moment = datetime.strptime(text.strip(), form)  # noqa: DTZ007 - the site's zone is not known yet
+            break
+    else:
+        raise typer.BadParameter(
+            f"{text!r} is no time; write YYYY-MM-DD, YYYY-MM-DD HH:MM, or that with an offset, such as "
+            "2026-11-17T10:00+01:00"
+        )
+    if moment.year < _FIRST_YEAR:
+        raise typer.BadParameter(f"{text!r} is before the first Jira")
+    return moment
 
 
 class Only(StrEnum):
@@ -81,7 +105,14 @@ Rows = list[dict[str, Any]]
 
 def summary(run: Checkpoint, coverage: Coverage | None, *, dry_run: bool, by_day: bool) -> Rows:
     """Return the rows of one site's run, with new facts by day if so chosen."""
-    parts = [_run(run, dry_run), _requests(run), _facts(run, by_day), _directory(run), _coverage(coverage), _rest(run)]
+    parts = [
+        _run(run, dry_run),
+        _requests(run),
+        _facts(run, by_day),
+        _directory(run),
+        _coverage(coverage, by_day),
+        _rest(run),
+    ]
     return [
         {"site": run.site, "part": part, "name": name, "value": value} for some in parts for part, name, value in some
     ]
@@ -137,9 +168,12 @@ def _directory(run: Checkpoint) -> _Lines:
             yield "directory", kind, run.found.rows[kind]
 
 
-def _coverage(coverage: Coverage | None) -> _Lines:
+def _coverage(coverage: Coverage | None, by_day: bool) -> _Lines:
     if coverage is None:
         return
+    for day, known, by_webhook in coverage.days if by_day else ():
+        yield "known by day", day.isoformat(), known
+        yield "by webhook by day", day.isoformat(), by_webhook
     yield "coverage", "facts that REST knows", coverage.known
     yield "coverage", "brought by webhooks", coverage.by_webhook
     if coverage.share is not None:
@@ -164,9 +198,7 @@ def _moment(epoch_ms: int) -> str:
 
 Time = Annotated[
     datetime | None,
-    typer.Option(
-        formats=TIME_FORMATS, help="In the site's reporting time zone, unless it has an offset.", metavar="TIME"
-    ),
+    typer.Option(parser=read_time, help="In the site's reporting time zone, unless it has an offset.", metavar="TIME"),
 ]
 
 
@@ -188,6 +220,8 @@ def reconcile(
 
     async def body(settings: Settings) -> int:
         names = site_names(settings, site)
+        for name in names:
+            require_order(options.window, settings.sites[name].zone())
 
         async def runs(sink: Sink) -> int:
             async def one(name: str) -> RunOutcome:
