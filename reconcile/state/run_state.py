@@ -217,6 +217,15 @@ def lasting_state(folder: Path, site: str, *, resume: bool) -> Iterator[tuple[Ru
             spool.close()
 
 
+def checkpoint_left(folder: Path, site: str) -> Checkpoint | None:
+    """Return the checkpoint that an interrupted run of the site left; None when there is none.
+
+    Raises:
+        CheckpointError: It cannot be read.
+    """
+    return read_checkpoint(folder / f"{site}.json")
+
+
 def forget_run(folder: Path, site: str) -> None:
     """Remove what a run left behind, once it is through."""
     _remove_files(folder / f"{site}.json", folder / f"{site}.spool")
