@@ -108,12 +108,29 @@ async def read_site(site: RunContext, options: RunOptions, left: Checkpoint | No
         await _directory(site, run)
     if "activity" in run.parts:
         await _activity(site, run, now, myself.time_zone)
+    await _confirm_account(site)
     run.stats = site.jira.stats
     run.missing = [what for what in run.missing if UNREADABLE not in what]
     if count := run.found.skipped[UNREADABLE]:
         run.missing.append(f"{count} {UNREADABLE}; please report it")
     site.state.keep(run)
     return run
+
+
+async def _confirm_account(site: RunContext) -> None:
+    """Ask at the end who we are, for with a token that died under way some answers were to nobody, and look whole.
+
+    Raises:
+        JiraRefusedError: Jira no longer takes the account. What was read is not to be gone on with.
+    """
+    try:
+        await site.jira.read(Myself, MYSELF)
+    except JiraRefusedError as error:
+        site.state.discard()
+        raise type(error)(
+            f"at the end of the run, so that it may have read too little and the next one begins anew: {error}",
+            error.status,
+        ) from None
 
 
 async def _present(site: RunContext) -> int:

@@ -172,6 +172,11 @@ class RunState:
         if self._path:
             write_checkpoint(self._path, checkpoint)
 
+    def discard(self) -> None:
+        """Leave nothing to go on with, so that the next run is a new one."""
+        if self._path:
+            self._path.unlink(missing_ok=True)
+
 
 @contextmanager
 def temporary_state() -> Iterator[RunState]:
