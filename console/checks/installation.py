@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from console.checks.finding import Finding
+from console.checks.receiver import receiver_findings
 from console.dead_letter_queue import DeadLetterQueue
 from console.sqldoor.allowlist import INTERNAL_TABLES
 from rollcall.errors import RollcallError, SettingsError
@@ -75,6 +76,8 @@ async def local_findings(settings: Settings) -> AsyncIterator[Finding]:
                 yield Finding(f"topic {remark.topic}", not remark.remedy, remark.found, remark.remedy)
     except RollcallError as error:
         yield Finding("event log", False, str(error), _log_remedy(settings))
+    async for finding in receiver_findings(settings):
+        yield finding
     try:
         async with opened_for_reading(settings, "rollcall check") as warehouse:
             [facts] = await warehouse.query("SELECT count() AS days, max(day) AS last FROM user_days")
