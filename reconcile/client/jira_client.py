@@ -35,7 +35,7 @@ from rollcall import __version__
 from rollcall.errors import SettingsError
 from rollcall.jira.values import decode_json
 from rollcall.logs import OncePerMinute, logger
-from rollcall.settings import ReconcileSettings, SiteSettings
+from rollcall.settings import Credentials, ReconcileSettings, SiteSettings
 
 log = logger(__name__)
 _T = TypeVar("_T")
@@ -52,6 +52,8 @@ _SUSPENDED = "open the site in a browser: it may be suspended, deactivated or in
 
 _LONG_PAUSE = 10.0
 """Seconds from which a pause is logged; shorter ones are everyday."""
+
+_ANY_JSON = msgspec.json.Decoder(msgspec.Raw)
 
 Query = Mapping[str, str | int | bool | list[str]]
 
@@ -220,7 +222,7 @@ class JiraClient:
             return answer.content
         if answer.status_code in (_RETRIED if endpoint.repeatable else _ALWAYS_RETRIED):
             raise self._retry_later(endpoint, answer, limits)
-        location = answer.headers.get("location", "")
+        location = answer.extensions.get(_LOCATION, "")
         raise refusal(endpoint, answer.status_code, answer.content, self._secret, location=location, known=self._known)
 
     def _retry_later(self, endpoint: Endpoint, answer: httpx.Response, limits: Limits) -> _RetryError:
@@ -270,14 +272,25 @@ def decoded(kind: type[_T], endpoint: Endpoint, content: bytes) -> _T:
     """
     try:
         return decode_json(msgspec.json.Decoder(kind), content)
-    except msgspec.ValidationError as error:
-        raise JiraRefusedError(f"{endpoint.name}: Jira's answer has an unknown form ({error})") from None
     except RecursionError:
         raise JiraRefusedError(f"{endpoint.name}: the answer is nested deeper than any of Jira's") from None
-    except ValueError:
+    except ValueError as error:
+        # What is cut may have an unknown form, too, before the cut.
+        if isinstance(error, msgspec.ValidationError) and _is_json(content):
+            raise JiraRefusedError(f"{endpoint.name}: Jira's answer has an unknown form ({error})") from None
         raise _NoJsonError(
             f"{endpoint.name}: the answer is no JSON; is the site's url that of a Jira Cloud site?"
         ) from None
+
+
+def _is_json(content: bytes) -> bool:
+    try:
+        decode_json(_ANY_JSON, content)
+    except RecursionError:
+        return True
+    except ValueError:
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,7 +368,7 @@ async def connected(
     if not given:
         raise SettingsError(
             f"sites.{name}: to ask Jira's REST API, set email and api_token_file (an API token of that account, "
-            "from id.atlassian.com)"
+            'from id.atlassian.com); for a service account api_token_type = "bearer", scoped_token = true and the file'
         )
     limits = limits or limits_of(settings)
     base = site.url
@@ -363,7 +376,7 @@ async def connected(
         async with _http(base, settings, None, transport) as anonymous:
             base = await _gateway(JiraClient(anonymous, replace(limits, attempts=min(limits.attempts, 4))), settings)
     async with _http(base, settings, given, transport) as http:
-        yield JiraClient(http, limits, secret=given[1])
+        yield JiraClient(http, limits, secret=given.token)
 
 
 async def _gateway(anonymous: JiraClient, settings: ReconcileSettings) -> str:
@@ -373,21 +386,33 @@ async def _gateway(anonymous: JiraClient, settings: ReconcileSettings) -> str:
     return f"{settings.gateway_url.rstrip('/')}/ex/jira/{cloud_id}"
 
 
+_LOCATION = "rollcall.location"
+
+
+async def _set_aside_location(answer: httpx.Response) -> None:
+    """Keep where a redirect leads from httpx, which reads it though it follows none, and fails where it is no URL."""
+    answer.extensions[_LOCATION] = answer.headers.pop("location", "")
+
+
 def _http(
     base: str,
     settings: ReconcileSettings,
-    auth: tuple[str, str] | None,
+    given: Credentials | None,
     transport: httpx.AsyncBaseTransport | None,
 ) -> httpx.AsyncClient:
     loopback = urlsplit(base).hostname in _LOOPBACK
+    headers = {"accept": "application/json", "user-agent": f"rollcall/{__version__}"}
+    if given and not given.email:
+        headers["authorization"] = f"Bearer {given.token}"
     try:
         return httpx.AsyncClient(
             base_url=base,
-            auth=auth,
-            headers={"accept": "application/json", "user-agent": f"rollcall/{__version__}"},
+            auth=(given.email, given.token) if given and given.email else None,
+            headers=headers,
             timeout=httpx.Timeout(settings.timeout, connect=min(15.0, settings.timeout)),
             limits=httpx.Limits(max_connections=settings.concurrency),
             follow_redirects=False,
+            event_hooks={"response": [_set_aside_location]},
             trust_env=not loopback,
             transport=transport,
         )
