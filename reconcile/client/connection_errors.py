@@ -59,7 +59,7 @@ def _words(error: BaseException, host: str, hop: _Hop) -> str:
             return f"there is no way to {hop.name}; check this machine's network"
     if isinstance(error, httpx.ConnectTimeout):
         return f"timeout: {hop.name} takes no connection on port {hop.port}; check the firewall and {hop.check}"
-    if isinstance(error, httpx.TimeoutException):
+    if isinstance(error, httpx.TimeoutException | TimeoutError):
         return f"timeout: {host} did not answer in time"
     if isinstance(error, httpx.DecodingError):
         return "an answer that cannot be unpacked"

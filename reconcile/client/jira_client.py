@@ -50,6 +50,9 @@ _UNAVAILABLE = 503
 _SUSPENDED = "open the site in a browser: it may be suspended, deactivated or in maintenance"
 """A suspended site answers 503 and an HTML page (reports)."""
 
+_WHOLE_ANSWER = 4
+"""Times the timeout that a whole answer may take; the timeout itself is for its next piece."""
+
 _LONG_PAUSE = 10.0
 """Seconds from which a pause is logged; shorter ones are everyday."""
 
@@ -209,7 +212,8 @@ class JiraClient:
         async with self._slots:
             self.stats.count_request(endpoint.name)
             try:
-                answer = await self._http.send(built)
+                async with asyncio.timeout(_WHOLE_ANSWER * (limits.timeout or self._http.timeout.read or 0.0)):
+                    answer = await self._http.send(built)
             except (httpx.RequestError, OSError) as error:  # OSError: httpx lets some errors of TLS through
                 cause = connection_cause(error, built.url)
                 unsent = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)

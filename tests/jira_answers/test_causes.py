@@ -5,7 +5,7 @@ import re
 import socket
 import ssl
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -43,23 +43,44 @@ async def why(url: str, seconds: float = 90.0) -> str:
     return str(caught.value)
 
 
+Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@asynccontextmanager
+async def listening(talk: Talk, context: ssl.SSLContext | None = None) -> AsyncIterator[int]:
+    """A port whose connections are talked to once a request has come; closed with them."""
+    writers: set[asyncio.StreamWriter] = set()
+
+    async def one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.add(writer)
+        with suppress(ConnectionError, asyncio.IncompleteReadError):
+            await reader.readuntil(b"\r\n\r\n")
+            await talk(reader, writer)
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
+        writers.discard(writer)
+
+    async with await asyncio.start_server(one, "127.0.0.1", 0, ssl=context) as server:
+        yield server.sockets[0].getsockname()[1]
+        for writer in writers:
+            writer.transport.abort()
+        async with asyncio.timeout(30):
+            while writers:
+                await asyncio.sleep(0.01)
+
+
 @asynccontextmanager
 async def serving(context: ssl.SSLContext | None = None, words: bytes = b"") -> AsyncIterator[int]:
     """A port that takes connections, says a few words if any, and answers nothing."""
 
-    async def one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(ConnectionError, asyncio.IncompleteReadError):
-            await reader.readuntil(b"\r\n\r\n")
-            if words:
-                writer.write(words)
-                await writer.drain()
-            else:
-                await reader.read()
-        writer.close()
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(words)
+        if not words:
+            await reader.read()
 
-    server = await asyncio.start_server(one, "127.0.0.1", 0, ssl=context)
-    async with server:
-        yield server.sockets[0].getsockname()[1]
+    async with listening(talk, context) as port:
+        yield port
 
 
 async def test_an_unknown_host(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -300,3 +321,20 @@ async def test_every_error_is_one_line() -> None:
             with pytest.raises(JiraError) as caught:
                 await jira.ask(MYSELF)
         assert "\n" not in str(caught.value)
+
+
+async def test_an_answer_that_drips_for_ever_is_a_failed_try() -> None:
+    """Each piece comes in time, the whole never."""
+
+    async def drip(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n")
+        while not writer.is_closing():
+            writer.write(b" ")
+            await writer.drain()
+            await asyncio.sleep(0.05)
+
+    async with listening(drip) as port:
+        began = time.monotonic()
+        said = await why(f"http://127.0.0.1:{port}", seconds=0.3)
+    assert "timeout: 127.0.0.1 did not answer in time (TimeoutError), 2 times over" in said
+    assert time.monotonic() - began < 30

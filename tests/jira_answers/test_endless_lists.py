@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
 from reconcile.client.endpoints import GROUP_MEMBERS, PROJECTS, SEARCH
@@ -14,6 +15,7 @@ from reconcile.client.jira_errors import JiraRefusedError, PagingError
 from reconcile.client.paging import SeenElements, SeenTokens, by_offset
 from reconcile.directory.licenses import Groups
 from reconcile.directory.snapshot import all_users
+from reconcile.responses.issues import ChangelogPage, Comments, SearchPage
 from reconcile.responses.membership import Group, GroupPage, MemberPage, NamedProject, Person, ProjectPage
 
 from ..reconcile.scripted import Script, page, scripted
@@ -185,3 +187,11 @@ async def test_groups_in_two_pages_are_no_loop() -> None:
         return GroupPage([Group(f"g{start}")], is_last=start > 0)
 
     assert [len(one.values) async for one in by_offset(GROUP_MEMBERS, ask)] == [1, 1]
+
+
+def test_what_tells_the_elements_of_a_page_apart() -> None:
+    found = msgspec.json.decode(b'{"issues": [{"id": "7", "x": 1}, {"id": 7, "x": 2}, {}, 3]}', type=SearchPage)
+    assert found.keys == ["7", "7", b"{}", b"3"]
+    histories = msgspec.json.decode(b'{"issueChangeLogs": [{"issueId": "7"}, 3]}', type=ChangelogPage)
+    assert histories.keys == [b'{"issueId": "7"}', b"3"]
+    assert msgspec.json.decode(b'{"comments": [{"id": "1"}]}', type=Comments).keys == [b'{"id": "1"}']
