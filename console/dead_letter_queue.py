@@ -1,6 +1,8 @@
-"""The dead letter queue as it stands: each dead letter once, open until it is replayed, and how many are open."""
+"""The dead letter queue as it stands: each dead letter once, open until it is settled, and how many are open."""
 
 import asyncio
+from collections.abc import Mapping
+from typing import Literal
 
 import msgspec
 
@@ -34,7 +36,7 @@ class DeadLetterQueue:
         """Return the dead letters by id, oldest first.
 
         Args:
-            settled: Whether to return also those that were replayed.
+            settled: Whether to return also those that were replayed or dismissed.
 
         Raises:
             LogUnavailableError: The log cannot be read.
@@ -49,11 +51,11 @@ class DeadLetterQueue:
             # By the time they came and not by their order on the log, whose partitions are read side by side.
             found = settlements if letter.settled else letters
             before = found.get(letter.letter_id)
-            if before is None or letter.received_at >= before.received_at:
+            if before is None or _replaces(letter, before):
                 found[letter.letter_id] = letter
         for name, settlement in settlements.items():
             letter = letters.get(name, settlement)
-            if settlement.received_at >= letter.received_at:
+            if settlement.settled == "dismissed" or settlement.received_at >= letter.received_at:
                 letters[name] = msgspec.structs.replace(letter, settled=settlement.settled)
         oldest_first = sorted(letters.values(), key=lambda letter: letter.received_at)
         return {letter.letter_id: letter for letter in oldest_first if settled or not letter.settled}
@@ -89,12 +91,32 @@ class DeadLetterQueue:
         topic, records = _records(self._topics, letter)
         if records:
             await self._log.append(topic, records)
-        settled = msgspec.structs.replace(letter, settled="replayed", payload=b"")
-        await self._log.append(self._topics.deadletter.name, [record_of(settled)])
+        await self._settle(letter, "replayed")
         return len(records)
 
+    async def dismiss(self, letter: DeadLetter) -> None:
+        """Settle a dead letter as it is, also for the case that the same one comes again.
 
-def pick_dead_letter(letters: dict[str, DeadLetter], beginning: str) -> DeadLetter:
+        Raises:
+            LogUnavailableError: The log cannot take it now; the dead letter stays.
+        """
+        await self._settle(letter, "dismissed")
+
+    async def _settle(self, letter: DeadLetter, how: Literal["replayed", "dismissed"]) -> None:
+        settled = msgspec.structs.replace(letter, settled=how, payload=b"")
+        await self._log.append(self._topics.deadletter.name, [record_of(settled)])
+
+
+def matching(letters: Mapping[str, DeadLetter], site: str | None, reason: str | None) -> dict[str, DeadLetter]:
+    """Return the dead letters of a site and of a reason; None for any."""
+    return {
+        name: letter
+        for name, letter in letters.items()
+        if site in (None, letter.site) and reason in (None, letter.reason)
+    }
+
+
+def pick_dead_letter(letters: Mapping[str, DeadLetter], beginning: str) -> DeadLetter:
     """Return the one dead letter whose id begins so.
 
     Raises:
@@ -105,6 +127,13 @@ def pick_dead_letter(letters: dict[str, DeadLetter], beginning: str) -> DeadLett
         problem = "give at least four digits" if len(beginning) < SHORTEST_ID else f"{len(found)} letters begin so"
         raise RollcallError(f"dead letter {beginning}: {problem}; `rollcall deadletter list` names them")
     return found[0]
+
+
+def _replaces(letter: DeadLetter, before: DeadLetter) -> bool:
+    """Tell whether a record of a dead letter counts instead of another one: the later, but a dismissal holds."""
+    if "dismissed" in (letter.settled, before.settled):
+        return letter.settled == "dismissed"
+    return letter.received_at >= before.received_at
 
 
 def _records(topics: Topics, letter: DeadLetter) -> tuple[str, list[Record]]:

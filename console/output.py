@@ -5,7 +5,7 @@ Progress is bars on a terminal, else a line of the log for every step.
 
 import csv
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from enum import StrEnum
@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
@@ -57,6 +58,50 @@ def print_rows(rows: Sequence[Row], columns: Sequence[str], form: OutputFormat) 
         _print_table(shown, columns)
 
 
+def print_record(row: Row, columns: Sequence[str], form: OutputFormat) -> None:
+    """Print one row to stdout: as lines of ``name: value``, none of them broken, so that a value can be copied."""
+    if form is not OutputFormat.TABLE:
+        print_rows([row], columns, form)
+        return
+    for name in columns:
+        print(f"{name}: {_visible(_words(_plain(row[name])))}".rstrip())
+
+
+async def print_rows_as_they_come(rows: AsyncIterable[Row], columns: Mapping[str, int], form: OutputFormat) -> None:
+    """Print rows to stdout, each as soon as it is there; JSON is one array, and so comes at the end.
+
+    Args:
+        rows: The rows.
+        columns: What to print, in order, and how wide each column is beside the others.
+        form: How.
+    """
+    if form is OutputFormat.JSON:
+        print_rows([row async for row in rows], [*columns], form)
+        return
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    console, first = _console(), True
+    async for row in rows:
+        if form is OutputFormat.CSV:
+            writer.writerows([[*columns]] if first else [])
+            writer.writerow([_cell(_plain(row[name])) for name in columns])
+        else:
+            console.print(_one_row(row, columns, header=first))
+        sys.stdout.flush()
+        first = False
+
+
+def _one_row(row: Row, columns: Mapping[str, int], *, header: bool) -> Table:
+    table = Table(box=SIMPLE_HEAD, header_style="bold", expand=True, show_header=header, pad_edge=False)
+    for name, ratio in columns.items():
+        table.add_column(name, overflow="fold", ratio=ratio)
+    table.add_row(*(Text(_visible(_words(_plain(row[name])))) for name in columns))
+    return table
+
+
+def _console() -> Console:
+    return Console(width=None if sys.stdout.isatty() else _WIDTH_IN_A_FILE)
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return iso(value)
@@ -81,7 +126,7 @@ def _print_table(rows: Iterable[Row], columns: Sequence[str]) -> None:
         table.add_column(name, overflow="fold")
     for row in rows:
         table.add_row(*(Text(_visible(_words(row[name]))) for name in columns))
-    Console(width=None if sys.stdout.isatty() else _WIDTH_IN_A_FILE).print(table)
+    _console().print(table)
 
 
 def _words(value: Any) -> str:

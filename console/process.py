@@ -23,8 +23,8 @@ from rollcall.warehouse import calls_left
 
 log = logger(__name__)
 
-DONE, FAILED, WRONG_USAGE, INCOMPLETE = 0, 1, 2, 3
-"""Exit codes: done; failed; wrong usage or settings; done but something is missing (it was printed)."""
+DONE, FAILED, WRONG_USAGE, INCOMPLETE, INTERRUPTED = 0, 1, 2, 3, 130
+"""Exit codes: done; failed; wrong usage or settings; done but something is missing (it was printed); Ctrl-C."""
 
 Config = Annotated[
     Path | None,
@@ -74,7 +74,7 @@ def exit_code(config: Path | None, body: Callable[[Settings], Awaitable[int]]) -
         return FAILED
     except KeyboardInterrupt:
         print_error("interrupted")
-        return FAILED
+        return INTERRUPTED
 
 
 def print_error(text: str) -> None:

@@ -1,23 +1,25 @@
-"""The web application: the routes that take webhooks, beside health and whatever else is served with them."""
+"""The web application: the routes that take webhooks, beside health and whatever else is served with them.
+
+A POST to a path that nothing else serves may be a webhook whose path was changed on its way, so the endpoint judges it.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Route
-from starlette.types import Lifespan
+from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
 from ingest.endpoint import WebhookEndpoint
 from rollcall.http.health import Check, health_routes
 from rollcall.runtime import Runtime
 
 
-def webhook_routes(runtime: Runtime) -> list[Route]:
+def webhook_routes(endpoint: WebhookEndpoint) -> list[Route]:
     """Return the routes that take webhooks: ``POST /webhooks/{site}``, and refuse all else under ``/webhooks``.
 
     All paths and methods, or Starlette would answer them: in plain text, and ``/webhooks/{site}/`` with a redirect to
     the name and scheme that the proxy uses, which Jira need not follow.
     """
-    endpoint = WebhookEndpoint(runtime)
     return [Route("/webhooks", endpoint), Route("/webhooks/{site:path}", endpoint)]
 
 
@@ -38,9 +40,24 @@ def create_app(
         extra_routes: Further routes, such as the page.
         lifespan: Runs around the serving, see Starlette.
     """
+    endpoint = WebhookEndpoint(runtime)
     routes: list[BaseRoute] = [
-        *webhook_routes(runtime),
+        *webhook_routes(endpoint),
         *health_routes(checks, notes or {}),
         *extra_routes,
     ]
-    return Starlette(routes=routes, lifespan=lifespan)
+    if extra_routes:  # the page is at "/", where a proxy that cuts the whole path posts to
+        routes.append(Route("/", endpoint, methods=["POST"]))
+    app = Starlette(routes=routes, lifespan=lifespan)
+    app.router.default = _posts_to(endpoint, app.router.default)
+    return app
+
+
+def _posts_to(endpoint: ASGIApp, others: ASGIApp) -> ASGIApp:
+    """Return an application that hands what is posted to the endpoint, and all else on."""
+
+    async def judge(scope: Scope, receive: Receive, send: Send) -> None:
+        posted = scope["type"] == "http" and scope["method"] == "POST"
+        await (endpoint if posted else others)(scope, receive, send)
+
+    return judge

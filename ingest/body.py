@@ -17,7 +17,7 @@ class RefusalError(RollcallError):
         status: HTTP status of the answer.
         reason: Short stable word for the answer, the log line and the metric.
         detail: More for the log line, empty when there is no more; never text of the webhook.
-        close: Whether the connection is of no more use.
+        close: Whether the connection is of no more use, and closed with the answer.
     """
 
     def __init__(self, status: int, reason: str, detail: str = "", *, close: bool = False) -> None:
@@ -65,6 +65,10 @@ class Body:
         self._seconds = seconds
         self._budget = budget
         self._size = 0
+        self.size = 0
+        """Bytes that came of it, also after `release`."""
+        self.ended = False
+        """Whether it came to its end."""
 
     async def read(self, receive: Receive) -> bytes:
         """Read it whole from the ASGI channel.
@@ -101,4 +105,7 @@ class Body:
         if not self._budget.take(len(chunk)):
             raise RefusalError(503, "memory_full")
         self._size += len(chunk)
-        return chunk, message.get("more_body", False)
+        self.size = self._size
+        more: bool = message.get("more_body", False)
+        self.ended = not more
+        return chunk, more

@@ -6,7 +6,9 @@ the body.
 
 import asyncio
 import json
+import re
 import time
+from contextlib import suppress
 from functools import cache
 
 from prometheus_client import Counter, Gauge
@@ -14,24 +16,23 @@ from starlette.types import Message, Receive, Scope, Send
 
 from ingest.body import Body, BodyBudget, DisconnectedError, RefusalError
 from ingest.handler import Headers, Outcome, WebhookHandler, short_identifier
+from ingest.refusals import UNKNOWN_SITE, RefusalLog
 from ingest.signature import parse_signature, signed
 from rollcall.jira.events import OTHER
-from rollcall.logs import logger
 from rollcall.metrics import BODIES_IN_MEMORY, WEBHOOK_LAST, WEBHOOK_SECONDS, WEBHOOKS
 from rollcall.runtime import Runtime
 
-_log = logger(__name__)
 _END: Message = {"type": "http.response.body", "body": b""}
 _NO_CONTENT: Message = {"type": "http.response.start", "status": 204, "headers": []}
 _SIGNATURE = b"x-hub-signature"
-_UNKNOWN_SITE = ""
-"""Label of webhooks to sites that the settings do not name: what anybody puts into a URL is no label."""
+_PATH = re.compile(r"/+webhooks(?:/+(?P<site>.*?))?/?", re.DOTALL)
 
 
 class WebhookEndpoint:
     """ASGI application of ``POST /webhooks/{site}``; it answers 204 only after all is durable on the log.
 
-    A slash after the name makes no difference: people write one, and an event that is refused is lost.
+    A slash after the name makes no difference, nor does a doubled one before: people and proxies write them, and an
+    event that is refused is lost. Given any other path, it refuses, counts and logs what was posted there.
 
     Args:
         runtime: What the process stands on; facts go on its log.
@@ -44,38 +45,49 @@ class WebhookEndpoint:
         self._budget = BodyBudget(self._settings.bodies_in_memory)
         self._handler = WebhookHandler(runtime.log, runtime.topics, self._settings.append_timeout)
         BODIES_IN_MEMORY.set_function(lambda: self._budget.used)
+        self._refusals = RefusalLog(sites)
+        for name in sites:
+            _last_of(name)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         started = time.perf_counter()
-        name: str = scope["path_params"].get("site", "").removesuffix("/")
-        site = name if name in self._secrets else _UNKNOWN_SITE
+        path: str = scope["path"]
+        found = _PATH.fullmatch(path)
+        site = found["site"] if found and found["site"] in self._secrets else UNKNOWN_SITE
         headers: Headers = dict(scope["headers"])
         body = Body(self._settings.body_limit, self._settings.body_timeout, self._budget)
+        outcome: Outcome | None = None
+        refusal: RefusalError | None = None
         try:
+            if not found:
+                raise RefusalError(404, "unknown_path", self._hint(path))
             if scope["method"] != "POST":
                 raise RefusalError(405, "not_post")
             outcome = await self._accept(site, headers, body, receive)
-            _last_of(site).set_to_current_time()
+            if body.size:
+                _last_of(site).set_to_current_time()
             await _answer(send, _NO_CONTENT, _END)
         except DisconnectedError:
             outcome = Outcome(OTHER, "disconnected")
-        except RefusalError as refusal:
-            outcome = Outcome(OTHER, refusal.reason)
-            await self._refuse(send, site, refusal, headers)
+        except RefusalError as error:
+            refusal = error
         except asyncio.CancelledError:
             # The server gave up waiting at its stop. Not raised again: an answer lets Jira send again at once,
             # and the server has nothing more to do with this task.
-            outcome = Outcome(OTHER, "stopping")
-            await self._refuse(send, site, RefusalError(503, "stopping", close=True), headers)
+            outcome, refusal = None, RefusalError(503, "stopping", close=True)
         finally:
             body.release()
-        _counter(site, *outcome).inc()
         WEBHOOK_SECONDS.observe(time.perf_counter() - started)
+        if outcome:
+            _counter(site, *outcome).inc()
+        if refusal:
+            self._refusals.tell(site, refusal, short_identifier(headers))
+            await self._refuse(send, receive, refusal, unread=not body.ended and _has_body(headers))
 
     async def _accept(self, site: str, headers: Headers, body: Body, receive: Receive) -> Outcome:
         """Check all that can be checked without the body first, so that what is refused costs no memory."""
-        if site == _UNKNOWN_SITE:
+        if site == UNKNOWN_SITE:
             raise RefusalError(404, "unknown_site")
         secrets = self._secrets[site]
         claimed = headers.get(_SIGNATURE)
@@ -90,25 +102,46 @@ class WebhookEndpoint:
             raise RefusalError(401, "wrong_signature")
         return await self._handler.handle(site, content, headers)
 
-    async def _refuse(self, send: Send, site: str, refusal: RefusalError, headers: Headers) -> None:
-        _log.warning(
-            "webhook refused",
-            site=site,
-            status=refusal.status,
-            reason=refusal.reason,
-            delivery=short_identifier(headers),
-            **({"detail": refusal.detail} if refusal.detail else {}),
-        )
+    def _hint(self, path: str) -> str:
+        """Say what an unknown path tells, without what a stranger may have written into it."""
+        last = path.rstrip("/").rpartition("/")[2]
+        return f"the path ends in {last}, but does not begin with /webhooks/" if last in self._secrets else ""
+
+    async def _refuse(self, send: Send, receive: Receive, refusal: RefusalError, *, unread: bool) -> None:
         text = json.dumps({"error": refusal.reason}).encode()
         fields = [(b"content-type", b"application/json"), (b"content-length", str(len(text)).encode())]
         if refusal.status == 405:
             fields.append((b"allow", b"POST"))
         if refusal.status == 503:
             fields.append((b"retry-after", str(self._settings.retry_after).encode()))
-        if refusal.close:
+        if refusal.close or unread:
             fields.append((b"connection", b"close"))
         start: Message = {"type": "http.response.start", "status": refusal.status, "headers": fields}
-        await _answer(send, start, {"type": "http.response.body", "body": text})
+        if refusal.close or not unread:
+            await _answer(send, start, {"type": "http.response.body", "body": text})
+            return
+        await _answer(send, start, {"type": "http.response.body", "body": text, "more_body": True})
+        await _discard(receive)
+        await send(_END)
+
+
+_LINGER_SECONDS = 1.0
+"""How long an unread body is thrown away before its connection is closed.
+
+Closed at once, it would be reset, and a sender that is still writing might lose the answer that it got.
+"""
+
+
+async def _discard(receive: Receive) -> None:
+    with suppress(TimeoutError, asyncio.CancelledError):
+        async with asyncio.timeout(_LINGER_SECONDS):
+            message = await receive()
+            while message["type"] == "http.request" and message.get("more_body", False):
+                message = await receive()
+
+
+def _has_body(headers: Headers) -> bool:
+    return b"transfer-encoding" in headers or headers.get(b"content-length", b"0") != b"0"
 
 
 @cache

@@ -7,6 +7,8 @@ not in the payload, whose author and updateAuthor are the last writers.
 
 import asyncio
 import re
+import time
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple
 
@@ -20,7 +22,7 @@ from rollcall.facts import Entity, FactMaker, actor, moment_of, needed_id, read_
 from rollcall.identity import EntityKind
 from rollcall.jira import events
 from rollcall.jira.values import TEXT, IssueRef, id_or_none, id_or_zero, is_given, read, read_or_none
-from rollcall.logs import logger
+from rollcall.logs import RationedLog, logger
 from rollcall.records import Activity, DeadLetter, encode
 from rollcall.topics import Topics
 
@@ -192,7 +194,9 @@ def _event_name(envelope: Envelope) -> str:
     if not name:
         raise NotUnderstoodError(
             "no_event",
-            "The payload names no webhookEvent, as Jira Cloud's do; Jira Data Center and Server post such bodies.",
+            "The payload names no webhookEvent, as those of Jira's webhooks do. Automation's 'Send web request', a "
+            "workflow's post function and the legacy automation of Jira Service Management post such bodies: register "
+            "a webhook under System > WebHooks instead, and take this address out of the rule.",
         )
     return name
 
@@ -239,6 +243,30 @@ class Outcome(NamedTuple):
     outcome: str
 
 
+RECENT_SECONDS = 600.0
+"""How long a dead letter on the log is not put there again when the same body comes again."""
+
+_MOST_RECENT = 1000
+
+
+class _RecentLetters:
+    """The dead letters that were put on the log a short while ago."""
+
+    def __init__(self) -> None:
+        self._added: OrderedDict[str, float] = OrderedDict()
+
+    def __contains__(self, letter_id: str) -> bool:
+        added = self._added.get(letter_id)
+        return added is not None and time.monotonic() - added < RECENT_SECONDS
+
+    def add(self, letter_id: str) -> None:
+        """Note that one is on the log."""
+        self._added[letter_id] = time.monotonic()
+        self._added.move_to_end(letter_id)
+        if len(self._added) > _MOST_RECENT:
+            self._added.popitem(last=False)
+
+
 class WebhookHandler:
     """Makes facts or dead letters of bodies and puts them on the log."""
 
@@ -246,6 +274,8 @@ class WebhookHandler:
         self._log = log
         self._topics = topics
         self._append_timeout = append_timeout
+        self._letters = _RecentLetters()
+        self._lines = RationedLog(_log)
 
     async def handle(self, site: str, body: bytes, headers: Headers) -> Outcome:
         """Store a webhook that its signature vouches for; when this returns, its facts are durable.
@@ -277,12 +307,12 @@ class WebhookHandler:
     ) -> Outcome:
         texts = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers.items()}
         kept = webhook_dead_letter(site, body, texts, error, received_at)
-        await self._append(self._topics.deadletter.name, [record_of(kept)])
-        _log.warning(
+        if kept.letter_id not in self._letters:
+            await self._append(self._topics.deadletter.name, [record_of(kept)])
+            self._letters.add(kept.letter_id)
+        self._lines.warning(
             "webhook kept as a dead letter",
-            site=site,
-            reason=error.reason,
-            detail=error.detail,
+            {"site": site, "reason": error.reason, "detail": error.detail},
             letter=kept.letter_id,
             delivery=short_identifier(headers),
         )

@@ -92,4 +92,4 @@ async def remove_webhook(jira: JiraClient, webhook_id: str) -> None:
 
 
 def _with_the_way_by_hand(error: JiraRefusedError) -> JiraRefusedError:
-    return JiraRefusedError(f"{error}. Or {BY_HAND}", error.status)
+    return type(error)(f"{error}. Or {BY_HAND}", error.status)

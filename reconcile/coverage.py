@@ -1,15 +1,26 @@
 """Coverage: what the webhooks had brought of what REST knows, and whether that fell."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import NamedTuple
 
+from reconcile.state.checkpoint import Found
 from reconcile.window import Window
 from rollcall.errors import WarehouseUnavailableError
 from rollcall.settings import Settings
-from rollcall.warehouse import Row, Warehouse
+from rollcall.warehouse import Warehouse
 
 _WORTH_A_WORD = 20
 """Facts on a day below which a share means little."""
+
+
+class CoveredDay(NamedTuple):
+    """A reporting day: the facts that REST knows, and how many of them a webhook had brought."""
+
+    day: date
+    known: int
+    by_webhook: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,16 +28,24 @@ class Coverage:
     """Coverage of the window.
 
     Attributes:
-        known: Facts that REST knows.
-        by_webhook: Those that a webhook had brought.
+        days: Its days, those without facts left out.
         low: Days below the warning, with their share.
         ever: Whether a webhook ever brought a fact of this site.
     """
 
-    known: int
-    by_webhook: int
-    low: tuple[tuple[date, float], ...]
+    days: Sequence[CoveredDay]
+    low: Sequence[tuple[date, float]]
     ever: bool
+
+    @property
+    def known(self) -> int:
+        """Facts that REST knows."""
+        return sum(day.known for day in self.days)
+
+    @property
+    def by_webhook(self) -> int:
+        """Those that a webhook had brought."""
+        return sum(day.by_webhook for day in self.days)
 
     @property
     def share(self) -> float | None:
@@ -42,18 +61,43 @@ async def read_coverage(reader: Warehouse, settings: Settings, site: str, window
     days = window.days(settings.sites[site].zone())[1:-1]
     try:
         rows = await reader.query(
-            "SELECT day, known, by_webhook, share FROM webhook_coverage_daily "
+            "SELECT day, known, by_webhook FROM webhook_coverage_daily "
             "WHERE site = {site:String} AND day BETWEEN {first:Date} AND {last:Date} ORDER BY day",
             {"site": site, "first": days[0], "last": days[-1]},
         )
         begun = await _first_webhook(reader, settings, site)
     except WarehouseUnavailableError:
         return None
-    limit = settings.reconcile.coverage_warning
-    low = tuple((row["day"], row["share"]) for row in rows if _is_low(row, limit, begun))
-    return Coverage(
-        sum(row["known"] for row in rows), sum(row["by_webhook"] for row in rows), low, ever=begun is not None
+    return _coverage([CoveredDay(row["day"], row["known"], row["by_webhook"]) for row in rows], settings, begun)
+
+
+async def coverage_of_dry_run(found: Found, reader: Warehouse | None, settings: Settings, site: str) -> Coverage | None:
+    """Return the coverage of what a run found without writing it; None when it could not be compared.
+
+    The warehouse's own view knows only what earlier runs wrote.
+
+    Args:
+        found: What the run found.
+        reader: Says when the first webhook came; None where there is no warehouse yet.
+        settings: The settings.
+        site: Name of the site in them.
+    """
+    if found.unjudged:
+        return None
+    try:
+        begun = await _first_webhook(reader, settings, site) if reader else None
+    except WarehouseUnavailableError:
+        return None
+    days = sorted(found.judged_days.items())
+    return _coverage(
+        [CoveredDay(date.fromisoformat(day), known, found.webhook_days[day]) for day, known in days], settings, begun
     )
+
+
+def _coverage(days: Sequence[CoveredDay], settings: Settings, begun: date | None) -> Coverage:
+    limit = settings.reconcile.coverage_warning
+    low = [(one.day, one.by_webhook / one.known) for one in days if _is_low(one, limit, begun)]
+    return Coverage(days, low, ever=begun is not None)
 
 
 async def _first_webhook(reader: Warehouse, settings: Settings, site: str) -> date | None:
@@ -67,7 +111,7 @@ async def _first_webhook(reader: Warehouse, settings: Settings, site: str) -> da
     return first.astimezone(settings.sites[site].zone()).date()  # type: ignore[no-any-return]  # rows are untyped
 
 
-def _is_low(row: Row, limit: float, begun: date | None) -> bool:
-    if begun is None or row["day"] < begun + timedelta(days=1):
+def _is_low(one: CoveredDay, limit: float, begun: date | None) -> bool:
+    if begun is None or one.day < begun + timedelta(days=1):
         return False
-    return bool(row["known"] >= _WORTH_A_WORD and row["share"] < limit)
+    return one.known >= _WORTH_A_WORD and one.by_webhook / one.known < limit

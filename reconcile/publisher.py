@@ -211,9 +211,14 @@ class FactPublisher:
         found.facts[kind] += 1
         if known is None:
             found.unjudged += 1
-        elif (before := known.get(fact.event_key)) is None:
+            return
+        before = known.get(fact.event_key)
+        day = f"{datetime.fromtimestamp(fact.occurred_at / 1000, self._zone):%Y-%m-%d}"
+        found.judged_days[day] += 1
+        found.webhook_days[day] += before is not None and before.webhook
+        if before is None:
             found.new[kind] += 1
-            found.new_days[f"{datetime.fromtimestamp(fact.occurred_at / 1000, self._zone):%Y-%m-%d}"] += 1
+            found.new_days[day] += 1
         elif fact.account_id and not before.attributed:
             found.named += 1
         elif not before.rest and before.occurred_at != fact.occurred_at:

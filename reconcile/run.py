@@ -10,7 +10,7 @@ from reconcile.backfill.context import UNREADABLE, BackfillContext, WindowFacts
 from reconcile.client.endpoints import MYSELF, SERVER_INFO
 from reconcile.client.jira_client import JiraClient, Limits, connected
 from reconcile.client.jira_errors import JiraError, JiraRefusedError
-from reconcile.coverage import Coverage, read_coverage
+from reconcile.coverage import Coverage, coverage_of_dry_run, read_coverage
 from reconcile.directory.snapshot import Snapshot
 from reconcile.progress import LoggedProgress, Progress
 from reconcile.publisher import DirectoryPublisher, ExistingFacts, FactPublisher
@@ -27,7 +27,6 @@ from reconcile.state.run_state import (
 )
 from reconcile.window import WindowRequest, window
 from rollcall.clock import now_ms
-from rollcall.errors import SettingsError
 from rollcall.jira.values import parse_jira_time
 from rollcall.logs import logger
 from rollcall.runtime import Runtime
@@ -109,12 +108,29 @@ async def read_site(site: RunContext, options: RunOptions, left: Checkpoint | No
         await _directory(site, run)
     if "activity" in run.parts:
         await _activity(site, run, now, myself.time_zone)
+    await _confirm_account(site)
     run.stats = site.jira.stats
     run.missing = [what for what in run.missing if UNREADABLE not in what]
     if count := run.found.skipped[UNREADABLE]:
         run.missing.append(f"{count} {UNREADABLE}; please report it")
     site.state.keep(run)
     return run
+
+
+async def _confirm_account(site: RunContext) -> None:
+    """Ask at the end who we are, for with a token that died under way some answers were to nobody, and look whole.
+
+    Raises:
+        JiraRefusedError: Jira no longer takes the account. What was read is not to be gone on with.
+    """
+    try:
+        await site.jira.read(Myself, MYSELF)
+    except JiraRefusedError as error:
+        site.state.discard()
+        raise type(error)(
+            f"at the end of the run, so that it may have read too little and the next one begins anew: {error}",
+            error.status,
+        ) from None
 
 
 async def _present(site: RunContext) -> int:
@@ -133,11 +149,8 @@ async def _present(site: RunContext) -> int:
 def _begin(site: RunContext, options: RunOptions, now: int) -> Checkpoint:
     settings = site.settings
     zone = settings.sites[site.name].zone()
-    try:
-        span = window(options.window, settings.reconcile, zone, now)
-        daily = window(WindowRequest(), settings.reconcile, zone, now)
-    except ValueError as error:
-        raise SettingsError(str(error)) from None
+    span = window(options.window, settings.reconcile, zone, now)
+    daily = window(WindowRequest(), settings.reconcile, zone, now)
     return Checkpoint(
         site=site.name,
         run_id=secrets.token_hex(8),
@@ -223,7 +236,10 @@ async def run_site(
             run = await read_site(context, options, left)
         if sink.runtime:
             await _write_through(settings, name, run, sink)
-        coverage = await read_coverage(sink.reader, settings, name, run.window) if sink.reader else None
+        if options.dry_run:
+            coverage = await coverage_of_dry_run(run.found, sink.reader, settings, name)
+        else:
+            coverage = await read_coverage(sink.reader, settings, name, run.window) if sink.reader else None
         _warn_of_coverage(name, coverage)
         folder = state_folder(settings)
         if sink.runtime and folder:

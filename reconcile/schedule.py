@@ -63,9 +63,7 @@ class Schedule:
         self._runtime = runtime
         self._settings = settings = runtime.settings
         self._limits = limits
-        self._sites = {
-            name: site for name, site in settings.sites.items() if site.email and (site.api_token_file or site.token())
-        }
+        self._sites = {name: site for name, site in settings.sites.items() if site.names_token}
         self._running: NoticeProgress | None = None
         self._failed: dict[str, tuple[datetime, str]] = {}
         self._last: dict[str, LastRun] = {}

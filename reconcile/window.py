@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from rollcall.errors import SettingsError
 from rollcall.settings import ReconcileSettings
 
 
@@ -46,8 +47,9 @@ def window(request: WindowRequest, settings: ReconcileSettings, zone: ZoneInfo, 
             index takes to settle.
 
     Raises:
-        ValueError: It would be empty; the text says why.
+        SettingsError: It would be empty; the text says why.
     """
+    require_order(request, zone)
     latest = now - int(settings.settle_minutes * 60_000)
     until = min(latest, _ms(request.until, zone)) if request.until else latest
     if request.since:
@@ -57,12 +59,25 @@ def window(request: WindowRequest, settings: ReconcileSettings, zone: ZoneInfo, 
         first = today - timedelta(days=(request.days or settings.days) - 1)
         since = _ms(datetime.combine(first, time()), zone)
     if since >= until:
-        raise ValueError(
+        raise SettingsError(
             "the window is empty: it ends "
             f"{datetime.fromtimestamp(until / 1000, UTC):%Y-%m-%d %H:%M} UTC, {settings.settle_minutes:g} minutes "
             "before Jira's present at the latest; name an earlier --since"
         )
     return Window(since, until)
+
+
+def require_order(request: WindowRequest, zone: ZoneInfo) -> None:
+    """Raise SettingsError where the window's end was asked for at or before its beginning."""
+    if request.since and request.until and _ms(request.until, zone) <= _ms(request.since, zone):
+        raise SettingsError(
+            f"--until ({_written(request.until)}) is not after --since ({_written(request.since)}); "
+            "--until itself is outside the window"
+        )
+
+
+def _written(moment: datetime) -> str:
+    return moment.isoformat(" ", "minutes")
 
 
 def _ms(moment: datetime, zone: ZoneInfo) -> int:

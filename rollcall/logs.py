@@ -3,11 +3,13 @@
 No secret, no webhook body and no text of an issue is ever passed to a logger.
 """
 
+import asyncio
 import logging
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 import stamina.instrumentation as retries
@@ -91,6 +93,43 @@ class OncePerMinute:
             return False
         self._passed[line] = now
         return True
+
+
+LINES_A_MINUTE = 10
+"""Lines of one kind that a `RationedLog` writes at most, before it sums up the others."""
+
+
+class RationedLog:
+    """Logs what anybody can cause: the first lines of a kind within a minute, and for all others one at its end.
+
+    Used on a running event loop.
+
+    Args:
+        log: Where lines go.
+    """
+
+    def __init__(self, log: structlog.stdlib.BoundLogger) -> None:
+        self._log = log
+        self._caused: Counter[tuple[object, ...]] = Counter()
+
+    def warning(self, event: str, kind: Mapping[str, object], **more: object) -> None:
+        """Log a warning, or count it for the line that sums up.
+
+        Args:
+            event: What happened.
+            kind: Fields that make it one of a kind; there must not be many kinds.
+            more: Fields that differ from line to line; they are not in the line that sums up.
+        """
+        key = (event, *kind.items())
+        if not self._caused[key]:
+            asyncio.get_running_loop().call_later(_MINUTE, self._sum_up, key, event, kind)
+        self._caused[key] += 1
+        if self._caused[key] <= LINES_A_MINUTE:
+            self._log.warning(event, **kind, **more)
+
+    def _sum_up(self, key: tuple[object, ...], event: str, kind: Mapping[str, object]) -> None:
+        if (more := self._caused.pop(key, 0) - LINES_A_MINUTE) > 0:
+            self._log.warning(f"{event}, and more of the same", **kind, more=more, seconds=_MINUTE)
 
 
 def logger(name: str) -> structlog.stdlib.BoundLogger:

@@ -5,7 +5,7 @@ from prometheus_client import Counter, Gauge, Histogram
 WEBHOOKS = Counter(
     "rollcall_webhooks_total",
     "Webhooks answered, by site, event (known names only, else other) and outcome "
-    "(facts, echo, ignored, cascade, no_edit, dead_letter, or why it was refused).",
+    "(facts, echo, ignored, cascade, no_edit, dead_letter, or why it was refused); posts to unknown paths too.",
     ["site", "event", "outcome"],
 )
 WEBHOOK_SECONDS = Histogram(
@@ -13,7 +13,16 @@ WEBHOOK_SECONDS = Histogram(
     "Seconds from a webhook's first byte to its answer.",
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 20),
 )
-WEBHOOK_LAST = Gauge("rollcall_webhook_last_timestamp_seconds", "When a site's last webhook was accepted.", ["site"])
+WEBHOOK_LAST = Gauge(
+    "rollcall_webhook_last_timestamp_seconds",
+    "When this process last accepted a site's webhook with a body; 0 until it does.",
+    ["site"],
+)
+WEBHOOK_REFUSED_LAST = Gauge(
+    "rollcall_webhook_refused_last_timestamp_seconds",
+    "When a post to a site (empty: to none of the settings) was last refused, by reason.",
+    ["site", "reason"],
+)
 BODIES_IN_MEMORY = Gauge("rollcall_webhook_bodies_bytes", "Bytes of webhook bodies in memory now.")
 CONSUMED = Counter(
     "rollcall_consumed_records_total",

@@ -133,8 +133,8 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
         headers: Delivery headers needed to understand the payload again, as a JSON object.
         payload: The bytes as they came (base64 in the JSON).
         received_at: Epoch ms.
-        settled: Why this dead letter needs no more work: empty (open) or ``replayed``. A later record of the same
-            letter_id replaces an earlier one.
+        settled: Why this dead letter needs no more work: empty (open), ``replayed`` or ``dismissed``. A later record of
+            the same letter_id replaces an earlier one, but a dismissal holds.
     """
 
     letter_id: str
@@ -146,7 +146,7 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     headers: dict[str, str] = {}
     payload: bytes = b""
     received_at: int
-    settled: Literal["", "replayed"] = ""
+    settled: Literal["", "replayed", "dismissed"] = ""
 
 
 _encoder = msgspec.json.Encoder()

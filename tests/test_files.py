@@ -8,7 +8,8 @@ import pytest
 
 from console.transfer.manifest import write_file
 from reconcile.state.checkpoint import LastRun, keep_last_run
-from rollcall.files import replace_file
+from rollcall.files import read_secret_file, replace_file
+from rollcall.settings import SiteSettings
 
 
 @pytest.fixture
@@ -70,6 +71,23 @@ def test_a_failure_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Monke
     with pytest.raises(OSError, match="No space left"):
         replace_file(tmp_path / "one", b"new")
     assert (tmp_path / "one").read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("before", [b"", b"\xef\xbb\xbf"], ids=["plain", "byte order mark"])
+@pytest.mark.parametrize("end", [b"", b"\n", b"\r\n"])
+def test_a_secret_is_what_was_typed(tmp_path: Path, before: bytes, end: bytes) -> None:
+    """Windows' editors put a byte order mark before the text, and no signature made with it is Jira's."""
+    path = tmp_path / "secret"
+    path.write_bytes(before + b"s3cret" + end)
+    assert read_secret_file("password_file", path).strip() == "s3cret"
+    site = SiteSettings(url="https://acme.atlassian.net", webhook_secrets_file=path, api_token_file=path)
+    assert (site.secrets(), site.token()) == ([b"s3cret"], "s3cret")
+
+
+def test_a_byte_order_mark_alone_is_no_secret(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(b"\xef\xbb\xbf\n")
+    with pytest.raises(ValueError, match="is empty"):
+        read_secret_file("password_file", tmp_path / "secret")
 
 
 def _umask() -> int:

@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from console.checks.finding import Finding
+from console.checks.receiver import receiver_findings
+from console.dead_letter_queue import DeadLetterQueue
 from console.sqldoor.allowlist import INTERNAL_TABLES
 from rollcall.errors import RollcallError, SettingsError
 from rollcall.runtime import Runtime, opened, opened_for_reading, opened_warehouse
@@ -74,6 +76,8 @@ async def local_findings(settings: Settings) -> AsyncIterator[Finding]:
                 yield Finding(f"topic {remark.topic}", not remark.remedy, remark.found, remark.remedy)
     except RollcallError as error:
         yield Finding("event log", False, str(error), _log_remedy(settings))
+    async for finding in receiver_findings(settings):
+        yield finding
     try:
         async with opened_for_reading(settings, "rollcall check") as warehouse:
             [facts] = await warehouse.query("SELECT count() AS days, max(day) AS last FROM user_days")
@@ -136,11 +140,9 @@ def _warehouse_remedy(error: RollcallError) -> str:
 
 async def _log(runtime: Runtime) -> Finding:
     state = await runtime.log.state(runtime.topics.activity.name)
-    letters = await runtime.log.state(runtime.topics.deadletter.name)
+    letters = await DeadLetterQueue(runtime).letters()
     lag = state.lag.get(WAREHOUSE_GROUP, state.records)
-    found = (
-        f"takes records; {state.records} kept, {lag} not yet in the warehouse, {letters.records} dead-letter records"
-    )
+    found = f"takes records; {state.records} kept, {lag} not yet in the warehouse, {len(letters)} open dead letters"
     if lag > _LAG_WORTH_A_LOOK:
         return Finding("event log", False, found, "is a consumer running? `rollcall up` or `rollcall consume`")
     return Finding("event log", True, found)

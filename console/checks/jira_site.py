@@ -1,20 +1,25 @@
 """The checks that ask Jira, site by site: token, permissions, clock and zone, webhook, and the identity of facts.
 
+The first question is asked with little patience, so that a wrong address or token is told in seconds. What fails after
+it costs only itself, unless the account is refused.
+
 Identity: whether a webhook's changelog id is REST's on this site, so that one change is one fact from both. Atlassian
 nowhere promises it; captures make it likely. Here it is looked at.
 """
 
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
+from dataclasses import replace
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from console.checks.finding import Finding
 from reconcile.admin_webhooks import BY_HAND, JQL_SECTION, AdminWebhook, list_webhooks
 from reconcile.client.endpoints import CHANGELOGS_BY_ID, MY_PERMISSIONS, MYSELF, PROJECTS, SERVER_INFO
-from reconcile.client.jira_client import JiraClient, connected
-from reconcile.client.jira_errors import JiraRefusedError, NotThereError
+from reconcile.client.jira_client import JiraClient, Limits, connected, limits_of
+from reconcile.client.jira_errors import AccountRefusedError, JiraError, NotThereError
 from reconcile.client.paging import decoded_elements
+from reconcile.client.retry import Backoff
 from reconcile.responses.issues import HISTORY, HistoriesById
 from reconcile.responses.membership import Myself, Permissions, ProjectPage, ServerInfo
 from rollcall.clock import now_ms
@@ -32,8 +37,27 @@ _NEEDED = {
 _CLOCKS_MS = 60_000
 
 
+_FIRST_ATTEMPTS = 2
+_FIRST_TIMEOUT = 10.0
+_FIRST_WAIT = 20.0
+_MEND_FIRST = "mend this first; the other checks need it"
+
+
+def _limits(settings: Settings) -> Limits:
+    limits = limits_of(settings.reconcile)
+    first = replace(
+        limits,
+        attempts=min(_FIRST_ATTEMPTS, limits.attempts),
+        timeout=min(_FIRST_TIMEOUT, settings.reconcile.timeout),
+        wait_max=min(_FIRST_WAIT, limits.wait_max),
+        wait_limit="a check waits",
+        backoff=Backoff(min(1.0, limits.backoff.first), min(1.0, limits.backoff.longest)),
+    )
+    return replace(limits, at_first=first)
+
+
 async def access_findings(name: str, jira: JiraClient, myself: Myself) -> AsyncIterator[Finding]:
-    """Look at token, permissions, projects, clock and time zone of a site. Raises JiraError."""
+    """Look at token, permissions, projects, clock and time zone of a site. Raises AccountRefusedError."""
     kind = myself.account_type or "unknown"
     yield Finding(
         f"{name}: API token",
@@ -41,11 +65,20 @@ async def access_findings(name: str, jira: JiraClient, myself: Myself) -> AsyncI
         f"works (account type {kind}). When it expires cannot be asked: tokens live a year at most, so note the date "
         "shown at id.atlassian.com; an expired one looks like 401",
     )
-    for finding in await _permissions(name, jira):
-        yield finding
-    yield await _projects(name, jira)
-    yield await _clock(name, jira)
+    for subject, look in (("permissions", _permissions), ("projects", _projects), ("clock", _clock)):
+        for finding in await _looked_at(f"{name}: {subject}", look(name, jira)):
+            yield finding
     yield _zone(name, myself)
+
+
+async def _looked_at(subject: str, look: Awaitable[list[Finding]]) -> list[Finding]:
+    """Return what a look finds, or why there is none to be had. Raises AccountRefusedError."""
+    try:
+        return await look
+    except AccountRefusedError:
+        raise
+    except JiraError as error:
+        return [Finding(subject, False, f"cannot be looked at: {error}", "look again later, or mend what it names")]
 
 
 async def _permissions(name: str, jira: JiraClient) -> list[Finding]:
@@ -65,32 +98,31 @@ async def _permissions(name: str, jira: JiraClient) -> list[Finding]:
     ]
 
 
-async def _projects(name: str, jira: JiraClient) -> Finding:
+async def _projects(name: str, jira: JiraClient) -> list[Finding]:
     page = await jira.read(ProjectPage, PROJECTS, query={"startAt": 0, "maxResults": 1})
     total = page.total if page.total is not None else page.size
+    subject = f"{name}: projects"
     if not total:
-        return Finding(
-            f"{name}: projects", False, "the account sees none", "give it Browse projects on all that is to be tracked"
-        )
-    return Finding(
-        f"{name}: projects",
-        True,
-        f"the account sees {total}; compare with Jira's own number, hidden projects and issues are simply missing",
-    )
+        return [
+            Finding(subject, False, "the account sees none", "give it Browse projects on all that is to be tracked")
+        ]
+    found = f"the account sees {total}; compare with Jira's own number, hidden projects and issues are simply missing"
+    return [Finding(subject, True, found)]
 
 
-async def _clock(name: str, jira: JiraClient) -> Finding:
+async def _clock(name: str, jira: JiraClient) -> list[Finding]:
+    subject = f"{name}: clock"
     before = now_ms()
     info = await jira.read(ServerInfo, SERVER_INFO)
     ours = (before + now_ms()) // 2
     try:
         ahead = parse_jira_time(info.server_time) - ours
     except ValueError:
-        return Finding(f"{name}: clock", True, "Jira does not tell its time")
+        return [Finding(subject, True, "Jira does not tell its time")]
     shown = f"{abs(ahead) / 1000:.1f} s {'behind' if ahead > 0 else 'ahead of'} Jira's"
     if abs(ahead) > _CLOCKS_MS:
-        return Finding(f"{name}: clock", False, f"ours is {shown}", "set this machine's clock; run an NTP service")
-    return Finding(f"{name}: clock", True, f"ours is {shown}")
+        return [Finding(subject, False, f"ours is {shown}", "set this machine's clock; run an NTP service")]
+    return [Finding(subject, True, f"ours is {shown}")]
 
 
 def _zone(name: str, myself: Myself) -> Finding:
@@ -109,11 +141,13 @@ def _zone(name: str, myself: Myself) -> Finding:
 
 
 async def webhook_findings(settings: Settings, name: str, jira: JiraClient) -> AsyncIterator[Finding]:
-    """Look at the registrations that post to this site's address. Raises JiraUnavailableError."""
+    """Look at the registrations that post to this site's address. Raises AccountRefusedError."""
     subject = f"{name}: webhook"
     try:
         registered = await list_webhooks(jira)
-    except JiraRefusedError as error:
+    except AccountRefusedError:
+        raise
+    except JiraError as error:
         yield Finding(subject, False, f"cannot be looked at: {error}", "look in Jira, System > WebHooks")
         return
     ours = [one for one in registered if _is_ours(settings, name, one.url)]
@@ -237,16 +271,21 @@ async def _site(settings: Settings, name: str) -> AsyncIterator[Finding]:
             f"{name}: API token",
             False,
             "there is none, so Jira cannot be asked what webhooks missed, nor who is licensed",
-            "set email and api_token_file of the site",
+            "set email and api_token_file of the site; for a service account docs/reconcile.md has the settings",
         )
         return
     try:
-        async with connected(name, site, settings.reconcile) as jira:
+        async with connected(name, site, settings.reconcile, _limits(settings)) as jira:
             myself = await jira.read(Myself, MYSELF)
             async for finding in access_findings(name, jira, myself):
                 yield finding
             async for finding in webhook_findings(settings, name, jira):
                 yield finding
-            yield await identity_finding(settings, name, jira)
+            for finding in await _looked_at(f"{name}: identity of changes", _identity(settings, name, jira)):
+                yield finding
     except RollcallError as error:
-        yield Finding(f"{name}: Jira", False, str(error), "mend this first; the other checks need it")
+        yield Finding(f"{name}: Jira", False, str(error), _MEND_FIRST)
+
+
+async def _identity(settings: Settings, name: str, jira: JiraClient) -> list[Finding]:
+    return [await identity_finding(settings, name, jira)]

@@ -1,14 +1,15 @@
-"""``rollcall deadletter``: look at what Rollcall could not understand, and replay it after a fix."""
+"""``rollcall deadletter``: look at what Rollcall could not understand, replay it after a fix, or dismiss it."""
 
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
 from rich.progress import track
 
-from console.dead_letter_queue import DeadLetterQueue, pick_dead_letter
-from console.output import FormatOption, OutputFormat, print_rows
+from console.dead_letter_queue import DeadLetterQueue, matching, pick_dead_letter
+from console.output import FormatOption, OutputFormat, print_record, print_rows
 from console.process import DONE, INCOMPLETE, Config, print_error, run_command
 from rollcall.errors import NotUnderstoodError
 from rollcall.records import DeadLetter
@@ -21,11 +22,17 @@ _COLUMNS = ("id", "received_at", "site", "origin", "reason", "bytes", "settled")
 _DETAILS = (*_COLUMNS[:-1], "position", "detail", "settled")
 
 LetterId = Annotated[str, typer.Argument(metavar="ID", help="The dead letter's id, or the first digits of it.")]
+LetterIds = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Which dead letters.")]
+OfSite = Annotated[str | None, typer.Option("--site", help="Only those of this site, also one no longer in use.")]
+OfReason = Annotated[str | None, typer.Option("--reason", help="Only those of this reason, such as not_json.")]
+All = Annotated[bool, typer.Option("--all", help="All that are open.")]
 
 
 @app.command("list")
 def list_dead_letters(
-    everything: Annotated[bool, typer.Option("--all", help="Show also those that were replayed.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Show also those that are settled.")] = False,
+    site: OfSite = None,
+    reason: OfReason = None,
     form: FormatOption = OutputFormat.TABLE,
     config: Config = None,
 ) -> None:
@@ -34,7 +41,7 @@ def list_dead_letters(
     async def body(settings: Settings) -> int:
         async with opened(settings) as runtime:
             letters = await DeadLetterQueue(runtime).letters(settled=everything)
-        print_rows([_row(letter) for letter in letters.values()], _COLUMNS, form)
+        print_rows([_row(letter) for letter in matching(letters, site, reason).values()], _COLUMNS, form)
         return DONE
 
     run_command(config, body)
@@ -59,7 +66,7 @@ def show(
             sys.stdout.buffer.write(letter.payload)
             sys.stdout.buffer.flush()
         else:
-            print_rows([_row(letter)], _DETAILS, form)
+            print_record(_row(letter), _DETAILS, form)
         return DONE
 
     run_command(config, body)
@@ -67,21 +74,19 @@ def show(
 
 @app.command("replay")
 def replay_dead_letters(
-    letter_ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Which dead letters.")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="All that are open.")] = False,
+    letter_ids: LetterIds = None,
+    everything: All = False,
+    site: OfSite = None,
+    reason: OfReason = None,
     config: Config = None,
 ) -> None:
     """Try dead letters again, after the cause was mended. What still is not understood stays."""
-    if bool(letter_ids) == everything:
-        raise typer.BadParameter("name dead letters, or give --all")
+    _require_choice(letter_ids, everything, site, reason)
 
     async def body(settings: Settings) -> int:
         async with opened(settings) as runtime:
             queue = DeadLetterQueue(runtime)
-            letters = await queue.letters()
-            chosen = (
-                list(letters.values()) if everything else [pick_dead_letter(letters, one) for one in letter_ids or []]
-            )
+            chosen = _chosen(await queue.letters(), letter_ids, site, reason)
             left = records = 0
             for letter in track(chosen, "replaying", disable=not sys.stderr.isatty()):
                 try:
@@ -93,6 +98,45 @@ def replay_dead_letters(
         return INCOMPLETE if left else DONE
 
     run_command(config, body)
+
+
+@app.command("dismiss")
+def dismiss_dead_letters(
+    letter_ids: LetterIds = None,
+    everything: All = False,
+    site: OfSite = None,
+    reason: OfReason = None,
+    config: Config = None,
+) -> None:
+    """Settle dead letters that will never be understood, for good: also should the same ones come again."""
+    _require_choice(letter_ids, everything, site, reason)
+
+    async def body(settings: Settings) -> int:
+        async with opened(settings) as runtime:
+            queue = DeadLetterQueue(runtime)
+            chosen = _chosen(await queue.letters(), letter_ids, site, reason)
+            for letter in chosen:
+                await queue.dismiss(letter)
+        print(f"{len(chosen)} dead letters dismissed")
+        return DONE
+
+    run_command(config, body)
+
+
+def _require_choice(letter_ids: list[str] | None, everything: bool, site: str | None, reason: str | None) -> None:
+    filtered = site is not None or reason is not None
+    if bool(letter_ids) == (everything or filtered):
+        raise typer.BadParameter("name dead letters, or choose them by --site or --reason, or give --all")
+
+
+def _chosen(
+    letters: Mapping[str, DeadLetter], letter_ids: list[str] | None, site: str | None, reason: str | None
+) -> list[DeadLetter]:
+    """Return the dead letters that were named, each once, or else those of a site and a reason."""
+    if letter_ids:
+        picked = [pick_dead_letter(letters, one) for one in letter_ids]
+        return list({letter.letter_id: letter for letter in picked}.values())
+    return list(matching(letters, site, reason).values())
 
 
 def _row(letter: DeadLetter) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """``rollcall migrate``, ``rebuild`` and ``check``: look after an installation."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from typing import Annotated
 
@@ -11,7 +12,7 @@ from console.checks.finding import Finding
 from console.checks.installation import local_findings
 from console.checks.jira_site import jira_findings
 from console.control import request_rebuild
-from console.output import FormatOption, OutputFormat, print_rows
+from console.output import FormatOption, OutputFormat, print_rows_as_they_come
 from console.process import DONE, FAILED, Config, SiteOption, require_tokens, run_command, site_names
 from rollcall.runtime import opened_warehouse
 from rollcall.settings import Settings
@@ -22,7 +23,8 @@ from rollcall.warehouse.migrations import create_database
 from rollcall.warehouse.rebuild import rebuild_site
 from rollcall.warehouse.schema_check import require_no_drift
 
-_COLUMNS = ("subject", "ok", "found", "remedy")
+_COLUMNS = {"subject": 4, "ok": 1, "found": 10, "remedy": 8}
+"""The columns of a check's rows, and how wide they are beside one another."""
 
 
 def check(
@@ -35,17 +37,26 @@ def check(
     async def body(settings: Settings) -> int:
         if not local:
             require_tokens(settings)
-        findings = [finding async for finding in local_findings(settings)]
-        if not local:
-            findings += [finding async for finding in jira_findings(settings)]
-        print_rows([_row(finding) for finding in findings], _COLUMNS, form)
-        return DONE if all(finding.ok for finding in findings) else FAILED
+        all_ok = True
+
+        async def rows() -> AsyncIterator[dict[str, object]]:
+            nonlocal all_ok
+            async for finding in _findings(settings, local=local):
+                all_ok = all_ok and finding.ok
+                yield asdict(finding)
+
+        await print_rows_as_they_come(rows(), _COLUMNS, form)
+        return DONE if all_ok else FAILED
 
     run_command(config, body)
 
 
-def _row(finding: Finding) -> dict[str, object]:
-    return {"subject": finding.subject, "ok": finding.ok, "found": finding.found, "remedy": finding.remedy}
+async def _findings(settings: Settings, *, local: bool) -> AsyncIterator[Finding]:
+    async for finding in local_findings(settings):
+        yield finding
+    if not local:
+        async for finding in jira_findings(settings):
+            yield finding
 
 
 def migrate_command(config: Config = None) -> None:

@@ -1,12 +1,13 @@
 """``rollcall webhook``: the admin webhook at the Jira site."""
 
+from ipaddress import ip_address
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import typer
 
 from console.output import FormatOption, OutputFormat, print_rows
-from console.process import DONE, FAILED, Config, SiteOption, print_error, run_command, site_names
+from console.process import DONE, FAILED, INCOMPLETE, Config, SiteOption, print_error, run_command, site_names
 from reconcile.admin_webhooks import JQL_SECTION, AdminWebhook, list_webhooks, register_webhook, remove_webhook
 from reconcile.client.jira_client import JiraClient, connected
 from reconcile.client.jira_errors import NotThereError
@@ -17,7 +18,6 @@ app = typer.Typer(no_args_is_help=True, help="The admin webhook at the Jira site
 
 OneSite = Annotated[str | None, typer.Option(help="The site of the settings; not needed where there is only one.")]
 _COLUMNS = ("site", "id", "name", "url", "enabled", "signed", "events", "jql")
-_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
 @app.command("list")
@@ -62,8 +62,10 @@ def register(
                 )
                 return FAILED
             made = await register_webhook(jira, name, target, secret, jql)
-        print(f"{one}: registered webhook {made.id or '?'} for {target}, {'signed' if secret else 'UNSIGNED'}")
-        return DONE
+            if made.is_signed is None:  # Jira may say it in the list only
+                made = await _registered(jira, target) or made
+        print(f"{one}: registered webhook {made.id or '?'} for {target}, {_signing(secret, made)}")
+        return INCOMPLETE if secret and made.is_signed is False else DONE
 
     run_command(config, body)
 
@@ -103,10 +105,44 @@ def _target(settings: Settings, site: str, url: str) -> str:
     target = url or (f"{settings.page.public_url}/webhooks/{site}" if settings.page.public_url else "")
     if not target:
         raise SettingsError("say where Jira is to post: --url https://HOST/webhooks/" + site + ", or page.public_url")
-    parts = urlsplit(target)
-    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
-        raise SettingsError(f"--url {target}: Jira posts to https only, with a publicly trusted certificate")
+    option = f"--url {target}" if url else f"page.public_url: {target}"
+    try:
+        parts = urlsplit(target)
+        host = parts.hostname or ""
+    except ValueError:
+        raise SettingsError(f"{option}: is no URL") from None
+    if parts.scheme != "https" or not host:
+        raise SettingsError(f"{option}: Jira posts to https only, with a publicly trusted certificate")
+    if not _public(host):
+        raise SettingsError(f"{option}: Jira Cloud cannot reach {host}; name the address that the internet knows")
+    if parts.path.rstrip("/").rpartition("/webhooks/")[1:] != ("/webhooks/", site) or parts.query or parts.fragment:
+        raise SettingsError(
+            f"{option}: posts there would be refused, or be no posts of {site}; the URL has to end in /webhooks/{site} "
+            f"(the settings have {', '.join(settings.sites)})"
+        )
     return target
+
+
+def _public(host: str) -> bool:
+    """Tell whether a host may be one that Jira Cloud reaches: no loopback or private address."""
+    try:
+        return ip_address(host).is_global
+    except ValueError:
+        return host != "localhost" and not host.endswith(".localhost")
+
+
+def _signing(secret: str, made: AdminWebhook) -> str:
+    """Say whether the posts will be signed, in Jira's own word where it gives one."""
+    if not secret:
+        return "UNSIGNED: the settings have no secret for it"
+    if made.is_signed is False:
+        return (
+            "UNSIGNED: Jira did not take the secret, and its posts will be answered 401. Enter the secret by hand in "
+            "Jira, System > WebHooks"
+        )
+    if made.is_signed is None:
+        return "with the secret, but Jira does not say whether it signs"
+    return "signed"
 
 
 def _secret(name: str, site: SiteSettings) -> str:

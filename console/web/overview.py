@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from enum import Enum
 from zoneinfo import ZoneInfo
 
+from console.received import Refused
 from console.web.pipeline import PipelineState
 from reconcile.progress import Notice
 from rollcall.errors import WarehouseUnavailableError
@@ -102,6 +103,7 @@ class Overview:
         counts: The head counts; None when the warehouse cannot be queried.
         chart: The chart as SVG; empty with the counts.
         trouble: Why there are no counts.
+        refused: Posts to the site, or to none, that were refused lately.
         now: When this was put together.
     """
 
@@ -113,6 +115,7 @@ class Overview:
     counts: Headcounts | None = None
     chart: str = ""
     trouble: str = ""
+    refused: Sequence[Refused] = ()
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property

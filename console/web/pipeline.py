@@ -7,13 +7,14 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from console.dead_letter_queue import DeadLetterQueue
+from console.received import Received, read_received
 from reconcile.progress import Notice
 from rollcall.errors import RollcallError
 from rollcall.eventlog import TopicState
-from rollcall.metrics import WEBHOOK_LAST
+from rollcall.metrics import WEBHOOK_LAST, WEBHOOK_REFUSED_LAST, WEBHOOKS
 from rollcall.runtime import StoredRuntime
 from rollcall.topics import WAREHOUSE_GROUP
 from rollcall.warehouse import Warehouse
@@ -123,13 +124,9 @@ def plain(error: Exception) -> str:
     return _CREDENTIALS.sub("://…@", str(error))[:_LONGEST]
 
 
-def accepted_here(site: str) -> datetime | None:
-    """Return when this process last accepted a webhook of a site; None when it has not."""
-    for metric in WEBHOOK_LAST.collect():
-        for sample in metric.samples:
-            if sample.labels.get("site") == site and sample.value:
-                return datetime.fromtimestamp(sample.value, UTC)
-    return None
+def received_here() -> Received:
+    """Return what this process took and refused of webhooks since it began."""
+    return read_received([*WEBHOOKS.collect(), *WEBHOOK_LAST.collect(), *WEBHOOK_REFUSED_LAST.collect()])
 
 
 def _waiting(state: TopicState) -> int:

@@ -9,10 +9,11 @@ from collections.abc import Awaitable, Callable, Hashable
 from datetime import datetime
 from typing import Generic, TypeVar
 
+from console.received import Received, ask_received
 from console.web.chart import draw
 from console.web.overview import Headcounts, Overview, read_headcounts
 from console.web.people import People, TableQuery, read_people
-from console.web.pipeline import Page, PipelineState, PipelineWatch, accepted_here, last_webhook_stored, plain
+from console.web.pipeline import Page, PipelineState, PipelineWatch, last_webhook_stored, plain, received_here
 from rollcall.errors import RollcallError, WarehouseUnavailableError
 
 T = TypeVar("T")
@@ -89,18 +90,21 @@ class PageQueries:
         self._counts: Cache[str, tuple[Headcounts, str]] = Cache(self._read_counts, COUNTS_SECONDS)
         self._arrivals: Cache[str, datetime | None] = Cache(self._read_arrival, COUNTS_SECONDS)
         self._people: Cache[TableQuery, People] = Cache(self._read_people, PEOPLE_SECONDS)
+        self._received: Cache[str, Received] = Cache(lambda _: self._ask_received(), STATE_SECONDS)
         self._state: Cache[str, PipelineState] = Cache(lambda _: self._watch.look(), STATE_SECONDS)
 
     async def overview(self, site: str) -> Overview:
         """Return the upper part of the page; trouble is part of it, not raised."""
         zone, notices = self._page.runtime.settings.sites[site].zone(), self._page.notices()
         state = await self._state.get("")
+        received = await self._received.get("") if self._page.listen else received_here()
+        here, refused = received.last.get(site), received.refused_lately(site)
         try:
             (counts, chart), stored = await asyncio.gather(self._counts.get(site), self._arrivals.get(site))
         except RollcallError as error:
-            return Overview(site, zone, state, notices, accepted_here(site), trouble=plain(error))
-        known = [moment for moment in (accepted_here(site), stored) if moment]
-        return Overview(site, zone, state, notices, max(known, default=None), counts, chart)
+            return Overview(site, zone, state, notices, here, trouble=plain(error), refused=refused)
+        known = [moment for moment in (here, stored) if moment]
+        return Overview(site, zone, state, notices, max(known, default=None), counts, chart, refused=refused)
 
     async def people(self, query: TableQuery) -> People:
         """Return a page of people. Raises WarehouseUnavailableError."""
@@ -112,6 +116,10 @@ class PageQueries:
 
     async def _read_arrival(self, site: str) -> datetime | None:
         return await self._limited(lambda: last_webhook_stored(self._page.runtime.warehouse, site))
+
+    async def _ask_received(self) -> Received:
+        """Ask the process that takes webhooks, where it can be reached; nothing is known of it elsewhere."""
+        return await ask_received(self._page.runtime.settings.listen) or Received()
 
     async def _read_people(self, query: TableQuery) -> People:
         return await self._limited(lambda: read_people(self._page.runtime.warehouse, query))

@@ -1,8 +1,9 @@
 """The client: made from a site's settings, it sends requests and decides what is tried again.
 
-The decision rests on the status alone: a body may be Jira's JSON, a gateway's HTML or nothing. Redirects are never
-followed and no request ever goes to a host out of an answer, so the token goes to the configured address only; for a
-scoped token that is the gateway's, with the site's cloud id.
+The decision rests on the status, and with status 200 on whether the body is JSON: proxies send HTML or half an answer
+in passing, so that from a site that has given a good answer before it is a failed try. Redirects are never followed and
+no request ever goes to a host out of an answer, so the token goes to the configured address only; for a scoped token
+that is the gateway's, with the site's cloud id.
 """
 
 import asyncio
@@ -18,14 +19,23 @@ import httpx
 import msgspec
 import stamina
 
-from reconcile.client.endpoints import TENANT_INFO, Endpoint
-from reconcile.client.jira_errors import JiraRefusedError, JiraUnavailableError, refusal
+from reconcile.client.connection_errors import connection_cause
+from reconcile.client.endpoints import MYSELF, TENANT_INFO, Endpoint
+from reconcile.client.jira_errors import (
+    AccountRefusedError,
+    JiraError,
+    JiraRefusedError,
+    JiraUnavailableError,
+    account_refusal,
+    jira_message,
+    refusal,
+)
 from reconcile.client.retry import Backoff, Stats, retry_after
 from rollcall import __version__
 from rollcall.errors import SettingsError
 from rollcall.jira.values import decode_json
 from rollcall.logs import OncePerMinute, logger
-from rollcall.settings import ReconcileSettings, SiteSettings
+from rollcall.settings import Credentials, ReconcileSettings, SiteSettings
 
 log = logger(__name__)
 _T = TypeVar("_T")
@@ -36,8 +46,17 @@ _RETRIED = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
 _ALWAYS_RETRIED = frozenset({429})
 """Refused before anything was done, so that even what must not be done twice may be sent again."""
 
+_UNAVAILABLE = 503
+_SUSPENDED = "open the site in a browser: it may be suspended, deactivated or in maintenance"
+"""A suspended site answers 503 and an HTML page (reports)."""
+
+_WHOLE_ANSWER = 4
+"""Times the timeout that a whole answer may take; the timeout itself is for its next piece."""
+
 _LONG_PAUSE = 10.0
 """Seconds from which a pause is logged; shorter ones are everyday."""
+
+_ANY_JSON = msgspec.json.Decoder(msgspec.Raw)
 
 Query = Mapping[str, str | int | bool | list[str]]
 
@@ -52,6 +71,9 @@ class Limits:
         wait_max: Longest pause in seconds that Jira may ask for.
         backoff: How long to pause otherwise.
         pace: How much of each pause is really waited; tests hurry.
+        timeout: Seconds for one try; None for the settings' own.
+        at_first: Limits until the first good answer, where those differ.
+        wait_limit: What sets the longest pause, for errors.
     """
 
     concurrency: int = 6
@@ -59,15 +81,24 @@ class Limits:
     wait_max: float = 3900.0
     backoff: Backoff = field(default_factory=Backoff)
     pace: float = 1.0
+    timeout: float | None = None
+    at_first: "Limits | None" = None
+    wait_limit: str = "reconcile.wait_max"
 
 
 class _RetryError(Exception):
     """A failure after which the request is sent again."""
 
-    def __init__(self, what: str, seconds: float, reason: str) -> None:
+    def __init__(self, what: str, seconds: float, reason: str, remedy: str = "", *, limited: bool = False) -> None:
         super().__init__(what)
+        self.limited = limited
         self.seconds = seconds
         self.reason = reason
+        self.remedy = remedy
+
+
+class _NoJsonError(JiraRefusedError):
+    """The answer is no JSON, or not all of one."""
 
 
 class JiraClient:
@@ -76,19 +107,29 @@ class JiraClient:
     Args:
         http: Sends the requests; its base URL and credentials are those of the site.
         limits: How patient and how fast.
-        secret: The token, never to be quoted in an error.
+        secret: The token, never to be quoted in an error; empty for a client that asks as nobody.
     """
 
     def __init__(self, http: httpx.AsyncClient, limits: Limits, secret: str = "") -> None:
         self.stats = Stats()
+        self._known = False
         self._http = http
         self._limits = limits
         self._secret = secret
         self._long_pauses = OncePerMinute()
         self._slots = asyncio.Semaphore(limits.concurrency)
 
+    @property
+    def _now(self) -> Limits:
+        return self._limits if self._known else self._limits.at_first or self._limits
+
     async def ask(
-        self, endpoint: Endpoint, *names: str | int, query: Query | None = None, body: Mapping[str, Any] | None = None
+        self,
+        endpoint: Endpoint,
+        *names: str | int,
+        query: Query | None = None,
+        body: Mapping[str, Any] | None = None,
+        attempts: int | None = None,
     ) -> bytes:
         """Send a request, again where that may help, and return the body of the answer.
 
@@ -97,67 +138,109 @@ class JiraClient:
             names: What to put in place of the path's names in braces.
             query: Query parameters.
             body: JSON body.
+            attempts: Tries in place of those in the limits, if fewer, for what a smaller request may cure; a 429 is
+                about us and not about what was requested, and is waited for as ever.
 
         Raises:
+            AccountRefusedError: Jira refuses the account: 401, or a login reason with whatever status.
             NotThereError: 404.
             JiraRefusedError: Any other answer that asking again would not change.
             JiraUnavailableError: No answer after the last try, or Jira asks for too long a pause.
         """
-        path = _filled(endpoint.path, names)
+        return await self._tried(_Request(endpoint, names, query, body), bytes, attempts)
 
-        @stamina.retry(on=self._pauses(), attempts=self._limits.attempts, timeout=None)
-        async def with_retries() -> bytes:
-            return await self._once(endpoint, path, query, body)
-
-        try:
-            return await with_retries()
-        except _RetryError as error:
-            raise JiraUnavailableError(
-                f"{endpoint.name}: {error}, {self._limits.attempts} times over; try later with --resume"
-            ) from error
-
-    async def read(self, kind: type[_T], endpoint: Endpoint, *names: str | int, **request: Any) -> _T:
+    async def read(
+        self,
+        kind: type[_T],
+        endpoint: Endpoint,
+        *names: str | int,
+        attempts: int | None = None,
+        **request: Any,
+    ) -> _T:
         """Send a request as `ask` does and decode the answer.
 
         Raises:
-            JiraRefusedError: Also when the answer is no JSON of this shape.
+            JiraRefusedError: Also when the answer has no such shape, or is no JSON and no good answer came before.
+            JiraUnavailableError: Also when it still is no JSON after the last try.
         """
-        return decoded(kind, endpoint, await self.ask(endpoint, *names, **request))
 
-    async def _once(self, endpoint: Endpoint, path: str, query: Query | None, body: Mapping[str, Any] | None) -> bytes:
-        request = self._http.build_request(
-            endpoint.method,
-            path,
-            params=_params(query) if query else None,
-            content=msgspec.json.encode(body) if body is not None else None,
-            headers={"content-type": "application/json"} if body is not None else None,
-        )
+        def good(content: bytes) -> _T:
+            found = decoded(kind, endpoint, content)
+            self._known = True
+            return found
+
+        return await self._tried(_Request(endpoint, names, **request), good, attempts)
+
+    async def _tried(self, request: "_Request", read: Callable[[bytes], _T], attempts: int | None) -> _T:
+        limits, name = self._now, request.endpoint.name
+        tries = min(attempts or limits.attempts, limits.attempts)
+
+        @stamina.retry(on=self._pauses(limits, tries), attempts=limits.attempts, timeout=None)
+        async def with_retries() -> _T:
+            answer = await self._once(request, limits)
+            try:
+                return read(answer)
+            except _NoJsonError:
+                if not self._known:
+                    raise
+                raise _RetryError("an answer that is no JSON, or cut short", 0.0, "no-json") from None
+
+        try:
+            return await with_retries()
+        except AccountRefusedError as error:
+            if await self._is_only(request.endpoint, error):
+                raise JiraRefusedError(str(error), error.status) from None
+            raise
+        except _RetryError as error:
+            times = limits.attempts if error.limited else tries
+            remedy = f"; {error.remedy}" if error.remedy else ""
+            raise JiraUnavailableError(f"{name}: {error}, {times} times over{remedy}") from error
+
+    async def _is_only(self, endpoint: Endpoint, error: AccountRefusedError) -> bool:
+        """Return whether it is this endpoint only that answers 401, and not the account that is refused."""
+        if error.login_failed or endpoint is MYSELF or not self._known:
+            return False
+        try:
+            await self.ask(MYSELF)
+        except JiraError:
+            return False
+        return True
+
+    async def _once(self, request: "_Request", limits: Limits) -> bytes:
+        endpoint = request.endpoint
+        built = request.built(self._http, limits.timeout)
         async with self._slots:
             self.stats.count_request(endpoint.name)
             try:
-                answer = await self._http.send(request)
+                async with asyncio.timeout(_WHOLE_ANSWER * (limits.timeout or self._http.timeout.read or 0.0)):
+                    answer = await self._http.send(built)
             except (httpx.RequestError, OSError) as error:  # OSError: httpx lets some errors of TLS through
+                cause = connection_cause(error, built.url)
                 unsent = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
                 if not (endpoint.repeatable or unsent):
-                    raise JiraUnavailableError(
-                        f"{endpoint.name}: {type(error).__name__}; it may or may not have been done"
-                    ) from error
-                # Only the kind: the error's text may hold an address with names.
-                raise _RetryError(f"no answer ({type(error).__name__})", 0.0, "connection") from error
+                    raise JiraUnavailableError(f"{endpoint.name}: {cause}; it may or may not have been done") from error
+                raise _RetryError(f"no answer: {cause}", 0.0, "connection") from error
+        if self._secret and (refused := account_refusal(endpoint, answer.status_code, answer.headers)):
+            raise refused
         if answer.is_success:
             return answer.content
         if answer.status_code in (_RETRIED if endpoint.repeatable else _ALWAYS_RETRIED):
-            raise self._retry_later(endpoint, answer)
-        raise refusal(endpoint, answer.status_code, answer.content, self._secret)
+            raise self._retry_later(endpoint, answer, limits)
+        location = answer.extensions.get(_LOCATION, "")
+        raise refusal(endpoint, answer.status_code, answer.content, self._secret, location=location, known=self._known)
 
-    def _retry_later(self, endpoint: Endpoint, answer: httpx.Response) -> _RetryError:
-        pause = retry_after(answer.status_code, answer.headers)
-        if pause.seconds > self._limits.wait_max:
+    def _retry_later(self, endpoint: Endpoint, answer: httpx.Response, limits: Limits) -> _RetryError:
+        status = answer.status_code
+        pause = retry_after(status, answer.headers)
+        if pause.seconds > limits.wait_max:
             raise JiraUnavailableError(
-                f"{endpoint.name}: Jira answers {answer.status_code} ({pause.reason}) and asks to wait "
-                f"{pause.seconds / 60:.0f} minutes, longer than reconcile.wait_max; try later with --resume"
+                f"{endpoint.name}: Jira answers {status} ({pause.reason}) and asks to wait "
+                f"{pause.seconds / 60:.0f} minutes, longer than {limits.wait_limit}; try later"
             )
-        return _RetryError(f"Jira answers {answer.status_code}", pause.seconds, pause.reason)
+        words = jira_message(answer.content, self._secret)
+        remedy = f"it says: {words}" if words else "" if self._known or status != _UNAVAILABLE else _SUSPENDED
+        limited = status in _ALWAYS_RETRIED
+        return _RetryError(f"Jira answers {status}", pause.seconds, pause.reason, remedy, limited=limited)
 
     def _log_pause(self, error: _RetryError, seconds: float) -> None:
         long = seconds >= _LONG_PAUSE and self._long_pauses.allows(error.reason)
@@ -165,7 +248,7 @@ class JiraClient:
         host = self._http.base_url.host
         log.log(level, "waiting for Jira", host=host, cause=str(error), reason=error.reason, seconds=round(seconds, 1))
 
-    def _pauses(self) -> Callable[[Exception], bool | float]:
+    def _pauses(self, limits: Limits, attempts: int) -> Callable[[Exception], bool | float]:
         """Return the hook for one request: how many seconds to wait after a failure, or False to give up at once."""
         tries = 0
 
@@ -174,11 +257,13 @@ class JiraClient:
             if not isinstance(error, _RetryError):
                 return False
             tries += 1
-            seconds = self._limits.backoff.pause(tries, error.seconds)
-            if tries < self._limits.attempts:
+            if tries >= attempts and not error.limited:
+                return False
+            seconds = limits.backoff.pause(tries, error.seconds)
+            if tries < limits.attempts:
                 self.stats.count_wait(error.reason, seconds)
                 self._log_pause(error, seconds)
-            return seconds * self._limits.pace
+            return seconds * limits.pace
 
         return pause
 
@@ -191,14 +276,43 @@ def decoded(kind: type[_T], endpoint: Endpoint, content: bytes) -> _T:
     """
     try:
         return decode_json(msgspec.json.Decoder(kind), content)
-    except msgspec.ValidationError as error:
-        raise JiraRefusedError(f"{endpoint.name}: Jira's answer has an unknown form ({error})") from None
     except RecursionError:
         raise JiraRefusedError(f"{endpoint.name}: the answer is nested deeper than any of Jira's") from None
-    except ValueError:
-        raise JiraRefusedError(
+    except ValueError as error:
+        # What is cut may have an unknown form, too, before the cut.
+        if isinstance(error, msgspec.ValidationError) and _is_json(content):
+            raise JiraRefusedError(f"{endpoint.name}: Jira's answer has an unknown form ({error})") from None
+        raise _NoJsonError(
             f"{endpoint.name}: the answer is no JSON; is the site's url that of a Jira Cloud site?"
         ) from None
+
+
+def _is_json(content: bytes) -> bool:
+    try:
+        decode_json(_ANY_JSON, content)
+    except RecursionError:
+        return True
+    except ValueError:
+        return False
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    endpoint: Endpoint
+    names: tuple[str | int, ...]
+    query: Query | None = None
+    body: Mapping[str, Any] | None = None
+
+    def built(self, http: httpx.AsyncClient, timeout: float | None) -> httpx.Request:
+        return http.build_request(
+            self.endpoint.method,
+            _filled(self.endpoint.path, self.names),
+            params=_params(self.query) if self.query else None,
+            content=msgspec.json.encode(self.body) if self.body is not None else None,
+            headers={"content-type": "application/json"} if self.body is not None else None,
+            timeout=httpx.USE_CLIENT_DEFAULT if timeout is None else timeout,
+        )
 
 
 def _filled(path: str, names: tuple[str | int, ...]) -> str:
@@ -258,7 +372,7 @@ async def connected(
     if not given:
         raise SettingsError(
             f"sites.{name}: to ask Jira's REST API, set email and api_token_file (an API token of that account, "
-            "from id.atlassian.com)"
+            'from id.atlassian.com); for a service account api_token_type = "bearer", scoped_token = true and the file'
         )
     limits = limits or limits_of(settings)
     base = site.url
@@ -266,7 +380,7 @@ async def connected(
         async with _http(base, settings, None, transport) as anonymous:
             base = await _gateway(JiraClient(anonymous, replace(limits, attempts=min(limits.attempts, 4))), settings)
     async with _http(base, settings, given, transport) as http:
-        yield JiraClient(http, limits, secret=given[1])
+        yield JiraClient(http, limits, secret=given.token)
 
 
 async def _gateway(anonymous: JiraClient, settings: ReconcileSettings) -> str:
@@ -276,21 +390,33 @@ async def _gateway(anonymous: JiraClient, settings: ReconcileSettings) -> str:
     return f"{settings.gateway_url.rstrip('/')}/ex/jira/{cloud_id}"
 
 
+_LOCATION = "rollcall.location"
+
+
+async def _set_aside_location(answer: httpx.Response) -> None:
+    """Keep where a redirect leads from httpx, which reads it though it follows none, and fails where it is no URL."""
+    answer.extensions[_LOCATION] = answer.headers.pop("location", "")
+
+
 def _http(
     base: str,
     settings: ReconcileSettings,
-    auth: tuple[str, str] | None,
+    given: Credentials | None,
     transport: httpx.AsyncBaseTransport | None,
 ) -> httpx.AsyncClient:
     loopback = urlsplit(base).hostname in _LOOPBACK
+    headers = {"accept": "application/json", "user-agent": f"rollcall/{__version__}"}
+    if given and not given.email:
+        headers["authorization"] = f"Bearer {given.token}"
     try:
         return httpx.AsyncClient(
             base_url=base,
-            auth=auth,
-            headers={"accept": "application/json", "user-agent": f"rollcall/{__version__}"},
+            auth=(given.email, given.token) if given and given.email else None,
+            headers=headers,
             timeout=httpx.Timeout(settings.timeout, connect=min(15.0, settings.timeout)),
             limits=httpx.Limits(max_connections=settings.concurrency),
             follow_redirects=False,
+            event_hooks={"response": [_set_aside_location]},
             trust_env=not loopback,
             transport=transport,
         )

@@ -1,5 +1,9 @@
 """What can go wrong with a request to Jira, by what to do about it: Jira's own message, and the remedy."""
 
+import re
+from collections.abc import Iterator, Mapping
+from urllib.parse import urlsplit
+
 import msgspec
 
 from reconcile.client.endpoints import Endpoint
@@ -22,12 +26,24 @@ class JiraRefusedError(JiraError):
         self.status = status
 
 
+class AccountRefusedError(JiraRefusedError):
+    """Jira refuses the account itself, with 401 or a login reason: whatever else is requested would be, too.
+
+    Attributes:
+        login_failed: Whether the answer says so in so many words.
+    """
+
+    def __init__(self, text: str, status: int = 401, *, login_failed: bool = False) -> None:
+        super().__init__(text, status)
+        self.login_failed = login_failed
+
+
 class NotThereError(JiraRefusedError):
     """What was requested is not there (any more), or may not be seen: 404 says both (OpenAPI file)."""
 
 
 class JiraUnavailableError(JiraError):
-    """Jira could not be reached or answered "later" too often; the run can go on later with ``--resume``."""
+    """Jira could not be reached or answered "later" too often; it may be there later."""
 
 
 class PagingError(JiraError):
@@ -35,25 +51,76 @@ class PagingError(JiraError):
 
 
 _LONGEST = 300
+_READ = 20_000
+"""Bytes of a refusal that are looked through for a cause; an error page is longer than any message."""
 
+_SITE_URL = "is the site's url that of a Jira Cloud site?"
+_LOGIN = (
+    "check email and api_token: expired or revoked tokens look like this, and so do tokens with scopes used at "
+    "the site's own URL (set scoped_token = true) and those of service accounts sent as a password (set "
+    'api_token_type = "bearer")'
+)
 _REMEDIES = {
     400: "Rollcall asked in a way that this Jira does not take; please report it",
-    401: "check email and api_token: expired or revoked tokens look like this, and so do tokens with scopes used at "
-    "the site's own URL (set scoped_token = true)",
+    401: _LOGIN,
     403: "the account lacks a permission (Browse users and groups, Administer Jira), or the token a scope; "
     "`rollcall check` says which",
     404: "not there, or not visible to the account",
     410: "Atlassian has removed this endpoint; a newer Rollcall is needed",
 }
+_SCOPES = (
+    "the token works, but lacks a scope that this needs: make one with read:jira-work, read:jira-user and "
+    "manage:jira-configuration; docs/reconcile.md says what each is for"
+)
+_ALLOWLIST = (
+    "the organization's IP allowlist does not have this machine's address: an organization admin adds it at "
+    "admin.atlassian.com, Security > IP allowlists"
+)
+_CAPTCHA = (
+    "Jira wants a CAPTCHA after failed logins of this account: log in with it once in a browser and answer it, and "
+    "stop whatever else logs in with an old token"
+)
+
+LOGIN_REASON = "x-seraph-loginreason"
+"""Says how the login went; a dead token may be answered 200 and empty, with AUTHENTICATED_FAILED here (reports)."""
+
+_DENIED_REASON = "x-authentication-denied-reason"
+_REASON = re.compile("[A-Z_]{2,40}", re.IGNORECASE | re.ASCII)
+_HOST = re.compile(r"[a-z0-9:]([a-z0-9.:-]{0,251}[a-z0-9])?", re.IGNORECASE | re.ASCII)
+_SCOPE_WORDS = re.compile(r"scopes? (does|do) not match|insufficient[ _]scope", re.IGNORECASE)
+_ALLOWLIST_WORDS = re.compile(
+    r"\bip[ -]?address\b.{0,80}\b(reject|block|restrict|not (on|in|allow|permit))|\bip[ -]?(allow|white)[ -]?list",
+    re.IGNORECASE | re.DOTALL,
+)
+"""Atlassian's support page has "The IP address has been rejected because it is not on the allowed list."."""
 
 
-class _Body(msgspec.Struct, rename="camel"):
-    error_messages: list[str] | None = None
-    errors: dict[str, msgspec.Raw] | None = None
-    message: str | None = None
+def account_refusal(endpoint: Endpoint, status: int, headers: Mapping[str, str]) -> AccountRefusedError | None:
+    """Return the error for an answer whose headers say that the login failed; None for any other.
+
+    Args:
+        endpoint: What was requested.
+        status: HTTP status; such answers come with 200, too.
+        headers: The answer's headers, several of one name joined by commas.
+    """
+    denied = headers.get(_DENIED_REASON, "")
+    reasons = [reason for text in headers.get(LOGIN_REASON, "").split(",") if (reason := text.strip())]
+    failed = [reason for reason in reasons if reason.upper() != "OK"]
+    if not failed and not denied.strip():
+        return None
+    named = _REASON.search(denied or failed[0])
+    words = named.group().upper() if named else "an unknown reason"
+    captcha = bool(denied.strip()) or any("DENIED" in reason.upper() for reason in failed)
+    return AccountRefusedError(
+        f"{endpoint.name}: Jira answers {status} and refuses the login ({words}); {_CAPTCHA if captcha else _LOGIN}",
+        status if status >= 400 else 401,
+        login_failed=True,
+    )
 
 
-def refusal(endpoint: Endpoint, status: int, body: bytes, secret: str) -> JiraRefusedError:
+def refusal(
+    endpoint: Endpoint, status: int, body: bytes, secret: str, *, location: str = "", known: bool = True
+) -> JiraRefusedError:
     """Return the error for an answer that asking again would not change.
 
     Args:
@@ -61,25 +128,82 @@ def refusal(endpoint: Endpoint, status: int, body: bytes, secret: str) -> JiraRe
         status: HTTP status.
         body: The answer; its ``errorMessages`` are quoted, shortened.
         secret: Never quoted, whatever Jira says.
+        location: Where a redirect leads; of it the host alone is quoted.
+        known: Whether this is known to be a Jira site, by a good answer before.
     """
     if 300 <= status < 400:
-        return JiraRefusedError(
-            f"{endpoint.name}: Jira answers {status}, a redirect, which is never followed; check the site's url", status
-        )
-    words = jira_message(body)
-    quoted = f": {words.replace(secret, '…') if secret else words}" if words else ""
-    remedy = f"; {_REMEDIES[status]}" if status in _REMEDIES else ""
-    error = NotThereError if status == 404 else JiraRefusedError
-    return error(f"{endpoint.name}: Jira answers {status}{quoted}{remedy}", status)
+        return JiraRefusedError(f"{endpoint.name}: Jira answers {status}, {_redirect(status, location)}", status)
+    words = jira_message(body, secret)
+    quoted = f": {words}" if words else ""
+    text = words or body[:_READ].decode("utf-8", "replace")
+    remedy = _remedy(status, text, known=known or bool(words))
+    if remedy in (_LOGIN, _CAPTCHA):
+        error: type[JiraRefusedError] = AccountRefusedError
+    else:
+        error = NotThereError if status == 404 else JiraRefusedError
+    return error(f"{endpoint.name}: Jira answers {status}{quoted}{f'; {remedy}' if remedy else ''}", status)
 
 
-def jira_message(body: bytes) -> str:
-    """Return Jira's own message from an error's body, in one short line; empty when there is none."""
+def _redirect(status: int, location: str) -> str:
+    host = _host_of(location)
+    leads = f" (it leads to {host})" if host else ""
+    moved = "; if that is the site's new address, put it into its url" if host and status in (301, 308) else ""
+    return f"a redirect, which is never followed{leads}; check the site's url{moved}"
+
+
+def _host_of(location: str) -> str:
     try:
-        found = msgspec.json.decode(body, type=_Body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        host = urlsplit(location).hostname or ""
+    except ValueError:
         return ""
-    texts = [*(found.error_messages or ()), *(found.errors or {}), found.message or ""]
+    return host if _HOST.fullmatch(host) else ""
+
+
+def _remedy(status: int, text: str, *, known: bool) -> str:
+    if status in (401, 403):
+        if _SCOPE_WORDS.search(text):
+            return _SCOPES
+        if _ALLOWLIST_WORDS.search(text):
+            return _ALLOWLIST
+        if "captcha" in text.lower() or "AUTHENTICATION_DENIED" in text:
+            return _CAPTCHA
+    if status in (404, 405) and not known:
+        return _SITE_URL
+    return _REMEDIES.get(status, "")
+
+
+def jira_message(body: bytes, secret: str = "") -> str:
+    """Return Jira's own message from an error's body, in one short line; empty when there is none.
+
+    Args:
+        body: What Jira answered.
+        secret: Left out.
+    """
+    try:
+        found = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+        texts = list(_texts(found))
+    except (ValueError, RecursionError):
+        return ""
     line = " ".join(" ".join(text.split()) for text in texts if text)
+    if secret:
+        line = line.replace(secret, "…")
     shown = "".join(char if char.isprintable() else "�" for char in line)
     return shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}…"
+
+
+def _texts(found: Mapping[str, msgspec.Raw]) -> Iterator[str]:
+    """Yield all texts that name a cause: the forms of Jira, of the gateway and of OAuth (seen in reports)."""
+    for name in ("errorMessages", "errorMessage", "errors", "message", "error", "error_description"):
+        value = msgspec.json.decode(found[name]) if name in found else None
+        if isinstance(value, dict):
+            yield from (f"{key}: {text}" if isinstance(text, str) else str(key) for key, text in value.items())
+        elif isinstance(value, list):
+            yield from (text for text in map(_text, value) if text)
+        elif isinstance(value, str):
+            yield value
+
+
+def _text(value: object) -> str:
+    if isinstance(value, dict):
+        value = value.get("message") or value.get("detail") or value.get("title")
+    return value if isinstance(value, str) else ""

@@ -6,7 +6,7 @@ The elements themselves are read by `rollcall.facts`, as those in webhooks are.
 import msgspec
 
 from rollcall.facts import Entity
-from rollcall.jira.values import ABSENT
+from rollcall.jira.values import ABSENT, read_or_none
 
 
 class Comments(msgspec.Struct, rename="camel", frozen=True):
@@ -16,6 +16,11 @@ class Comments(msgspec.Struct, rename="camel", frozen=True):
     total: int | None = None
     start_at: int | None = None
     max_results: int | None = None
+
+    @property
+    def keys(self) -> list[bytes]:
+        """What tells them apart: as Jira sent them."""
+        return [bytes(comment) for comment in self.comments]
 
 
 class Touched(msgspec.Struct, rename="camel", frozen=True):
@@ -40,12 +45,25 @@ EMBEDDED = msgspec.json.Decoder(Comments)
 """Those that come with an issue."""
 
 
+class _Numbered(msgspec.Struct, frozen=True):
+    id: int | str | None = None
+
+
+_NUMBERED = msgspec.json.Decoder(_Numbered)
+
+
 class SearchPage(msgspec.Struct, rename="camel", frozen=True):
     """A page of a search; short ones are normal, the last has no token (Atlassian docs)."""
 
     issues: list[msgspec.Raw] = []
     next_page_token: str | None = None
     is_last: bool | None = None
+
+    @property
+    def keys(self) -> list[str | bytes]:
+        """What tells them apart: their ids, and of one without an id what Jira sent."""
+        numbers = ((issue, read_or_none(_NUMBERED, issue)) for issue in self.issues)
+        return [str(found.id) if found and found.id is not None else bytes(issue) for issue, found in numbers]
 
 
 class History(msgspec.Struct, frozen=True):
@@ -69,6 +87,11 @@ class ChangelogPage(msgspec.Struct, rename="camel", frozen=True):
 
     issue_change_logs: list[msgspec.Raw] = []
     next_page_token: str | None = None
+
+    @property
+    def keys(self) -> list[bytes]:
+        """What tells them apart: as Jira sent them."""
+        return [bytes(issue) for issue in self.issue_change_logs]
 
 
 class HistoriesById(msgspec.Struct, frozen=True):

@@ -66,6 +66,11 @@ class GroupPage(msgspec.Struct, rename="camel", frozen=True):
         """How many groups."""
         return len(self.values)
 
+    @property
+    def keys(self) -> list[Group]:
+        """What tells them apart."""
+        return self.values
+
 
 class MemberPage(msgspec.Struct, rename="camel", frozen=True):
     """A page of a group's members."""
@@ -79,6 +84,11 @@ class MemberPage(msgspec.Struct, rename="camel", frozen=True):
         """How many members."""
         return len(self.values)
 
+    @property
+    def keys(self) -> list[Person]:
+        """What tells them apart."""
+        return self.values
+
 
 class UserPage(msgspec.Struct, frozen=True):
     """A page of users, which Jira sends as a bare array."""
@@ -91,6 +101,11 @@ class UserPage(msgspec.Struct, frozen=True):
     def size(self) -> int:
         """How many users."""
         return len(self.values)
+
+    @property
+    def keys(self) -> list[bytes]:
+        """The users as Jira sent them."""
+        return [bytes(user) for user in self.values]
 
 
 class NamedProject(msgspec.Struct, rename="camel", frozen=True):
@@ -112,6 +127,11 @@ class ProjectPage(msgspec.Struct, rename="camel", frozen=True):
     def size(self) -> int:
         """How many projects."""
         return len(self.values)
+
+    @property
+    def keys(self) -> list[NamedProject]:
+        """What tells them apart."""
+        return self.values
 
 
 class RoleActor(msgspec.Struct, rename="camel", frozen=True):

@@ -64,6 +64,8 @@ class Found(msgspec.Struct):
         facts: All facts, by family and action.
         new: Those the warehouse did not have, likewise.
         new_days: The same by reporting day, for what was missing when.
+        judged_days: Facts that were compared with the warehouse, by reporting day.
+        webhook_days: Those of them that a webhook had brought, likewise.
         named: Known facts whose actor was not known before.
         retimed: Known facts whose time REST gives differently than the webhook did.
         unjudged: Facts that could not be compared with the warehouse.
@@ -74,6 +76,8 @@ class Found(msgspec.Struct):
     facts: Counter[str] = msgspec.field(default_factory=Counter)
     new: Counter[str] = msgspec.field(default_factory=Counter)
     new_days: Counter[str] = msgspec.field(default_factory=Counter)
+    judged_days: Counter[str] = msgspec.field(default_factory=Counter)
+    webhook_days: Counter[str] = msgspec.field(default_factory=Counter)
     named: int = 0
     retimed: int = 0
     unjudged: int = 0

@@ -172,6 +172,11 @@ class RunState:
         if self._path:
             write_checkpoint(self._path, checkpoint)
 
+    def discard(self) -> None:
+        """Leave nothing to go on with, so that the next run is a new one."""
+        if self._path:
+            self._path.unlink(missing_ok=True)
+
 
 @contextmanager
 def temporary_state() -> Iterator[RunState]:
@@ -215,6 +220,15 @@ def lasting_state(folder: Path, site: str, *, resume: bool) -> Iterator[tuple[Ru
             yield RunState(spool, path), left
         finally:
             spool.close()
+
+
+def checkpoint_left(folder: Path, site: str) -> Checkpoint | None:
+    """Return the checkpoint that an interrupted run of the site left; None when there is none.
+
+    Raises:
+        CheckpointError: It cannot be read.
+    """
+    return read_checkpoint(folder / f"{site}.json")
 
 
 def forget_run(folder: Path, site: str) -> None:

@@ -4,11 +4,12 @@ from rollcall.settings.loader import CONFIG_VARIABLE, load_settings
 from rollcall.settings.model import Settings
 from rollcall.settings.parts import ConsumerSettings, IngestSettings, PageSettings, ReconcileSettings, RetentionSettings
 from rollcall.settings.servers import KafkaSettings, WarehouseSettings
-from rollcall.settings.sites import SiteSettings
+from rollcall.settings.sites import Credentials, SiteSettings
 
 __all__ = [
     "CONFIG_VARIABLE",
     "ConsumerSettings",
+    "Credentials",
     "IngestSettings",
     "KafkaSettings",
     "PageSettings",

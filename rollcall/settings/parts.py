@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, m
 
 from rollcall.files import read_secret_file
 from rollcall.http.listener import checked_address, optional_address
+from rollcall.settings.jira_url import checked_origin
 
 SHORTEST_PASSWORD = 12
 """Characters; together with the throttle it makes guessing over the network hopeless."""
@@ -167,9 +168,18 @@ class ReconcileSettings(Group):
     daily_timezone: Annotated[
         str, Field(description="Time zone of `daily_at`; empty takes each site's own `timezone`.")
     ] = ""
-    gateway_url: Annotated[str, Field(description="Where scoped API tokens are used, with the site's cloud id.")] = (
-        "https://api.atlassian.com"
-    )
+    gateway_url: Annotated[
+        str,
+        Field(
+            description="Where scoped API tokens are used, with the site's cloud id. Plain http only to a loopback "
+            "address."
+        ),
+    ] = "https://api.atlassian.com"
+
+    @field_validator("gateway_url")
+    @classmethod
+    def _safe_gateway(cls, value: str) -> str:
+        return checked_origin(value)
 
     @field_validator("daily_timezone")
     @classmethod

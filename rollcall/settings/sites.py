@@ -2,19 +2,24 @@
 
 import re
 from pathlib import Path
-from typing import Annotated
-from urllib.parse import SplitResult, urlsplit
+from typing import Annotated, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
-import httpx
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from rollcall.errors import SettingsError
 from rollcall.files import read_secret_file
+from rollcall.settings.jira_url import checked_site_url
 
 SITE_NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?", re.ASCII)
-_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
-_NO_URL = re.compile(r"[\s\x00-\x1f\x7f]")
+_BEARER = re.compile("[!-~]+", re.ASCII)
+
+
+class Credentials(NamedTuple):
+    """What Jira's REST API is asked with: the e-mail, empty where the token is sent as Bearer, and the token."""
+
+    email: str
+    token: str
 
 
 class SiteSettings(BaseModel):
@@ -25,13 +30,20 @@ class SiteSettings(BaseModel):
     url: Annotated[
         str,
         Field(
-            description="Base URL of the site, or of the api.atlassian.com gateway for scoped tokens. "
-            "Plain http only to a loopback address."
+            description="Base URL of the site, without a path; or of the site behind the gateway for scoped tokens, "
+            "`https://api.atlassian.com/ex/jira/CLOUD_ID`. Plain http only to a loopback address."
         ),
     ]
     email: Annotated[str, Field(description="E-mail address of the account that owns the API token.")] = ""
     api_token: Annotated[SecretStr, Field(description="Jira API token. Better: `api_token_file`.")] = SecretStr("")
     api_token_file: Annotated[Path | None, Field(description="File that holds the API token.")] = None
+    api_token_type: Annotated[
+        Literal["basic", "bearer"],
+        Field(
+            description="How the API token is sent: `basic`, as the password of `email`, or `bearer`, without an "
+            "e-mail. Tokens of service accounts want `bearer`, and the gateway (`scoped_token = true`)."
+        ),
+    ] = "basic"  # noqa: S105 - how it is sent, no token
     scoped_token: Annotated[
         bool,
         Field(
@@ -57,25 +69,7 @@ class SiteSettings(BaseModel):
     @field_validator("url")
     @classmethod
     def _safe_url(cls, value: str) -> str:
-        if _NO_URL.search(value):
-            raise ValueError("must not hold blanks or control characters")
-        try:
-            parts = urlsplit(value)
-            port = parts.port
-        except ValueError:
-            raise ValueError("is no URL: a port is from 1 to 65535, and brackets hold an IPv6 address") from None
-        if not parts.hostname or not (parts.scheme == "https" or _plain_to_loopback(parts)):
-            raise ValueError("must be https://… (plain http only to a loopback address)")
-        if port == 0 or parts.netloc.endswith(":"):
-            raise ValueError("is no URL: a port is from 1 to 65535")
-        try:
-            # The two ways in which it is looked up: by the HTTP client, and by the system's resolver.
-            httpx.URL(value).raw_host.decode().encode("idna")
-        except (httpx.InvalidURL, UnicodeError):
-            raise ValueError("is no URL: its host is no name that can be looked up") from None
-        if "@" in parts.netloc or "?" in value or "#" in value:
-            raise ValueError("must not hold a user, a query or a fragment")
-        return value.rstrip("/")
+        return checked_site_url(value)
 
     @field_validator("timezone")
     @classmethod
@@ -111,25 +105,33 @@ class SiteSettings(BaseModel):
             return read_secret_file("api_token_file", self.api_token_file).strip()
         return self.api_token.get_secret_value().strip()
 
-    def credentials(self, name: str) -> tuple[str, str] | None:
-        """Return the e-mail and the API token for Jira's REST API; None when there are none.
+    def credentials(self, name: str) -> "Credentials | None":
+        """Return what Jira's REST API is asked with; None when there is nothing.
 
         Args:
             name: Name of the site in the settings, for the error.
 
         Raises:
-            SettingsError: The token's file cannot be read, or is empty.
+            SettingsError: The token's file cannot be read, is empty, or holds what no header can.
         """
         try:
             token = self.token()
         except ValueError as error:
             raise SettingsError(f"sites.{name}.{error}") from None
-        return (self.email, token) if self.email and token else None
+        bearer = self._sent_as_bearer()
+        if bearer and token and not _BEARER.fullmatch(token):
+            raise SettingsError(f"sites.{name}: the API token has blanks or letters that no token has; copy it anew")
+        return Credentials("" if bearer else self.email, token) if token and (bearer or self.email) else None
+
+    @property
+    def names_token(self) -> bool:
+        """Whether the settings say what Jira's REST API is to be asked with; the token's file is not looked at."""
+        named = bool(self.api_token_file) or bool(self.token())
+        return named and bool(self.email or self._sent_as_bearer())
+
+    def _sent_as_bearer(self) -> bool:
+        return self.api_token_type == "bearer"  # noqa: S105 - how it is sent, no token
 
     def zone(self) -> ZoneInfo:
         """Return the reporting time zone."""
         return ZoneInfo(self.timezone)
-
-
-def _plain_to_loopback(parts: SplitResult) -> bool:
-    return parts.scheme == "http" and parts.hostname in _LOOPBACK

@@ -1,6 +1,6 @@
 """A call of the API as the endpoints see it, and who makes it.
 
-Basic auth with e-mail and API token, on the site's URL or behind the gateway.
+Basic auth with e-mail and API token, on the site's URL or behind the gateway; there a scoped token as Bearer, too.
 """
 
 import base64
@@ -21,6 +21,8 @@ def signed_in(site: Site, headers: Headers, *, gateway: bool) -> bool:
     anonymous caller.
     """
     scheme, _, given = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return gateway and given == SCOPED_TOKEN
     if scheme.lower() != "basic":
         return False
     try:

@@ -83,6 +83,7 @@ def shell(tmp_path: Path) -> Shell:
         f"""
         log_url = "sqlite://{tmp_path}/events.db"
         warehouse_url = "chdb://{tmp_path}/warehouse"
+        listen = "127.0.0.1:1"
         [sites.acme]
         url = "https://acme.atlassian.net"
         webhook_secrets = ["0123456789abcdef"]

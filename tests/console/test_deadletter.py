@@ -16,7 +16,7 @@ WHEN = ms("2026-11-20T10:00:00")
 
 
 def letter(number: int, payload: bytes, origin: str = "webhook", **changes: Any) -> DeadLetter:
-    return DeadLetter(
+    made = DeadLetter(
         letter_id=f"{number:04}" * 8,
         site="acme",
         origin=origin,
@@ -24,8 +24,12 @@ def letter(number: int, payload: bytes, origin: str = "webhook", **changes: Any)
         detail="No JSON.",
         payload=payload,
         received_at=WHEN,
-        **changes,
     )
+    return msgspec.structs.replace(made, **changes)
+
+
+def ids(shell: Shell, *options: str) -> list[str]:
+    return [row["id"][:4] for row in shell.rows("deadletter", "list", *options)]
 
 
 def activity(shell: Shell) -> set[str]:
@@ -129,3 +133,77 @@ def test_a_letter_from_a_topic_of_other_settings_stays(shell: Shell) -> None:
     result = shell.run("deadletter", "replay", "--all")
     assert result.exit_code == 3
     assert "a topic that is not in the settings" in result.stderr
+
+
+def three_letters(shell: Shell) -> None:
+    shell.append_letter(letter(1, b"x"))
+    shell.append_letter(letter(2, b"x", site="other"))
+    shell.append_letter(letter(3, b"x", reason="refused_row", origin="rollcall.activity"))
+
+
+@pytest.mark.parametrize(
+    ("options", "chosen"),
+    [
+        (["--site", "acme"], ["0001", "0003"]),
+        (["--reason", "not_json"], ["0001", "0002"]),
+        (["--site", "acme", "--reason", "not_json"], ["0001"]),
+        (["--site", "nobody"], []),
+    ],
+)
+def test_list_replay_and_dismiss_by_site_and_reason(shell: Shell, options: list[str], chosen: list[str]) -> None:
+    three_letters(shell)
+    assert ids(shell, *options) == chosen
+    replayed = shell.run("deadletter", "replay", *options)
+    assert f"{len(chosen)} stay" in replayed.stdout
+    dismissed = shell.run("deadletter", "dismiss", *options)
+    assert (dismissed.exit_code, dismissed.stdout) == (0, f"{len(chosen)} dead letters dismissed\n")
+    assert ids(shell) == [name for name in ("0001", "0002", "0003") if name not in chosen]
+    settled = {row["id"][:4]: row["settled"] for row in shell.rows("deadletter", "list", "--all")}
+    assert settled == {name: "dismissed" if name in chosen else "" for name in ("0001", "0002", "0003")}
+
+
+def test_one_is_dismissed_by_the_first_digits_of_its_id(shell: Shell) -> None:
+    three_letters(shell)
+    assert shell.run("deadletter", "dismiss", "0003", "00030003").stdout == "1 dead letters dismissed\n"
+    assert ids(shell) == ["0001", "0002"]
+    assert shell.run("deadletter", "dismiss", "0003").exit_code == 1, "it is settled"
+    assert shell.run("deadletter", "dismiss").exit_code == 2
+    assert shell.run("deadletter", "dismiss", "0001", "--reason", "not_json").exit_code == 2
+
+
+def test_a_dismissal_holds_when_the_same_letter_comes_again(shell: Shell) -> None:
+    """A record that ClickHouse refuses becomes the same dead letter whenever the log is read again."""
+    shell.append_letter(letter(1, b"x"))
+    shell.run("deadletter", "dismiss", "0001")
+    shell.append_letter(letter(1, b"x", received_at=WHEN + 1000))
+    assert ids(shell) == []
+    shell.append_letter(letter(1, b"", received_at=WHEN + 2000, settled="replayed"))
+    assert [row["settled"] for row in shell.rows("deadletter", "list", "--all")] == ["dismissed"]
+
+
+def test_shown_in_lines_that_can_be_copied(shell: Shell) -> None:
+    detail = "A sentence that is far longer than any terminal is wide. " * 8
+    shell.append_letter(letter(7, b"x", detail=detail + "\x1b[31m"))
+    lines = shell.run("deadletter", "show", "0007").stdout.splitlines()
+    assert lines[:5] == [
+        f"id: {'0007' * 8}",
+        "received_at: 2026-11-20T10:00:00.000Z",
+        "site: acme",
+        "origin: webhook",
+        "reason: not_json",
+    ]
+    assert f"detail: {detail}\\u001b[31m" in lines
+    assert lines[-1] == "settled:"
+    assert (
+        json.loads(shell.run("deadletter", "show", "0007", "--format", "json").stdout)[0]["detail"]
+        == detail + "\x1b[31m"
+    )
+
+
+def test_check_counts_each_dead_letter_once(shell: Shell) -> None:
+    for _ in range(10):
+        shell.append_letter(letter(1, b"x"))
+    shell.append_letter(letter(2, b"x"))
+    shell.run("deadletter", "dismiss", "0002")
+    findings = {row["subject"]: row for row in json.loads(shell.run("check", "--local", "--format", "json").stdout)}
+    assert "1 open dead letters" in findings["event log"]["found"]

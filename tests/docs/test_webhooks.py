@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from ingest.handler import translate
+from ingest.refusals import MEANINGS
 from rollcall.jira import events
 
 from .pages import ROOT, blocks, plain, sections, tables, text_of
@@ -36,6 +37,12 @@ def test_every_refusal_is_in_the_table_of_answers() -> None:
     }
     rows = [(row[0], plain(row[1])) for row in tables(SECTIONS["Answers"])[0] if row[0] != "204"]
     assert set(rows) == made
+
+
+def test_every_refusal_has_a_meaning() -> None:
+    reasons = {word for _, reason, *_ in calls("RefusalError", "ingest") for word in words(reason)}
+    assert set(MEANINGS) == reasons
+    assert {reason for reason, meaning in MEANINGS.items() if not meaning.remedy} == set()
 
 
 def test_every_reason_of_a_dead_letter_is_in_its_table() -> None:

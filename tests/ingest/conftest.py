@@ -22,7 +22,10 @@ def shared_server() -> Iterator[tuple[Served, MemoryLog]]:
 
 
 @pytest.fixture
-def memory(shared_server: tuple[Served, MemoryLog]) -> MemoryLog:
+def memory(shared_server: tuple[Served, MemoryLog], monkeypatch: pytest.MonkeyPatch) -> MemoryLog:
+    # What the server remembers of the tests before: dead letters and log lines of the last minutes.
+    monkeypatch.setattr("ingest.handler.RECENT_SECONDS", 0.0)
+    monkeypatch.setattr("rollcall.logs.LINES_A_MINUTE", 1_000_000)
     log = shared_server[1]
     log.records.clear()
     log.fault = None

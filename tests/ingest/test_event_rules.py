@@ -233,9 +233,10 @@ def test_families_of_events_and_unknown_ones_are_ignored(event: str, label: str)
     "payload", [{}, {"webhookEvent": None}, {"webhookEvent": 5}, {"webhookEvent": ""}, {"accountId": "x"}]
 )
 def test_a_body_without_an_event_is_not_understood(payload: Json) -> None:
-    with pytest.raises(NotUnderstoodError, match="Data Center") as caught:
+    with pytest.raises(NotUnderstoodError, match="'Send web request', a workflow's post function") as caught:
         told(payload)
     assert caught.value.reason == "no_event"
+    assert "Data Center" not in caught.value.detail
 
 
 def test_the_label_of_a_body_that_is_not_understood() -> None:

@@ -6,6 +6,7 @@ import pytest
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
+from ingest.refusals import MEANINGS
 from rollcall.errors import LogUnavailableError
 
 from .memory_log import MemoryLog
@@ -37,6 +38,7 @@ def test_a_refused_webhook_is_one_line(server: Served) -> None:
             "status": 401,
             "reason": "wrong_signature",
             "delivery": "d-1",
+            "remedy": MEANINGS["wrong_signature"].remedy,
         }
     ]
 
@@ -92,12 +94,12 @@ def test_webhooks_are_counted(server: Served, body: bytes, event: str, outcome: 
 
 def test_no_secret_and_no_text_is_told(server: Served, memory: MemoryLog) -> None:
     told: list[Any] = []
-    for body in (BODY, b"secret text", encoded(comment("comment_created", id="secret text"))):
+    for body in (BODY, b"private text", encoded(comment("comment_created", id="private text"))):
         told += lines_of(server, body)
         told += lines_of(server, body, x_hub_signature=signature(body, "wrong"))
         memory.fault = LogUnavailableError("disk full")
         told += lines_of(server, body)
         memory.fault = None
     assert len(told) == 8
-    assert "secret" not in str(told)
+    assert "private" not in str(told)
     assert SECRET not in str(told)

@@ -5,7 +5,19 @@ import pytest
 from ingest.handler import translate
 from rollcall.records import decode_activity, encode
 
-from .payloads import RECEIVED, Json, changed, comment, encoded, issue_event, told, without, worklog
+from .payloads import (
+    RECEIVED,
+    STAMP,
+    UPDATED_MS,
+    Json,
+    changed,
+    comment,
+    encoded,
+    issue_event,
+    told,
+    without,
+    worklog,
+)
 
 
 def link(payload: Json) -> tuple[int, str, str]:
@@ -49,6 +61,24 @@ def test_wrong_types_elsewhere_do_no_harm() -> None:
     payload = {**comment("comment_created", body={"deep": [1]}, updateAuthor=5, updated=[]), "user": 3}
     payload |= {"worklog": "x", "attachment": 7, "changelog": True, "issue_event_type_name": [], "unknown": None}
     assert told(payload).facts[0].event_key == "comment:77:created"
+
+
+@pytest.mark.parametrize(
+    "created", ["1999-01-01T00:00:00.000+0000", "soon", None, 5, {}, "2099-01-01T00:00:00.000+0000"]
+)
+@pytest.mark.parametrize("payload", [comment("comment_updated", author=5), worklog("worklog_updated", author=5)])
+def test_an_odd_creation_does_not_spoil_an_edit(payload: Json, created: object) -> None:
+    """Sites that were migrated have such."""
+    kind = "comment" if "comment" in payload else "worklog"
+    (fact,) = told(changed(payload, created, kind, "created")).facts
+    assert (fact.event_key, fact.occurred_at) == (f"{kind}:77:updated:{UPDATED_MS}", UPDATED_MS)
+
+
+@pytest.mark.parametrize("event", ["comment_deleted", "worklog_deleted"])
+def test_a_deletion_needs_no_more_than_the_id_and_the_timestamp(event: str) -> None:
+    odd: Json = {"created": "1999", "updated": "soon", "author": 5, "updateAuthor": []}
+    made = comment(event, **odd) if event.startswith("comment") else worklog(event, **odd)
+    assert told(made).facts[0].occurred_at == STAMP
 
 
 def test_half_an_emoji_in_a_text_is_no_reason_to_lose_the_act() -> None:

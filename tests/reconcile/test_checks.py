@@ -6,7 +6,7 @@ import pytest
 
 from console.checks.finding import Finding
 from console.checks.jira_site import identity_finding, jira_findings, webhook_findings
-from reconcile.admin_webhooks import list_webhooks, register_webhook, remove_webhook
+from reconcile.admin_webhooks import AdminWebhook, list_webhooks, register_webhook, remove_webhook
 from reconcile.client.jira_errors import JiraRefusedError, NotThereError
 from rollcall.jira.events import REGISTERED
 from rollcall.settings import Settings
@@ -141,6 +141,55 @@ async def test_register_list_and_remove(tmp_path: Path) -> None:
             jira.faults(permissions=[])
             with pytest.raises(JiraRefusedError, match="by hand: in Jira, System > WebHooks"):
                 await list_webhooks(client)
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("http://127.0.0.1:8080/webhooks/acme", "https only"),
+        ("https://127.0.0.1/webhooks/acme", "cannot reach 127.0.0.1"),
+        ("https://[::1]/webhooks/acme", "cannot reach ::1"),
+        ("https://10.1.2.3/webhooks/acme", "cannot reach 10.1.2.3"),
+        ("https://localhost/webhooks/acme", "cannot reach localhost"),
+        ("https:///webhooks/acme", "https only"),
+        ("https://[x/webhooks/acme", "is no URL"),
+        ("https://rollcall.example/webhooks/other", "has to end in /webhooks/acme"),
+        ("https://rollcall.example/webhooks/acme?x=1", "has to end in /webhooks/acme"),
+        ("https://rollcall.example/acme", "has to end in /webhooks/acme"),
+        ("https://rollcall.example/", "the settings have acme"),
+    ],
+)
+async def test_an_address_that_jira_cannot_post_to_is_not_registered(tmp_path: Path, url: str, says: str) -> None:
+    path = write_config("https://acme.atlassian.net", tmp_path)
+    refused = await command(path, "webhook", "register", "--url", url)
+    assert (refused.code, says in refused.err) == (2, True), refused.err
+
+
+@pytest.mark.parametrize(
+    ("answered", "listed", "code", "says"),
+    [
+        (True, None, 0, "/webhooks/acme, signed\n"),
+        (None, True, 0, "/webhooks/acme, signed\n"),
+        (None, None, 0, "Jira does not say whether it signs"),
+        (False, None, 3, "UNSIGNED: Jira did not take the secret"),
+    ],
+)
+async def test_signed_is_said_in_jiras_own_word(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, answered: bool | None, listed: bool | None, code: int, says: str
+) -> None:
+    made: list[AdminWebhook] = []
+
+    async def register(*_: object) -> AdminWebhook:
+        made.append(AdminWebhook(self_="https://x/webhook/7", url=HERE, is_signed=listed))
+        return AdminWebhook(self_="https://x/webhook/7", url=HERE, is_signed=answered)
+
+    async def there(*_: object) -> list[AdminWebhook]:
+        return made
+
+    monkeypatch.setattr("console.commands.webhook.register_webhook", register)
+    monkeypatch.setattr("console.commands.webhook.list_webhooks", there)
+    done = await command(write_config("https://acme.atlassian.net", tmp_path), "webhook", "register", "--url", HERE)
+    assert (done.code, says in done.out) == (code, True), done.out + done.err
 
 
 async def test_the_webhook_command_never_prints_a_secret(tmp_path: Path) -> None:

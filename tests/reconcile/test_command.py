@@ -100,6 +100,36 @@ async def test_moments_with_and_without_an_offset(tmp_path: Path, text: str, unt
         assert moment(found.value("run", "until")) == moment(f"{until}+00:00")
 
 
+@pytest.mark.parametrize("text", ["yesterday", "17.11.2026", "2026-02-30", "", "0001-01-01"])
+async def test_what_is_no_time_is_told_with_the_forms_that_are_taken(tmp_path: Path, text: str) -> None:
+    wrong = await command(write_config("https://acme.example", tmp_path), "reconcile", "--since", text)
+    assert wrong.code == 2
+    words = " ".join(wrong.err.replace("│", " ").split())
+    assert "--since" in words
+    assert "%" not in words
+    told = (
+        "before the first Jira"
+        if text == "0001-01-01"
+        else "write YYYY-MM-DD, YYYY-MM-DD HH:MM, or that with an offset"
+    )
+    assert told in words
+
+
+@pytest.mark.parametrize(
+    ("since", "until"),
+    [("2026-11-17", "2026-11-16"), ("2026-11-17", "2026-11-17"), ("2026-11-17T10:00", "2026-11-17T10:30+02:00")],
+)
+async def test_an_end_before_the_beginning_is_told_as_that_before_anything_is_asked(
+    tmp_path: Path, since: str, until: str
+) -> None:
+    async with jira_site(SITE) as jira:
+        path = write_config(jira.url, tmp_path)
+        wrong = await command(path, "reconcile", "--since", since, "--until", until)
+        assert wrong.code == 2
+        assert "is not after --since (2026-11-17" in wrong.err
+        assert jira.requests == 0
+
+
 MISFITS: list[dict[str, Any]] = [
     {"days": 3, "since": datetime(2026, 11, 1, tzinfo=UTC)},
     {"resume": True, "days": 3},

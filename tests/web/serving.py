@@ -16,7 +16,7 @@ from ingest.app import create_app
 from ingest.endpoint import _last_of
 from rollcall.eventlog import EventLog
 from rollcall.http.server import serve
-from rollcall.metrics import WEBHOOK_LAST
+from rollcall.metrics import WEBHOOK_LAST, WEBHOOK_REFUSED_LAST
 from rollcall.runtime import opened_with_warehouse
 from rollcall.settings import Settings
 from rollcall.warehouse import Warehouse, migrate, record_sites
@@ -70,7 +70,8 @@ def site(name: str, timezone: str = "Europe/Berlin") -> dict[str, Any]:
 @contextmanager
 def served(settings: Settings, seed: Seed = no_seed, **page: Any) -> Iterator[Served]:
     """Serve webhooks and page while the context lasts."""
-    WEBHOOK_LAST.clear()  # of other tests in this process
+    for metric in (WEBHOOK_LAST, WEBHOOK_REFUSED_LAST):
+        metric.clear()  # of other tests in this process
     _last_of.cache_clear()
     found: list[Served] = []
     stops: list[asyncio.Event] = []

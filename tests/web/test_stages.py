@@ -3,12 +3,14 @@
 import asyncio
 import html
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from console.received import Received, Refused
 from consumers.writers import ActivityWriter
 from reconcile.progress import Notice
 from rollcall.clock import now_ms
@@ -73,6 +75,51 @@ def test_from_no_webhook_to_counting(tmp_path: Path) -> None:
         counting = words(page)
         assert "none has been counted" not in counting
         assert "Active people per day" in counting
+
+
+def refuse(page: Served, path: str, **headers: str) -> None:
+    answer = httpx.post(page.url + path, content=b"{}", headers={k.replace("_", "-"): v for k, v in headers.items()})
+    assert answer.status_code in (401, 404)
+
+
+def test_what_was_refused_is_told_with_its_reason_and_remedy(tmp_path: Path) -> None:
+    with served(settings_of(tmp_path, company.SITES)) as page:
+        assert "refused" not in words(page)
+        refuse(page, "/webhooks/cumulus", x_hub_signature="sha256=" + "0" * 64)
+        begin = words(page)
+        assert "No webhook has come from Jira yet" not in begin
+        assert "No webhook has been accepted yet" in begin
+        assert (
+            "1 post to cumulus, the last one just now: they are signed with another secret (wrong_signature)" in begin
+        )
+        assert "the secret at the webhook in Jira differs from webhook_secrets" in begin
+        assert "Jira does not send these again" in begin
+        assert "wrong_signature" in words(page, "/live?site=cumulus")
+        assert "refused" not in words(page, "/?site=acme"), "another site's"
+
+        refuse(page, "/webhooks/cumulus")
+        refuse(page, "/cumulus")
+        told = words(page)
+        assert "Automation ('Send web request') and post functions" in told
+        assert "to no site of the settings" in told
+        assert "the proxy cuts or changes the path" in told
+        assert "unknown_path" in words(page, "/?site=acme"), "it may have been meant for any site"
+        write(page)
+        assert "wrong_signature" in words(page), "also where people are counted"
+
+
+def test_a_page_of_its_own_asks_ingest_what_was_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    async def ask(address: str) -> Received:
+        asked.append(address)
+        return Received(refused=[Refused("cumulus", "no_signature", 7, datetime.now(UTC))])
+
+    monkeypatch.setattr("console.web.queries.ask_received", ask)
+    settings = settings_of(tmp_path, company.SITES)
+    with served(settings, listen="127.0.0.1:8082") as page:
+        assert "7 posts to cumulus" in words(page)
+    assert set(asked) == {settings.listen}
 
 
 def test_what_rest_knows_does_not_hide_that_no_webhook_came(tmp_path: Path) -> None:

@@ -1,0 +1,148 @@
+"""The runs of ``rollcall reconcile``, site by site: what it says of each, and the exit code that they come to."""
+
+import asyncio
+import shlex
+from pathlib import Path
+
+from console.output import OutputFormat, print_rows, progress_bars
+from console.process import DONE, FAILED, INCOMPLETE, WRONG_USAGE, print_error
+from console.reconcile_summary import SUMMARY_COLUMNS, Rows, summary
+from reconcile.remainder import Remainder, bring, remainder_of
+from reconcile.run import RunOptions, RunOutcome, run_site
+from reconcile.sink import Sink
+from reconcile.state.run_state import AlreadyRunningError, checkpoint_left, required_folder, state_folder
+from rollcall.errors import RollcallError, SettingsError
+from rollcall.logs import kind_and_place
+from rollcall.settings import Settings
+
+
+class SiteRuns:
+    """Runs sites one after the other, and prints what became of them.
+
+    Args:
+        settings: The settings.
+        options: What to do, the same for every site.
+        sink: The log and the warehouse.
+        form: How to print the summary.
+        config: The settings file, if one was named; for the command that goes on.
+    """
+
+    def __init__(
+        self, settings: Settings, options: RunOptions, sink: Sink, form: OutputFormat, config: Path | None
+    ) -> None:
+        self._settings = settings
+        self._options = options
+        self._sink = sink
+        self._form = form
+        self._config = config
+        self._outcomes: list[RunOutcome] = []
+        self._failed: set[int] = set()
+
+    async def run(self, names: list[str]) -> int:
+        """Run the sites; one that fails does not stop the next. Returns the exit code.
+
+        Settings are to blame only where nothing else failed.
+        """
+        told = {name: f"{name}: " if len(names) > 1 else "" for name in names}
+        try:
+            if self._options.resume:
+                names = self._resumable(names)
+                if not names and not self._failed:
+                    return WRONG_USAGE
+            for name in names:
+                await self._one(name, told[name])
+        finally:
+            if self._outcomes or len(told) > 1:
+                self._print()
+        if self._failed:
+            return min(self._failed)
+        return DONE if all(outcome.complete for outcome in self._outcomes) else INCOMPLETE
+
+    def _resumable(self, names: list[str]) -> list[str]:
+        """Return the sites with a run to go on with; a new one, of thirty days, is not what was asked for."""
+        folder, found = required_folder(self._settings), []
+        for name in names:
+            try:
+                if checkpoint_left(folder, name):
+                    found.append(name)
+                else:
+                    print_error(f"{name}: there is no interrupted run to go on with; without --resume a new one begins")
+            except RollcallError as error:
+                print_error(f"{name}: {error}")
+                self._failed.add(FAILED)
+        return found
+
+    async def _one(self, name: str, told: str) -> None:
+        try:
+            with progress_bars(name) as progress:
+                self._outcomes.append(
+                    await run_site(self._settings, name, self._options, self._sink, progress=progress)
+                )
+        except asyncio.CancelledError:
+            await self._bring_interrupted(name)
+            raise
+        except (SettingsError, AlreadyRunningError) as error:  # it has not begun
+            print_error(f"{told}{error}")
+            self._failed.add(WRONG_USAGE if isinstance(error, SettingsError) else FAILED)
+        except Exception as error:
+            foreseen = isinstance(error, RollcallError)
+            print_error(
+                f"{told}{error if foreseen else f'ended unexpectedly ({kind_and_place(error)}); please report it'}"
+            )
+            self._failed.add(FAILED)
+            if left := self._left(name):
+                await self._bring(name, left)
+
+    def _left(self, name: str) -> Remainder | None:
+        return remainder_of(self._settings, name) if self._sink.runtime else None
+
+    async def _bring_interrupted(self, name: str) -> None:
+        left = self._left(name)
+        if left is None:
+            return
+        try:
+            print_error(f"{name}: stopping; what it had read is being written (Ctrl-C again leaves it on the log)")
+            await self._bring(name, left)
+        except (asyncio.CancelledError, KeyboardInterrupt):  # the latter where no await was under way
+            print_error(
+                f"{name}: {_amount(left)} on the log, not all in the warehouse yet; {self._how_to_go_on(name, left)}"
+            )
+            raise
+
+    async def _bring(self, name: str, left: Remainder) -> None:
+        brought = await bring(self._settings, name, left, self._options.window, self._sink)
+        where = f"on the log ({brought.missing})" if brought.missing else "in the warehouse, and their days are rebuilt"
+        print_error(f"{name}: {_amount(left)} {where}; {self._how_to_go_on(name, left)}")
+
+    def _how_to_go_on(self, name: str, left: Remainder) -> str:
+        if left.left is None:
+            return "there is no checkpoint to go on from (see reconcile.state_dir): run it again"
+        return f"`{self._resume(name)}` goes on from there"
+
+    def _resume(self, name: str) -> str:
+        config = ["--config", str(self._config)] if self._config else []
+        return shlex.join(["rollcall", "reconcile", "--site", name, "--resume", *config])
+
+    def _print(self) -> None:
+        options, rows = self._options, Rows()
+        by_day = options.dry_run or self._form is not OutputFormat.TABLE
+        for outcome in self._outcomes:
+            rows += summary(outcome.run, outcome.coverage, dry_run=options.dry_run, by_day=by_day)
+        print_rows(rows, SUMMARY_COLUMNS, self._form)
+        for outcome in self._outcomes:
+            name, run = outcome.run.site, outcome.run
+            for what in run.missing:
+                print_error(f"{name}: missing: {what}")
+            if run.unfinished and self._sink.runtime and state_folder(self._settings):
+                print_error(f"{name}: `{self._resume(name)}` tries that again")
+
+
+def _amount(left: Remainder) -> str:
+    """Say what was read, as the beginning of a sentence."""
+    if left.left is None:
+        return "the facts that it had read are"
+    run = left.left
+    parts = [f"{run.found.facts.total():,} facts"]
+    if run.directory_done and run.found.rows["users"]:
+        parts.append(f"{run.found.rows['users']:,} users")
+    return f"{' and '.join(parts)} that it had read are"
