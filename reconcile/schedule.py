@@ -59,6 +59,10 @@ _CHECK_SECONDS = 30.0
 _AFTER_A_FAILURE = timedelta(hours=1)
 
 
+def _now() -> datetime:
+    return datetime.fromtimestamp(now_ms() / 1000, UTC)
+
+
 class Schedule:
     """Looks whether a site's run is due, and does it.
 
@@ -121,14 +125,14 @@ class Schedule:
             self._note(name, f"unexpectedly, please report it: {kind_and_place(error)}")
 
     def _note(self, name: str, why: str) -> None:
-        now = datetime.now(UTC)
+        now = _now()
         if name in self._failed and now < self._failed[name][0] + _AFTER_A_FAILURE:
             return  # the check itself failed, which comes every half minute, and that was logged
         log.error("reconcile run failed", site=name, cause=why)
         self._failed[name] = (now, why)
 
     def _is_due(self, name: str, site: SiteSettings) -> bool:
-        now = datetime.now(UTC)
+        now = _now()
         last = self._last_run(name)
         soon = last is None or (last.unfinished and not self._interrupted(name)[1])
         whole = None if last is None or soon else datetime.fromtimestamp(last.began / 1000, UTC)
@@ -176,4 +180,4 @@ class Schedule:
         if last := last_run_of(outcome.run):
             self._last[name] = last
         if outcome.run.unfinished:
-            self._failed[name] = (datetime.now(UTC), "; ".join(outcome.run.missing))
+            self._failed[name] = (_now(), "; ".join(outcome.run.missing))

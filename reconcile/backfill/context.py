@@ -4,6 +4,7 @@ Facts of comments and worklogs are made here, as both steps do: added by the aut
 REST knows the last edit only; those between are gone, and with them who made them.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -88,11 +89,12 @@ FEW_ATTEMPTS = 3
 """Tries of a request that smaller ones can make up for."""
 _HOPELESS = 10
 """Failures in a row after which one try has to do."""
+_TIMES_OVER = re.compile(r", \d+ times over")
 
 
 def reason_of(error: JiraError | str) -> str:
-    """Return why something is missing, without the remedy of a run that stops."""
-    return str(error).partition("; try later with --resume")[0].partition("; try again with --resume")[0]
+    """Return why something is missing, without the remedy of a run that stops and alike for all that lacks for it."""
+    return _TIMES_OVER.sub("", str(error).partition("; try later with --resume")[0])
 
 
 @dataclass(frozen=True, slots=True)
