@@ -159,7 +159,7 @@ class _Issues:
             page = await context.jira.read(SearchPage, SEARCH, body=body, attempts=context.attempts(ISSUE))
             token = page.next_page_token or None
             if token:
-                self._tokens.check(token)
+                self._tokens.check(token, page.keys)
             if cursor.expected and cursor.issues > 2 * cursor.expected + _FAR_TOO_MANY:
                 raise PagingError(f"{SEARCH.name}: the search does not end")
         except JiraError as error:
@@ -236,7 +236,7 @@ class _Issues:
             came += [one.ref for one in found if one.ref.issue_id in wanted]
             if not page.next_page_token:
                 return
-            body["nextPageToken"] = tokens.check(page.next_page_token)
+            body["nextPageToken"] = tokens.check(page.next_page_token, page.keys)
 
 
 def _candidates(elements: list[msgspec.Raw], unreadable: Callable[[], None]) -> Iterator[_Candidate]:

@@ -109,7 +109,7 @@ async def _listed(context: BackfillContext) -> AsyncIterator[list[int]]:
         yield [number for element in page.issues if (number := _id(element))]
         if not page.next_page_token:
             return
-        body["nextPageToken"] = tokens.check(page.next_page_token)
+        body["nextPageToken"] = tokens.check(page.next_page_token, page.keys)
 
 
 def _id(element: msgspec.Raw) -> int:

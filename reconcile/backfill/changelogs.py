@@ -13,7 +13,6 @@ from typing import NamedTuple
 from reconcile.backfill.context import UNREADABLE_ERRORS, BackfillContext, WindowFacts
 from reconcile.backfill.halving import read_in_halves
 from reconcile.client.endpoints import CHANGELOGS
-from reconcile.client.jira_errors import PagingError
 from reconcile.client.paging import SeenTokens, decoded_elements
 from reconcile.publisher import Deletion
 from reconcile.responses.issues import HISTORIES, HISTORY, ChangelogPage, History
@@ -136,7 +135,7 @@ async def pending_changelogs(context: BackfillContext) -> None:
     async def ask(some: list[int], attempts: int) -> None:
         whole = some == ids
         token = cursor.changelog_token if whole else None
-        seen_tokens, earlier = SeenTokens(CHANGELOGS, token), b""
+        seen_tokens = SeenTokens(CHANGELOGS, token)
         # A history too long for one answer is read in smaller pages, once the issue is alone.
         most = _MOST_HISTORIES if len(some) > 1 else _FEW_HISTORIES
         body: dict[str, object] = {"issueIdsOrKeys": [str(one) for one in some], "maxResults": most}
@@ -144,13 +143,10 @@ async def pending_changelogs(context: BackfillContext) -> None:
             if token:
                 body["nextPageToken"] = token
             page = await context.jira.read(ChangelogPage, CHANGELOGS, body=body, attempts=attempts)
-            first = bytes(page.issue_change_logs[0]) if page.issue_change_logs else b""
-            if first and first == earlier:
-                raise PagingError(f"{CHANGELOGS.name}: Jira repeats a page instead of going on")
             await _take(context, page, places)
             if not page.next_page_token:
                 return
-            token, earlier = seen_tokens.check(page.next_page_token), first
+            token = seen_tokens.check(page.next_page_token, page.keys)
             if whole:
                 cursor.changelog_token = token
                 await context.save()

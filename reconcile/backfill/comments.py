@@ -11,7 +11,7 @@ from reconcile.backfill.context import FEW_ATTEMPTS, BackfillContext, entity_fac
 from reconcile.client.endpoints import COMMENTS
 from reconcile.client.jira_client import JiraClient
 from reconcile.client.jira_errors import JiraError, JiraUnavailableError, NotThereError, PagingError
-from reconcile.client.paging import MOST_PAGES, decoded_elements
+from reconcile.client.paging import MOST_PAGES, SeenElements, decoded_elements
 from reconcile.responses.issues import ENTITY, Comments
 from rollcall.jira.values import IssueRef
 from rollcall.records import Activity
@@ -97,7 +97,7 @@ async def other_comments(
 
 
 async def _comment_pages(jira: JiraClient, issue_id: int, start: int, attempts: int) -> AsyncIterator[Comments]:
-    size = _COMMENTS_A_PAGE
+    size, seen = _COMMENTS_A_PAGE, SeenElements()
     for _ in range(MOST_PAGES):
         query = {"startAt": start, "maxResults": size, "orderBy": "created"}
         try:
@@ -107,6 +107,8 @@ async def _comment_pages(jira: JiraClient, issue_id: int, start: int, attempts: 
             if size < _FEWEST_A_PAGE or attempts == 1:
                 raise
             continue
+        if page.comments and not seen.remember(page.keys):
+            raise PagingError(f"{COMMENTS.name}: Jira repeats a page instead of going on")
         yield page
         start += len(page.comments)
         if not page.comments or start >= (page.total or 0):

@@ -108,9 +108,9 @@ def following(page: WorklogFeed, since: int, latest: int) -> tuple[int, bool]:
     """
     if page.last_page is not False or not page.values:
         return since, True
-    if latest < since:
-        raise PagingError("worklog feed: Jira repeats a page instead of going on; try again with --resume")
     until = next_since(page.next_page) or page.until or latest
+    if min(latest, until) < since:
+        raise PagingError("worklog feed: Jira repeats a page instead of going on")
     return max(min(until, latest) - 1, since + 1), False
 
 
