@@ -6,17 +6,17 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 from reconcile.backfill.activity import backfill
-from reconcile.backfill.context import UNREADABLE, BackfillContext, WindowFacts
+from reconcile.backfill.context import UNREADABLE, BackfillContext, WindowFacts, reason_of
 from reconcile.client.endpoints import MYSELF, SERVER_INFO
 from reconcile.client.jira_client import JiraClient, Limits, connected
-from reconcile.client.jira_errors import JiraError, JiraRefusedError
+from reconcile.client.jira_errors import JiraError, JiraRefusedError, JiraUnavailableError
 from reconcile.coverage import Coverage, coverage_of_dry_run, read_coverage
 from reconcile.directory.snapshot import Snapshot
 from reconcile.progress import LoggedProgress, Progress
 from reconcile.publisher import DirectoryPublisher, ExistingFacts, FactPublisher
 from reconcile.responses.membership import Myself, ServerInfo
 from reconcile.sink import Sink, try_rebuild
-from reconcile.state.checkpoint import Checkpoint, Part, keep_last_run, last_run_of
+from reconcile.state.checkpoint import Checkpoint, Part, keep_last_run, last_run_of, place_of
 from reconcile.state.run_state import (
     RunState,
     forget_run,
@@ -35,6 +35,7 @@ from rollcall.settings import Settings
 log = logger(__name__)
 
 _DIRECTORY = "users, licenses and roles"
+_ACCOUNT = "who the account is, and so whether Jira gives it everything"
 _CLOCKS_MS = 120_000
 """Difference of clocks worth a note."""
 
@@ -92,27 +93,36 @@ async def read_site(site: RunContext, options: RunOptions, left: Checkpoint | No
 
     Raises:
         SettingsError: The window is empty.
-        JiraError: Jira did not answer, or refused; ``--resume`` goes on.
+        JiraError: Jira is away, or does not take the account; ``--resume`` goes on.
         LogUnavailableError: The log takes nothing; likewise.
         CheckpointError: The checkpoint cannot be written.
     """
     # First of all: with bad credentials some endpoints answer as to nobody (see clients), and that looks like success.
-    myself = await site.jira.read(Myself, MYSELF)
+    account = await _account(site)
     now = await _present(site)
     run = left or _begin(site, options, now)
     if left:
         run.resumed, run.unfinished = run.resumed + 1, False
         site.jira.stats.add(run.stats)
+    place = place_of(run)
+    run.place, run.tries = place, run.tries + 1 if run.place == place else 1
     site.state.keep(run)
+    run.missing = [what for what in run.missing if not what.startswith(_ACCOUNT)]
+    if isinstance(account, JiraError):
+        run.missing.append(f"{_ACCOUNT}: {reason_of(account)}")
     if "directory" in run.parts and not run.directory_done:
         await _directory(site, run)
     if "activity" in run.parts:
-        await _activity(site, run, now, myself.time_zone)
-    await _confirm_account(site)
+        await _activity(site, run, now, account)
+    if isinstance(account, Myself):
+        await _confirm_account(site)
     run.stats = site.jira.stats
-    run.missing = [what for what in run.missing if UNREADABLE not in what]
+    gaps = [gap.words() for gap in run.gaps]
+    run.missing = [what for what in run.missing if UNREADABLE not in what and what not in gaps] + gaps
     if count := run.found.skipped[UNREADABLE]:
         run.missing.append(f"{count} {UNREADABLE}; please report it")
+    if not run.unfinished:
+        run.tries = 0  # what is left to do is not Jira's, and a new run would not do it sooner
     site.state.keep(run)
     return run
 
@@ -133,12 +143,28 @@ async def _confirm_account(site: RunContext) -> None:
         ) from None
 
 
-async def _present(site: RunContext) -> int:
-    """Return Jira's present, epoch ms."""
-    info = await site.jira.read(ServerInfo, SERVER_INFO)
+async def _account(site: RunContext) -> Myself | JiraUnavailableError:
+    """Return who the account is, or why that cannot be told though Jira answers.
+
+    Raises:
+        JiraError: Jira does not take the account, or does not answer at all.
+    """
     try:
-        theirs = parse_jira_time(info.server_time)
-    except ValueError:
+        return await site.jira.read(Myself, MYSELF)
+    except JiraUnavailableError as error:
+        try:
+            await site.jira.read(ServerInfo, SERVER_INFO, attempts=1)
+        except JiraError:
+            raise error from None
+        return error
+
+
+async def _present(site: RunContext) -> int:
+    """Return Jira's present, epoch ms; where Jira does not say it, this machine's."""
+    try:
+        theirs = parse_jira_time((await site.jira.read(ServerInfo, SERVER_INFO, attempts=2)).server_time)
+    except (JiraError, ValueError) as error:
+        log.warning("Jira does not tell the time; this machine's is taken", site=site.name, cause=str(error))
         return now_ms()
     if abs(theirs - now_ms()) > _CLOCKS_MS:
         seconds = round((theirs - now_ms()) / 1000)
@@ -179,7 +205,7 @@ async def _directory(site: RunContext, run: Checkpoint) -> None:
     site.state.keep(run)
 
 
-async def _activity(site: RunContext, run: Checkpoint, now: int, zone: str | None) -> None:
+async def _activity(site: RunContext, run: Checkpoint, now: int, account: Myself | JiraError) -> None:
     settings = site.settings
     context = BackfillContext(
         jira=site.jira,
@@ -189,8 +215,9 @@ async def _activity(site: RunContext, run: Checkpoint, now: int, zone: str | Non
         checkpoint=run,
         progress=site.progress,
         overlap_ms=int(settings.reconcile.overlap_hours * 3_600_000),
+        probe=MYSELF if isinstance(account, Myself) else SERVER_INFO,
     )
-    await backfill(context, now, zone)
+    await backfill(context, now, account.time_zone if isinstance(account, Myself) else None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,16 @@ from reconcile.client.jira_client import Limits
 from reconcile.progress import Notice, NoticeProgress
 from reconcile.run import RunOptions, RunOutcome, run_site
 from reconcile.sink import sink_beside_consumers
-from reconcile.state.checkpoint import LastRun, last_run_of, read_last_run
+from reconcile.state.checkpoint import (
+    CheckpointError,
+    LastRun,
+    last_run_of,
+    read_checkpoint,
+    read_last_run,
+    why_new,
+)
 from reconcile.state.run_state import state_folder
+from rollcall.clock import now_ms
 from rollcall.errors import RollcallError
 from rollcall.logs import kind_and_place, logger
 from rollcall.runtime import StoredRuntime, cancel_requested
@@ -49,6 +57,10 @@ def is_due(now: datetime, last_whole: datetime | None, at: str, zone: ZoneInfo) 
 
 _CHECK_SECONDS = 30.0
 _AFTER_A_FAILURE = timedelta(hours=1)
+
+
+def _now() -> datetime:
+    return datetime.fromtimestamp(now_ms() / 1000, UTC)
 
 
 class Schedule:
@@ -89,6 +101,7 @@ class Schedule:
         """Do the runs as they fall due, for ever; a failure of whatever kind is logged, and tried again an hour later.
 
         What Jira refuses the account is no failure: another try would be refused too, so it waits for the next day's.
+        An interrupted run is gone on with, unless it is a day old or failed three times at one place.
         """
         for name in self._settings.sites.keys() - self._sites.keys():
             log.info("not read from Jira: it has no email and API token in the settings", site=name)
@@ -112,16 +125,17 @@ class Schedule:
             self._note(name, f"unexpectedly, please report it: {kind_and_place(error)}")
 
     def _note(self, name: str, why: str) -> None:
-        now = datetime.now(UTC)
+        now = _now()
         if name in self._failed and now < self._failed[name][0] + _AFTER_A_FAILURE:
             return  # the check itself failed, which comes every half minute, and that was logged
         log.error("reconcile run failed", site=name, cause=why)
         self._failed[name] = (now, why)
 
     def _is_due(self, name: str, site: SiteSettings) -> bool:
-        now = datetime.now(UTC)
+        now = _now()
         last = self._last_run(name)
-        whole = None if last is None or last.unfinished else datetime.fromtimestamp(last.began / 1000, UTC)
+        soon = last is None or (last.unfinished and not self._interrupted(name)[1])
+        whole = None if last is None or soon else datetime.fromtimestamp(last.began / 1000, UTC)
         zone = ZoneInfo(self._settings.reconcile.daily_timezone or site.timezone)
         if not is_due(now, whole, self._settings.reconcile.daily_at, zone):
             # `rollcall reconcile` may have done meanwhile what failed here.
@@ -134,9 +148,22 @@ class Schedule:
         folder = state_folder(self._settings)
         return read_last_run(folder, name) if folder else self._last.get(name)
 
-    async def _reconcile(self, name: str) -> None:
+    def _interrupted(self, name: str) -> tuple[bool, str | None]:
+        """Return whether there is an interrupted run, and why a new one is to take its place, if it is."""
         folder = state_folder(self._settings)
-        interrupted = folder is not None and (folder / f"{name}.json").exists()
+        if folder is None:
+            return False, None
+        try:
+            left = read_checkpoint(folder / f"{name}.json")
+        except CheckpointError as error:
+            return True, str(error)
+        return left is not None, why_new(left, now_ms()) if left else None
+
+    async def _reconcile(self, name: str) -> None:
+        interrupted, why = self._interrupted(name)
+        if why:
+            log.warning("the interrupted reconcile run gives way to a new one", site=name, cause=why)
+            interrupted = False
         self._running = NoticeProgress(name)
         log.info("reconcile run begins", site=name, resumed=interrupted)
         try:
@@ -153,4 +180,4 @@ class Schedule:
         if last := last_run_of(outcome.run):
             self._last[name] = last
         if outcome.run.unfinished:
-            self._failed[name] = (datetime.now(UTC), "; ".join(outcome.run.missing))
+            self._failed[name] = (_now(), "; ".join(outcome.run.missing))

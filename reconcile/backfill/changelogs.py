@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from reconcile.backfill.context import UNREADABLE_ERRORS, BackfillContext, WindowFacts
+from reconcile.backfill.halving import read_in_halves
 from reconcile.client.endpoints import CHANGELOGS
 from reconcile.client.paging import SeenTokens, decoded_elements
 from reconcile.publisher import Deletion
@@ -113,6 +114,10 @@ def _same(one: Nameless, deletion: Deletion) -> bool:
 MOST_ISSUES = 1000
 _MOST_HISTORIES = 10_000
 """In one request, and on one page of its answer (OpenAPI file)."""
+_FEW_HISTORIES = 1_000
+
+
+CHANGES_OF = "changes of issue"
 
 
 async def pending_changelogs(context: BackfillContext) -> None:
@@ -121,25 +126,35 @@ async def pending_changelogs(context: BackfillContext) -> None:
     There is no filter by date; issues without history, and those gone since, are simply absent.
 
     Raises:
-        JiraError: Jira did not answer, or repeats a page.
+        JiraError: Jira is away, or no longer takes the account.
     """
     cursor = context.checkpoint.issues
-    places = context.state.spool.places(cursor.pending)
-    seen_tokens = SeenTokens(CHANGELOGS, cursor.changelog_token)
-    while True:
-        body: dict[str, object] = {
-            "issueIdsOrKeys": [str(one) for one in cursor.pending],
-            "maxResults": _MOST_HISTORIES,
-        }
-        if cursor.changelog_token:
-            body["nextPageToken"] = cursor.changelog_token
-        page = await context.jira.read(ChangelogPage, CHANGELOGS, body=body)
-        await _take(context, page, places)
-        if not page.next_page_token:
-            break
-        cursor.changelog_token = seen_tokens.check(page.next_page_token)
-        await context.save()
-    cursor.pending, cursor.changelog_token = [], None
+    ids = cursor.pending[:MOST_ISSUES]
+    places = context.state.spool.places(ids)
+
+    async def ask(some: list[int], attempts: int) -> None:
+        whole = some == ids
+        token = cursor.changelog_token if whole else None
+        seen_tokens = SeenTokens(CHANGELOGS, token)
+        # A history too long for one answer is read in smaller pages, once the issue is alone.
+        most = _MOST_HISTORIES if len(some) > 1 else _FEW_HISTORIES
+        body: dict[str, object] = {"issueIdsOrKeys": [str(one) for one in some], "maxResults": most}
+        while True:
+            if token:
+                body["nextPageToken"] = token
+            page = await context.jira.read(ChangelogPage, CHANGELOGS, body=body, attempts=attempts)
+            await _take(context, page, places)
+            if not page.next_page_token:
+                return
+            token = seen_tokens.check(page.next_page_token, page.keys)
+            if whole:
+                cursor.changelog_token = token
+                await context.save()
+
+    failed = await read_in_halves(context, CHANGES_OF, ids, ask)
+    for one, error in failed.items():
+        context.note(CHANGES_OF, error, [one])
+    cursor.pending, cursor.changelog_token = cursor.pending[MOST_ISSUES:], None
     await context.save()
 
 

@@ -4,20 +4,27 @@ Facts of comments and worklogs are made here, as both steps do: added by the aut
 REST knows the last edit only; those between are gone, and with them who made them.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 
+from reconcile.client.endpoints import MYSELF, Endpoint
 from reconcile.client.jira_client import JiraClient
+from reconcile.client.jira_errors import AccountRefusedError, JiraError, JiraUnavailableError
 from reconcile.progress import Progress
 from reconcile.publisher import FactPublisher
-from reconcile.state.checkpoint import Checkpoint
+from reconcile.state.checkpoint import Checkpoint, Gap
 from reconcile.state.run_state import RunState
 from reconcile.window import Window
 from rollcall.errors import NotUnderstoodError
 from rollcall.facts import Entity, FactMaker
 from rollcall.identity import EntityKind
 from rollcall.jira.values import IssueRef, is_given
+from rollcall.logs import logger
 from rollcall.records import Activity
+
+log = logger(__name__)
 
 
 class WindowFacts:
@@ -78,6 +85,18 @@ def entity_facts(
     return made
 
 
+FEW_ATTEMPTS = 3
+"""Tries of a request that smaller ones can make up for."""
+_HOPELESS = 10
+"""Failures in a row after which one try has to do."""
+_TIMES_OVER = re.compile(r", \d+ times over")
+
+
+def reason_of(error: JiraError | str) -> str:
+    """Return why something is missing, without the remedy of a run that stops and alike for all that lacks for it."""
+    return _TIMES_OVER.sub("", str(error).partition("; try later with --resume")[0])
+
+
 @dataclass(frozen=True, slots=True)
 class BackfillContext:
     """What every step of a backfill works with.
@@ -90,6 +109,8 @@ class BackfillContext:
         checkpoint: How far the run is.
         progress: Shows how far the run is.
         overlap_ms: How far before the window candidates are searched.
+        probe: Asked whether Jira still answers at all.
+        failures: How often each kind of thing failed since one of it could be read.
     """
 
     jira: JiraClient
@@ -99,6 +120,45 @@ class BackfillContext:
     checkpoint: Checkpoint
     progress: Progress
     overlap_ms: int
+    probe: Endpoint = MYSELF
+    failures: Counter[str] = field(default_factory=Counter)
+
+    async def tolerate(self, error: JiraError) -> None:
+        """Return where an error is about what was requested alone, after Jira was asked whether that is so.
+
+        Raises:
+            JiraError: Jira is away, or no longer takes the account: then nothing else could be read either.
+        """
+        if isinstance(error, AccountRefusedError):
+            raise error
+        if isinstance(error, JiraUnavailableError):
+            await self.jira.ask(self.probe)
+
+    def attempts(self, what: str) -> int:
+        """Return how many tries a request is worth that smaller ones, or the next run, can make up for."""
+        return 1 if self.is_hopeless(what) else FEW_ATTEMPTS
+
+    def is_hopeless(self, what: str) -> bool:
+        """Return whether so many of this kind failed in a row that the endpoint itself seems to be out of order."""
+        return self.failures[what] >= _HOPELESS
+
+    def note(self, what: str, error: JiraError | str, ids: Iterable[int] = ()) -> None:
+        """Name something as missing.
+
+        Args:
+            what: Its kind, which ends in a noun where there are ids.
+            error: Why it could not be read.
+            ids: Which of them; none where the kind says it all.
+        """
+        reason = reason_of(error)
+        gaps = self.checkpoint.gaps
+        gap = next((one for one in gaps if (one.what, one.reason) == (what, reason)), None)
+        if gap is None:
+            gap = Gap(what, reason)
+            self.checkpoint.gaps = [*gaps, gap]
+            log.warning("something could not be read from Jira", site=self.checkpoint.site, what=what, cause=reason)
+        for one in ids:
+            gap.add(one)
 
     def skip(self, why: str, count: int = 1) -> None:
         """Count something that could not be read."""

@@ -6,13 +6,17 @@ each page goes back by one millisecond, and worklogs that changelog entries name
 for as well. A deleted worklog that no changelog entry named is known to be gone, and not through whom.
 """
 
+from datetime import UTC, datetime
+
 import msgspec
 
 from reconcile.backfill.context import GONE, BackfillContext, entity_facts
-from reconcile.client.endpoints import WORKLOGS, WORKLOGS_DELETED, WORKLOGS_UPDATED
-from reconcile.client.jira_errors import PagingError
+from reconcile.backfill.halving import read_in_halves
+from reconcile.client.endpoints import WORKLOGS, WORKLOGS_DELETED, WORKLOGS_UPDATED, Endpoint
+from reconcile.client.jira_errors import JiraError, PagingError
 from reconcile.client.paging import MOST_PAGES, decoded_elements, next_since
 from reconcile.responses.issues import ENTITY, TOUCHED, WorklogFeed
+from reconcile.state.checkpoint import FeedCursor
 from rollcall.facts import Entity
 from rollcall.jira.values import IssueRef, id_or_none, id_or_zero, jira_id, parse_jira_time
 from rollcall.records import Activity
@@ -22,10 +26,10 @@ _MOST = 1000
 
 
 async def touched_worklogs(context: BackfillContext) -> None:
-    """Take all worklogs touched since the window's beginning.
+    """Take all worklogs touched since the window's beginning; where the feed fails, those that changelogs name.
 
     Raises:
-        JiraError: Jira did not answer, or its feed does not end.
+        JiraError: Jira is away, or no longer takes the account.
     """
     cursor = context.checkpoint.worklogs
     since = cursor.since if cursor.since is not None else context.facts.window.since - context.overlap_ms
@@ -33,22 +37,49 @@ async def touched_worklogs(context: BackfillContext) -> None:
     for _ in range(MOST_PAGES):
         if cursor.read:
             break
-        page = await context.jira.read(WorklogFeed, WORKLOGS_UPDATED, query={"since": since})
+        page = await _page(context, WORKLOGS_UPDATED, since, cursor)
+        if page is None:
+            break
         entries = read_feed(context, page.values)
         ids = [number for number, at in entries if at >= context.facts.window.since]
         done += await _ask(context, context.state.spool.not_seen(ids))
-        since, cursor.read = following(page, since, max((at for _, at in entries), default=0))
+        latest = max((at for _, at in entries), default=0)
+        try:
+            since, cursor.read = following(page, since, latest)
+        except PagingError as error:
+            await _end(context, WORKLOGS_UPDATED, since, error, cursor)
         cursor.since = since
         await context.save()
         context.progress.at("worklogs", done)
     else:
-        raise PagingError(f"{WORKLOGS_UPDATED.name}: the feed does not end")
+        await _end(
+            context, WORKLOGS_UPDATED, since, PagingError(f"{WORKLOGS_UPDATED.name}: the feed does not end"), cursor
+        )
     while named := context.state.spool.unseen_worklogs(_MOST):
         done += await _ask(context, named)
         await context.save()
     cursor.done = True
     await context.save()
     context.progress.end("worklogs", done)
+
+
+_FEEDS = {WORKLOGS_UPDATED: "the feed of touched worklogs", WORKLOGS_DELETED: "the feed of deleted worklogs"}
+
+
+async def _page(context: BackfillContext, feed: Endpoint, since: int, cursor: FeedCursor) -> WorklogFeed | None:
+    """Return a page of a feed; None where it cannot be had, which ends the feed and is a gap."""
+    try:
+        return await context.jira.read(WorklogFeed, feed, query={"since": since})
+    except JiraError as error:
+        await _end(context, feed, since, error, cursor)
+        return None
+
+
+async def _end(context: BackfillContext, feed: Endpoint, since: int, error: JiraError, cursor: FeedCursor) -> None:
+    await context.tolerate(error)
+    at = datetime.fromtimestamp(since / 1000, UTC)
+    context.note(f"{_FEEDS[feed]} from {at:%Y-%m-%d %H:%M} UTC on", error)
+    cursor.read = True
 
 
 def read_feed(context: BackfillContext, values: list[msgspec.Raw]) -> list[tuple[int, int]]:
@@ -77,25 +108,35 @@ def following(page: WorklogFeed, since: int, latest: int) -> tuple[int, bool]:
     """
     if page.last_page is not False or not page.values:
         return since, True
-    if latest < since:
-        raise PagingError("worklog feed: Jira repeats a page instead of going on; try again with --resume")
     until = next_since(page.next_page) or page.until or latest
+    if min(latest, until) < since:
+        raise PagingError("worklog feed: Jira repeats a page instead of going on")
     return max(min(until, latest) - 1, since + 1), False
+
+
+WORKLOG = "worklog"
 
 
 async def _ask(context: BackfillContext, ids: list[int]) -> int:
     """Request worklogs by id and take the facts in them; return how many there were."""
     there = 0
-    for start in range(0, len(ids), _MOST):
-        some = ids[start : start + _MOST]
-        raw = await context.jira.read(list[msgspec.Raw], WORKLOGS, body={"ids": some})
+
+    async def ask(some: list[int], attempts: int) -> None:
+        nonlocal there
+        raw = await context.jira.read(list[msgspec.Raw], WORKLOGS, body={"ids": some}, attempts=attempts)
         worklogs = list(decoded_elements(ENTITY, raw, context.unreadable))
         context.skip(f"worklogs {GONE}", max(0, len(some) - len(raw)))
         await _take(context, worklogs)
-        # Before they count as requested: a run that is cut off in between would never request them again.
-        await context.publisher.flush()
-        context.state.spool.see_worklogs(some)
         there += len(worklogs)
+
+    for start in range(0, len(ids), _MOST):
+        some = ids[start : start + _MOST]
+        failed = await read_in_halves(context, WORKLOG, some, ask)
+        for one, error in failed.items():
+            context.note(WORKLOG, error, [one])
+        # Before they count as requested: a run that is cut off in between would never request them again.
+        await context.save()
+        context.state.spool.see_worklogs(some)
     return there
 
 
@@ -111,7 +152,7 @@ async def deleted_worklogs(context: BackfillContext) -> None:
     """Take the feed of deleted worklogs: ids and times, without an actor (OpenAPI file).
 
     Raises:
-        JiraError: Jira did not answer, or its feed does not end.
+        JiraError: Jira is away, or no longer takes the account.
     """
     cursor = context.checkpoint.deletions
     since = cursor.since if cursor.since is not None else context.facts.window.since - 1
@@ -119,16 +160,24 @@ async def deleted_worklogs(context: BackfillContext) -> None:
     for _ in range(MOST_PAGES):
         if cursor.read:
             break
-        page = await context.jira.read(WorklogFeed, WORKLOGS_DELETED, query={"since": since})
+        page = await _page(context, WORKLOGS_DELETED, since, cursor)
+        if page is None:
+            break
         entries = read_feed(context, page.values)
         facts = _facts(context, entries)
         await context.publisher.add(facts)
         done += len(facts)
-        since, cursor.read = following(page, since, max((at for _, at in entries), default=0))
+        latest = max((at for _, at in entries), default=0)
+        try:
+            since, cursor.read = following(page, since, latest)
+        except PagingError as error:
+            await _end(context, WORKLOGS_DELETED, since, error, cursor)
         cursor.since = since
         await context.save()
     else:
-        raise PagingError(f"{WORKLOGS_DELETED.name}: the feed does not end")
+        await _end(
+            context, WORKLOGS_DELETED, since, PagingError(f"{WORKLOGS_DELETED.name}: the feed does not end"), cursor
+        )
     cursor.done = True
     await context.save()
     context.progress.end("deleted worklogs without an actor", done)

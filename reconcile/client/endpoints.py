@@ -32,7 +32,6 @@ SERVER_INFO = Endpoint("GET", f"{_V3}/serverInfo")
 MY_PERMISSIONS = Endpoint("GET", f"{_V3}/mypermissions")
 
 SEARCH = Endpoint("POST", f"{_V3}/search/jql")
-COUNT = Endpoint("POST", f"{_V3}/search/approximate-count")
 CHANGELOGS = Endpoint("POST", f"{_V3}/changelog/bulkfetch")
 CHANGELOGS_BY_ID = Endpoint("POST", f"{_V3}/issue/{{issueIdOrKey}}/changelog/list")
 COMMENTS = Endpoint("GET", f"{_V3}/issue/{{issueIdOrKey}}/comment")
@@ -61,7 +60,6 @@ IN_OPENAPI_FILE = (
     SERVER_INFO,
     MY_PERMISSIONS,
     SEARCH,
-    COUNT,
     CHANGELOGS,
     CHANGELOGS_BY_ID,
     COMMENTS,

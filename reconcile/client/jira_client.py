@@ -250,14 +250,14 @@ class JiraClient:
 
     def _pauses(self, limits: Limits, attempts: int) -> Callable[[Exception], bool | float]:
         """Return the hook for one request: how many seconds to wait after a failure, or False to give up at once."""
-        tries = 0
+        tries = failures = 0
 
         def pause(error: Exception) -> bool | float:
-            nonlocal tries
+            nonlocal tries, failures
             if not isinstance(error, _RetryError):
                 return False
-            tries += 1
-            if tries >= attempts and not error.limited:
+            tries, failures = tries + 1, failures + (not error.limited)
+            if failures >= attempts:
                 return False
             seconds = limits.backoff.pause(tries, error.seconds)
             if tries < limits.attempts:

@@ -31,10 +31,12 @@ class IssuesCursor(msgspec.Struct):
         token: Of the search page to ask next; None before the first.
         pages: Search pages done.
         issues: Issues found on them.
-        expected: Jira's own estimate of how many there are.
+        counted: Whether the census was taken, or given up.
+        expected: How many issues the census lists; 0 without one.
         searched: Whether the search is through.
-        pending: Ids whose changelogs are still to be read, at most a bulk request's worth.
-        changelog_token: Of the page to ask next for those; None for the first.
+        checked: Whether what it brought was held against the census.
+        pending: Ids whose changelogs are still to be read.
+        changelog_token: Of the page to ask next for the first bulk request's worth of those; None for the first.
         done: Whether all of it is through.
     """
 
@@ -42,8 +44,10 @@ class IssuesCursor(msgspec.Struct):
     token: str | None = None
     pages: int = 0
     issues: int = 0
+    counted: bool = False
     expected: int = 0
     searched: bool = False
+    checked: bool = False
     pending: list[int] = []
     changelog_token: str | None = None
     done: bool = False
@@ -85,6 +89,42 @@ class Found(msgspec.Struct):
     rows: Counter[str] = msgspec.field(default_factory=Counter)
 
 
+_IDS_NAMED = 10
+"""More in one line nobody reads."""
+
+
+class Gap(msgspec.Struct):
+    """What could not be read for one reason.
+
+    Attributes:
+        what: Its kind, which ends in a noun where there are ids: ``comments of issue``.
+        reason: Why, in words.
+        ids: The first few ids; none where the kind says it all.
+        count: How many ids there are.
+    """
+
+    what: str
+    reason: str
+    ids: list[int] = []
+    count: int = 0
+
+    def add(self, number: int) -> None:
+        """Take one more id."""
+        self.count += 1
+        if len(self.ids) < _IDS_NAMED:
+            self.ids = [*self.ids, number]
+
+    def words(self) -> str:
+        """Return it as a sentence for people."""
+        if not self.ids:
+            return f"{self.what} could not be read: {self.reason}"
+        if self.count == 1:
+            return f"{self.what} {self.ids[0]} could not be read: {self.reason}"
+        before, _, noun = self.what.rpartition(" ")
+        named = ", ".join(map(str, self.ids)) + (", …" if self.count > len(self.ids) else "")
+        return f"{before} {self.count} {noun}s: {named} could not be read: {self.reason}".strip()
+
+
 class Checkpoint(msgspec.Struct, kw_only=True):
     """A run of one site."""
 
@@ -103,10 +143,40 @@ class Checkpoint(msgspec.Struct, kw_only=True):
     found: Found = msgspec.field(default_factory=Found)
     stats: Stats = msgspec.field(default_factory=Stats)
     missing: list[str] = []
+    gaps: list[Gap] = []
     notes: list[str] = []
     resumed: int = 0
+    place: str = ""
+    """Where the run stood when it was begun or gone on with last."""
+    tries: int = 0
+    """How often it was begun or gone on with there."""
     unfinished: bool = False
     """Whether the records have yet to reach the warehouse, or the touched days to be rebuilt."""
+
+
+_TRIES_AT_ONE_PLACE = 3
+_TOO_OLD_MS = 86_400_000
+
+
+def place_of(run: Checkpoint) -> str:
+    """Return how far a run is, in a form to be compared."""
+    return repr((run.directory_done, run.issues, run.worklogs, run.deletions))
+
+
+def why_new(left: Checkpoint, now: int) -> str | None:
+    """Return why a new run should take the place of an interrupted one; None where that is to go on.
+
+    Its window ends when it began: gone on with for ever, it would keep the days since from being read.
+
+    Args:
+        left: The interrupted run.
+        now: The present, epoch ms.
+    """
+    if now - left.started_at >= _TOO_OLD_MS:
+        return "it is a day old"
+    if left.tries >= _TRIES_AT_ONE_PLACE and left.place == place_of(left):
+        return f"it failed {left.tries} times at the same place"
+    return None
 
 
 def read_checkpoint(path: Path) -> Checkpoint | None:

@@ -8,7 +8,7 @@ import fcntl
 import os
 import sqlite3
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -55,6 +55,8 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS issues (id INTEGER PRIMARY KEY, key TEXT NOT NULL, project TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS worklogs (id INTEGER PRIMARY KEY, seen INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS deleted_worklogs (id INTEGER PRIMARY KEY);
+CREATE TABLE IF NOT EXISTS census (id INTEGER PRIMARY KEY);
+CREATE TABLE IF NOT EXISTS refusals (id INTEGER, what TEXT, reason TEXT, PRIMARY KEY (id, what));
 """
 _MOST_VARIABLES = 900
 
@@ -85,6 +87,38 @@ class Spool:
             rows = self._db.execute(f"SELECT id, key, project FROM issues WHERE id IN ({marks})", some)  # noqa: S608 - marks are ?
             found.update({row[0]: IssueRef(*row) for row in rows})
         return found
+
+    def known_issues(self) -> int:
+        """Return how many issues are remembered."""
+        return self._count("issues")
+
+    def list_issues(self, ids: Iterable[int]) -> int:
+        """Remember issues that a census lists, and return how many those are by now."""
+        self._put("INSERT OR IGNORE INTO census VALUES (?)", ((one,) for one in ids))
+        return self._count("census")
+
+    def forget_census(self) -> None:
+        """Make room for another census."""
+        self._put("DELETE FROM census WHERE id > ?", ((-1,),))
+
+    def unread(self, what: str, most: int) -> list[int]:
+        """Return some issues that the census lists, that are not remembered and have no refusal of this kind."""
+        rows = self._db.execute(
+            "SELECT id FROM census WHERE id NOT IN (SELECT id FROM issues) "
+            "AND id NOT IN (SELECT id FROM refusals WHERE what = ?) ORDER BY id LIMIT ?",
+            (what, most),
+        )
+        return [row[0] for row in rows]
+
+    def refuse(self, what: str, reasons: Mapping[int, str]) -> None:
+        """Remember issues of which Jira did not give this, and why."""
+        self._put(
+            "INSERT OR REPLACE INTO refusals VALUES (?, ?, ?)", ((one, what, why) for one, why in reasons.items())
+        )
+
+    def refusals(self) -> list[tuple[int, str, str]]:
+        """Return the refusals: id, what was refused, and why."""
+        return self._db.execute("SELECT id, what, reason FROM refusals ORDER BY id").fetchall()
 
     def name_worklogs(self, ids: Iterable[int]) -> None:
         """Remember worklogs that a changelog entry named."""
@@ -127,6 +161,10 @@ class Spool:
     def close(self) -> None:
         """Close the file."""
         self._db.close()
+
+    def _count(self, table: str) -> int:
+        row = self._db.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608 - one of our tables
+        return int(row[0])
 
     def _put(self, statement: str, rows: Iterable[tuple[object, ...]]) -> None:
         self._db.execute("BEGIN IMMEDIATE")

@@ -48,6 +48,7 @@ def _removed(_call: ApiCall, _serializer: RestSerializer) -> None:
 
 
 _V3 = "/rest/api/3"
+_SEARCH = f"{_V3}/search/jql"
 _HOOKS = "/rest/webhooks/1.0/webhook"
 
 ENDPOINTS = (
@@ -103,8 +104,8 @@ def build_app(site: Site) -> Starlette:
     """Return the application that answers for this site."""
     serializer, searches = RestSerializer(site), Searches(site)
     found = [
-        Endpoint("POST", f"{_V3}/search/jql", lambda call, serializer: search(call, searches, serializer), ANYBODY),
-        Endpoint("GET", f"{_V3}/search/jql", lambda call, serializer: search(call, searches, serializer), ANYBODY),
+        Endpoint("POST", _SEARCH, lambda call, serializer: search(call, searches, serializer), ANYBODY),
+        Endpoint("GET", _SEARCH, lambda call, serializer: search(call, searches, serializer), ANYBODY),
         Endpoint("POST", f"{_V3}/search/approximate-count", lambda call, _serializer: count(call, searches), ANYBODY),
         *ENDPOINTS,
     ]
@@ -182,6 +183,9 @@ def _answer(
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise JiraError(400, "There was an error parsing JSON. Check that your request body is valid.") from error
         call = ApiCall(site, request.path_params, request.query_params, body, known)
+        if endpoint.path != _SEARCH:  # a search knows only later what it has to write
+            requested = call.requested_ids()
+            call.fail_if_broken(endpoint.name, requested, max(1, len(requested)))
         value = endpoint.handler(call, serializer)
     except JiraError as error:
         return error.response()

@@ -41,6 +41,19 @@ class ApiCall(msgspec.Struct, frozen=True):
     body: Any
     signed_in: bool
 
+    def fail_if_broken(self, endpoint: str, requested: list[int], most: int) -> None:
+        """Raise JiraError where a fault is set for this endpoint and what is requested; see `Broken.strikes`."""
+        for one in self.site.faults.broken:
+            if one.strikes(endpoint, requested, most):
+                raise JiraError(one.status, "Broken for the test.")
+
+    def requested_ids(self) -> list[int]:
+        """Return the issues or worklogs that the path or the body names by id."""
+        names = [self.path.get("issue", "")]
+        if isinstance(self.body, dict):
+            names += [str(one) for name in ("issueIdsOrKeys", "ids") for one in self.body.get(name) or []]
+        return [int(name) for name in names if name.isdigit()]
+
     def number(self, name: str, default: int, most: int | None = None, least: int = 0) -> int:
         """Return a whole number from the query, or from the body where that has it.
 

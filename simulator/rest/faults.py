@@ -17,6 +17,34 @@ Form = Literal["burst", "quota", "json", "html", "bare", "zero"]
 ALL_PERMISSIONS = ["ADMINISTER", "USER_PICKER", "BROWSE_PROJECTS", "ADMINISTER_PROJECTS"]
 
 
+class Broken(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """An endpoint that fails for good, wholly or where certain things are requested.
+
+    Attributes:
+        endpoint: ``METHOD /path`` with names in braces; followed by ``(ids only)`` for a search that asks for no more.
+        status: What it answers then.
+        ids: Issues or worklogs without which it does answer; none for whatever is requested.
+        above: It answers where no more than so many things are requested at once.
+    """
+
+    endpoint: str
+    status: int = 500
+    ids: list[int] = []
+    above: int = 0
+
+    def strikes(self, endpoint: str, requested: list[int], most: int) -> bool:
+        """Return whether a request fails.
+
+        Args:
+            endpoint: What is asked.
+            requested: Ids of the things that it names or is to be answered with.
+            most: How many things it asks for at most.
+        """
+        if endpoint != self.endpoint or most <= self.above:
+            return False
+        return not self.ids or not set(self.ids).isdisjoint(requested)
+
+
 class Faults(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Faults and habits; the defaults are a healthy site.
 
@@ -29,6 +57,10 @@ class Faults(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         burst_per_s: Requests a second that one endpoint and method allows; 0 for no limit.
         burst_size: Size of its bucket.
         forced: Statuses of the next answers, by ``METHOD /path`` with names in braces.
+        broken: Endpoints that fail for good.
+        skipped_page: Number of a search page (from 1) that is left out where more than ids are asked for; 0 for none.
+        unlisted: Issues that a search leaves out where more than ids are asked for.
+        early_last: Whether every search page says that it is the last, also where a token follows.
         search_lag_ms: How far the search index is behind.
         short_page_share: Share of search pages that hold fewer than asked for, though more follow.
         vanish_every: After every so many requests some issues are deleted; 0 for never.
@@ -50,6 +82,10 @@ class Faults(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     burst_per_s: float = 0.0
     burst_size: int = 10
     forced: dict[str, list[int]] = {}
+    broken: list[Broken] = []
+    skipped_page: int = 0
+    unlisted: list[int] = []
+    early_last: bool = False
     search_lag_ms: int = 0
     short_page_share: float = 0.0
     vanish_every: int = 0

@@ -110,18 +110,22 @@ def search(call: ApiCall, searches: Searches, serializer: RestSerializer) -> dic
         size = max(1, size * 2 // 3)
     page = found[token.place : token.place + size]
     if only_ids:
+        call.fail_if_broken("POST /rest/api/3/search/jql (ids only)", page, size)
         issues = [
             {"id": str(number)} | ({"key": _key(site, serializer, number)} if "key" in fields else {})
             for number in page
         ]
     else:
-        alive = (site.issue_by_id(number) for number in page)
+        call.fail_if_broken("POST /rest/api/3/search/jql", page, size)
+        alive = (site.issue_by_id(number) for number in page if number not in site.faults.unlisted)
         issues = [serializer.issue(one, fields, expand) for one in alive if one is not None]
     place = token.place + size
+    if not only_ids and site.faults.skipped_page and place == (site.faults.skipped_page - 1) * size:
+        place += size
     if place >= len(found):
         return {"issues": issues, "isLast": True}
     after = base64.urlsafe_b64encode(msgspec.json.encode(Token(token.search, place))).decode()
-    return {"issues": issues, "nextPageToken": after, "isLast": False}
+    return {"issues": issues, "nextPageToken": after, "isLast": site.faults.early_last}
 
 
 def count(call: ApiCall, searches: Searches) -> dict[str, Any]:

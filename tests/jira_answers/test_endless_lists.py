@@ -3,22 +3,28 @@
 import itertools
 import tracemalloc
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
 import msgspec
 import pytest
 
+from reconcile.backfill.comments import other_comments
+from reconcile.backfill.worklogs import following
 from reconcile.client.endpoints import GROUP_MEMBERS, PROJECTS, SEARCH
 from reconcile.client.jira_client import JiraClient
 from reconcile.client.jira_errors import JiraRefusedError, PagingError
 from reconcile.client.paging import SeenElements, SeenTokens, by_offset
 from reconcile.directory.licenses import Groups
 from reconcile.directory.snapshot import all_users
-from reconcile.responses.issues import ChangelogPage, Comments, SearchPage
+from reconcile.responses.issues import ChangelogPage, Comments, SearchPage, WorklogFeed
 from reconcile.responses.membership import Group, GroupPage, MemberPage, NamedProject, Person, ProjectPage
 
+from ..reconcile.backfilling import reconcile
 from ..reconcile.scripted import Script, page, scripted
+from ..reconcile.site import NOW, config, settings_for
+from .altered import altered, path_of
 
 pytestmark = pytest.mark.anyio
 
@@ -143,6 +149,15 @@ async def test_the_same_page_under_a_new_token_each_time() -> None:
         tokens.check("3", [9, 8])
 
 
+async def test_a_token_that_was_given_before() -> None:
+    tokens = SeenTokens(SEARCH, "begun")
+    tokens.check("a", [1])
+    with pytest.raises(PagingError):
+        tokens.check("a", [2])
+    with pytest.raises(PagingError):
+        tokens.check("begun")
+
+
 async def test_a_page_that_goes_back_to_the_first_under_a_new_token() -> None:
     tokens = SeenTokens(SEARCH)
     for number in range(100):
@@ -195,3 +210,64 @@ def test_what_tells_the_elements_of_a_page_apart() -> None:
     histories = msgspec.json.decode(b'{"issueChangeLogs": [{"issueId": "7"}, 3]}', type=ChangelogPage)
     assert histories.keys == [b'{"issueId": "7"}', b"3"]
     assert msgspec.json.decode(b'{"comments": [{"id": "1"}]}', type=Comments).keys == [b'{"id": "1"}']
+
+
+async def test_comments_whose_offset_is_ignored() -> None:
+    comments = [{"id": str(number)} for number in range(100)]
+    script = Script([page({"comments": comments, "total": 3000, "startAt": 0})])
+    async with scripted(script) as jira:
+        with pytest.raises(PagingError, match="comment: Jira repeats a page"):
+            async for _ in other_comments(jira, 7, None):
+                pass
+    assert len(script.asked) == 2
+
+
+def turned(page: WorklogFeed, most: int) -> None:
+    """Go on from the same page so often."""
+    since = NOW - 9000
+    for _ in range(most):
+        since, _ = following(page, since, NOW)
+
+
+@pytest.mark.parametrize("until", [NOW, NOW - 5000, NOW - 500])
+def test_a_feed_that_does_not_go_on(until: int) -> None:
+    """The same page again, whatever it was requested with."""
+    again = WorklogFeed(values=[msgspec.Raw(b"{}")], until=until, last_page=False)
+    with pytest.raises(PagingError, match="worklog feed: Jira repeats a page"):
+        turned(again, 5)
+
+
+LISTS = {
+    "/search/jql": "nextPageToken",
+    "/changelog/bulkfetch": "nextPageToken",
+    "/worklog/updated": "lastPage",
+    "/worklog/deleted": "lastPage",
+    "/users/search": "",
+    "/group/member": "isLast",
+    "/group/bulk": "isLast",
+    "/project/search": "isLast",
+}
+
+
+@pytest.mark.parametrize("path", LISTS)
+async def test_a_list_without_end_ends_that_list_and_is_no_success(tmp_path: Path, path: str) -> None:
+    """Whatever is asked, the first page again; under a new token each time where there are tokens."""
+    first: dict[object, bytes] = {}
+    asked = itertools.count()
+
+    def again(request: httpx.Request, given: httpx.Response) -> httpx.Response:
+        if path_of(request) != path:
+            return given
+        body = msgspec.json.decode(request.content) if request.content else {}
+        found = msgspec.json.decode(first.setdefault(str(body.get("fields")), given.content))
+        number = next(asked)
+        if LISTS[path] == "nextPageToken":
+            found |= {"nextPageToken": f"token-{number}", "isLast": False}
+        elif LISTS[path]:
+            found |= {LISTS[path]: False}
+        return page(found)
+
+    async with altered(config(people=4, acts_per_day=0.5, days=32), again) as jira:
+        run = await reconcile(settings_for(jira.url, tmp_path))
+    assert next(asked) < 200  # of changelogs, each issue's are tried alone
+    assert "repeats a page" in " ".join(run.missing)

@@ -17,6 +17,7 @@ from simulator.server import running
 NOW = 1_795_000_000_000
 """The simulated site's present, 2026-11-18 11:06:40 UTC; fixed, so that every run of a test is the same."""
 
+MYSELF = "GET /rest/api/3/myself"
 SECRET = "0123456789abcdef0123456789abcdef"
 
 
@@ -35,6 +36,11 @@ class JiraSite:
 
     def faults(self, **given: Any) -> None:
         self.site.faults = Faults(**given)
+
+    def goes_away(self, endpoint: str, answered: int = 0) -> None:
+        """Let Jira as a whole go away once that endpoint has answered so often; /myself answers as a run begins."""
+        away = [503] * 100
+        self.faults(forced={endpoint: [200] * answered + away, MYSELF: [200, *away]})
 
     @property
     def requests(self) -> int:

@@ -140,11 +140,20 @@ async def test_entities_that_vanish_mid_run_are_no_end_of_it(tmp_path: Path) -> 
 
 async def test_an_issue_that_vanishes_before_its_comments_are_read_is_a_counted_skip(tmp_path: Path) -> None:
     async with jira_site(config(people=5, acts_per_day=1.0)) as jira:
-        path = "GET /rest/api/3/issue/{issue}/comment"
-        jira.faults(forced={path: [404]})
+        settings = settings_for(jira.url, tmp_path)
+        # Census, search, and then every request takes an issue away: none is left when comments are asked for.
+        jira.faults(vanish_every=4, vanish_count=100_000, embedded_comments=0)
+        run = await reconcile(settings, RunOptions(parts=("activity",)))
+        assert run.found.skipped["issues gone or hidden since they were listed"] > 0
+        assert run.missing == []
+
+
+async def test_comments_that_are_not_there_once_are_asked_for_again(tmp_path: Path) -> None:
+    async with jira_site(config(people=5, acts_per_day=1.0)) as jira:
+        jira.faults(forced={"GET /rest/api/3/issue/{issue}/comment": [404]})
         settings = settings_for(jira.url, tmp_path)
         run = await reconcile(settings, RunOptions(parts=("activity",)))
-        assert run.found.skipped["issues gone or hidden since they were listed"] == 1
+        assert_equal((await appended(settings)).facts, jira.site, run.window)
         assert run.missing == []
 
 

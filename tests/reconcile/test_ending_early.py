@@ -37,7 +37,8 @@ async def rows_of(jira: JiraSite, folder: Path, sql: str) -> list[Row]:
 
 
 async def test_a_failed_run_shows_what_it_had_read_and_names_resume(tmp_path: Path) -> None:
-    async with jira_site(SITE, forced={WORKLOGS: [503]}) as jira:
+    async with jira_site(SITE) as jira:
+        jira.goes_away(WORKLOGS)
         path = patient(jira.url, tmp_path)
         failed = await command(path, "reconcile", "--format", "json")
         assert (failed.code, failed.out) == (1, "")
@@ -93,7 +94,8 @@ async def test_resume_with_nothing_to_resume_says_so_and_asks_nothing(tmp_path: 
 
 
 async def test_resume_of_several_sites_goes_on_with_those_that_have_something(tmp_path: Path) -> None:
-    async with jira_site(SITE, forced={WORKLOGS: [503]}) as jira:
+    async with jira_site(SITE) as jira:
+        jira.goes_away(WORKLOGS)
         path = patient(jira.url, tmp_path)
         general, _, site = path.read_text().partition("[sites.acme]")
         path.write_text(f"{general}[sites.acme]{site}[sites.other]{site}")
@@ -123,7 +125,8 @@ async def interrupted(jira: JiraSite, path: Path, *, twice: bool = False) -> Don
 
 
 async def test_ctrl_c_shows_what_it_had_read_and_says_how_to_go_on(tmp_path: Path) -> None:
-    async with jira_site(SITE, forced={WORKLOGS: [503]}) as jira:
+    async with jira_site(SITE) as jira:
+        jira.goes_away(WORKLOGS)
         path = patient(jira.url, tmp_path, attempts=9, backoff_first=30)
         ended = await interrupted(jira, path)
         assert ended.code == 130, ended.err
@@ -141,7 +144,8 @@ async def test_ctrl_c_shows_what_it_had_read_and_says_how_to_go_on(tmp_path: Pat
 
 
 async def test_ctrl_c_twice_leaves_it_on_the_log_and_says_that(tmp_path: Path) -> None:
-    async with jira_site(SITE, forced={WORKLOGS: [503]}) as jira:
+    async with jira_site(SITE) as jira:
+        jira.goes_away(WORKLOGS)
         path = patient(jira.url, tmp_path, attempts=9, backoff_first=30)
         ended = await interrupted(jira, path, twice=True)
     assert ended.code == 130, ended.err

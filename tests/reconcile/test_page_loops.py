@@ -1,7 +1,8 @@
 """Lists that do not end are errors; hosts out of answers are never asked."""
 
+import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,6 @@ import pytest
 from reconcile.backfill.activity import backfill
 from reconcile.backfill.context import UNREADABLE, BackfillContext, WindowFacts
 from reconcile.client.jira_client import JiraClient
-from reconcile.client.jira_errors import PagingError
 from reconcile.progress import LoggedProgress
 from reconcile.publisher import FactPublisher, NoExistingFacts
 from reconcile.state.checkpoint import Checkpoint
@@ -48,7 +48,6 @@ def answers(**changed: Any) -> Script:
     script = Script([page({})])
     script.by_path = {
         "/search/jql": lambda _: found,
-        "/approximate-count": empty,
         "/bulkfetch": empty,
         "/worklog/updated": empty,
         "/worklog/deleted": empty,
@@ -65,43 +64,48 @@ async def run(script: Script, folder: Path) -> BackfillContext:
             return context
 
 
-async def test_a_search_that_repeats_its_token_is_an_error(tmp_path: Path) -> None:
+def missing(context: BackfillContext) -> str:
+    return "; ".join(gap.words() for gap in context.checkpoint.gaps)
+
+
+async def test_a_search_that_repeats_its_token_is_a_gap(tmp_path: Path) -> None:
     def again(_: httpx.Request) -> httpx.Response:
         return page({"issues": [], "nextPageToken": "same", "isLast": False})
 
     script = answers(**{"/search/jql": again})
-    with pytest.raises(PagingError, match="POST /search/jql: Jira repeats a page"):
-        await run(script, tmp_path)
-    assert len(script.asked) < 5
+    context = await run(script, tmp_path)
+    assert "POST /search/jql: Jira repeats a page" in missing(context)
+    assert "the list of all issues" in missing(context)
+    assert sum(request.url.path.endswith("/search/jql") for request in script.asked) < 6
 
 
-async def test_tokens_that_go_round_in_a_circle_are_an_error(tmp_path: Path) -> None:
-    turns = iter([*"abcabcabc"])
+async def test_tokens_that_go_round_in_a_circle_are_a_gap(tmp_path: Path) -> None:
+    turns = itertools.cycle("abc")
 
     def circle(_: httpx.Request) -> httpx.Response:
         return page({"issues": [], "nextPageToken": next(turns), "isLast": False})
 
-    with pytest.raises(PagingError):
-        await run(answers(**{"/search/jql": circle}), tmp_path)
+    context = await run(answers(**{"/search/jql": circle}), tmp_path)
+    assert "Jira repeats a page" in missing(context)
 
 
-async def test_changelogs_that_repeat_their_token_are_an_error(tmp_path: Path) -> None:
+async def test_changelogs_that_repeat_their_token_are_a_gap(tmp_path: Path) -> None:
     def again(_: httpx.Request) -> httpx.Response:
         return page({"issueChangeLogs": [], "nextPageToken": "same"})
 
-    with pytest.raises(PagingError, match="bulkfetch"):
-        await run(answers(**{"/bulkfetch": again}), tmp_path)
+    context = await run(answers(**{"/bulkfetch": again}), tmp_path)
+    assert missing(context).startswith("changes of issue 7 could not be read: POST /changelog/bulkfetch: Jira repeats")
 
 
 @pytest.mark.parametrize("feed", ["/worklog/updated", "/worklog/deleted"])
-async def test_a_feed_that_repeats_its_page_is_an_error(tmp_path: Path, feed: str) -> None:
+async def test_a_feed_that_repeats_its_page_is_a_gap(tmp_path: Path, feed: str) -> None:
     def again(_: httpx.Request) -> httpx.Response:
         values = [{"worklogId": 5, "updatedTime": NOW - 1000}]
         return page({"values": values, "lastPage": False, "until": NOW - 1000})
 
     script = answers(**{feed: again})
-    with pytest.raises(PagingError, match="repeats a page"):
-        await run(script, tmp_path)
+    context = await run(script, tmp_path)
+    assert "repeats a page" in missing(context)
     assert len(script.asked) < 12
 
 
@@ -120,16 +124,32 @@ async def test_a_next_page_on_another_host_is_asked_of_ours(tmp_path: Path) -> N
     assert sinces == [str(WINDOW.since), str(NOW - 1001)]
 
 
-async def test_an_empty_page_with_a_token_is_not_the_last(tmp_path: Path) -> None:
-    pages = iter(
-        [
-            page({"issues": [], "nextPageToken": "a"}),
-            page({"issues": [{"id": 7, "fields": {"comment": {"comments": [], "total": 0}}}], "nextPageToken": "b"}),
-            page({"issues": []}),
-        ]
+def searched(census: Any, *pages: httpx.Response) -> Callable[[httpx.Request], httpx.Response]:
+    """A search that gives these pages in turn, and the ids of a census."""
+    turns = iter(pages)
+
+    def search(request: httpx.Request) -> httpx.Response:
+        ids_only = json.loads(request.content)["fields"] == ["id"]
+        return page({"issues": [{"id": one} for one in census]}) if ids_only else next(turns)
+
+    return search
+
+
+def an_issue(number: int) -> dict[str, Any]:
+    return {"id": number, "fields": {"comment": {"comments": [], "total": 0}}}
+
+
+@pytest.mark.parametrize("last", [True, False, None])
+async def test_while_there_is_a_token_there_is_a_next_page(tmp_path: Path, last: bool | None) -> None:
+    search = searched(
+        [7, 8],
+        page({"issues": [], "nextPageToken": "a", "isLast": last}),
+        page({"issues": [an_issue(7)], "nextPageToken": "b", "isLast": last}),
+        page({"issues": [an_issue(8)]}),
     )
-    context = await run(answers(**{"/search/jql": lambda _: next(pages)}), tmp_path)
-    assert context.checkpoint.issues.issues == 1
+    context = await run(answers(**{"/search/jql": search}), tmp_path)
+    assert context.checkpoint.issues.issues == 2
+    assert context.checkpoint.gaps == []
 
 
 @pytest.mark.parametrize(
@@ -185,6 +205,16 @@ async def test_one_unreadable_element_costs_itself_only(tmp_path: Path) -> None:
     assert context.checkpoint.found.skipped["unreadable elements of Jira's answers"] == 3
 
 
-async def test_a_search_far_below_jiras_count_is_named(tmp_path: Path) -> None:
-    context = await run(answers(**{"/approximate-count": lambda _: page({"count": 900})}), tmp_path)
-    assert "found 1 issues where Jira counts about 900" in context.checkpoint.missing[0]
+async def test_issues_that_jira_lists_and_does_not_give_are_named(tmp_path: Path) -> None:
+    search = searched([7, 8, 9], page({"issues": [an_issue(7)]}), page({"issues": [an_issue(8)]}))
+    script = answers(**{"/search/jql": search, "/comment": lambda _: page({"comments": [], "total": 0})})
+    context = await run(script, tmp_path)
+    assert missing(context) == "issue 9 could not be read: Jira lists it and does not give it"
+    asked = [json.loads(one.content) for one in script.asked if one.url.path.endswith("/bulkfetch")]
+    assert [one["issueIdsOrKeys"] for one in asked] == [["7", "8", "9"]]
+
+
+async def test_a_census_far_below_what_the_search_finds_is_named(tmp_path: Path) -> None:
+    many = page({"issues": [an_issue(number) for number in range(1, 91)]})
+    context = await run(answers(**{"/search/jql": searched([1, 2], many)}), tmp_path)
+    assert "the search found 90 issues where Jira lists 2" in missing(context)

@@ -71,8 +71,8 @@ async def test_killed_at_ten_random_points_and_resumed(tmp_path: Path) -> None:
 
 
 CUTS = [
-    ("POST /rest/api/3/search/jql", 2),
-    ("POST /rest/api/3/search/jql", 0),
+    ("POST /rest/api/3/search/jql", 3),
+    ("POST /rest/api/3/search/jql", 1),
     ("POST /rest/api/3/changelog/bulkfetch", 0),
     ("GET /rest/api/3/issue/{issue}/comment", 0),
     ("GET /rest/api/3/worklog/updated", 2),
@@ -90,7 +90,7 @@ async def test_cut_off_anywhere_the_resumed_run_asks_less_than_a_new_one(tmp_pat
             folder = tmp_path / str(number)
             folder.mkdir()
             settings = settings_for(jira.url, folder)
-            jira.faults(forced={endpoint: [200] * answered + [503]})
+            jira.goes_away(endpoint, answered)
             begun = jira.requests
             with pytest.raises(JiraUnavailableError):
                 await reconcile(settings, RunOptions(parts=("activity",)), limits=hurried(attempts=1))
@@ -99,8 +99,8 @@ async def test_cut_off_anywhere_the_resumed_run_asks_less_than_a_new_one(tmp_pat
             resumed = await reconcile(settings, resume=True)
             assert_equal((await appended(settings)).facts, jira.site, resumed.window)
             assert jira.requests - cut < full.stats.requests.total(), endpoint
-            # What the interrupted life asked after its last checkpoint is counted nowhere.
-            assert 0 <= jira.requests - begun - resumed.stats.requests.total() <= 8, endpoint
+            # What the interrupted life asked after its last checkpoint, ever less at once, is counted nowhere.
+            assert 0 <= jira.requests - begun - resumed.stats.requests.total() <= 20, endpoint
 
 
 async def test_a_log_that_fails_anywhere_costs_no_fact(tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ async def test_a_log_that_fails_anywhere_costs_no_fact(tmp_path: Path) -> None:
 async def test_a_search_that_jira_no_longer_knows_begins_anew(tmp_path: Path) -> None:
     async with jira_site(config(people=5, acts_per_day=1.0, crowd=400)) as jira:
         settings = settings_for(jira.url, tmp_path)
-        jira.faults(forced={"POST /rest/api/3/search/jql": [200, 200, 503]})
+        jira.goes_away("POST /rest/api/3/search/jql", 3)
         with pytest.raises(JiraUnavailableError):
             await reconcile(settings, RunOptions(parts=("activity",)), limits=hurried(attempts=1))
         jira.faults(forced={"POST /rest/api/3/search/jql": [400]})
@@ -160,7 +160,7 @@ async def test_runs_that_overlap_do_no_harm(tmp_path: Path) -> None:
 async def test_a_new_run_forgets_the_interrupted_one(tmp_path: Path) -> None:
     async with jira_site(config(people=5, acts_per_day=1.0, crowd=300)) as jira:
         settings = settings_for(jira.url, tmp_path)
-        jira.faults(forced={"GET /rest/api/3/worklog/updated": [503]})
+        jira.goes_away("GET /rest/api/3/worklog/updated")
         with pytest.raises(JiraUnavailableError):
             await reconcile(settings, RunOptions(parts=("activity",)), limits=hurried(attempts=1))
         run = await reconcile(settings, RunOptions(parts=("activity",)))

@@ -1,0 +1,174 @@
+"""The census: the ids of all candidates, 5,000 a page, which what the search brought is held against.
+
+A search may skip a page, or end early, and look like success. What the census lists and the search did not bring is
+requested by id; what Jira then does not give, though another census still lists it, is missing.
+"""
+
+from collections.abc import AsyncIterator
+
+import msgspec
+
+from reconcile.backfill.context import GONE, BackfillContext
+from reconcile.client.endpoints import SEARCH
+from reconcile.client.jira_errors import AccountRefusedError, JiraError, PagingError
+from reconcile.client.paging import SeenTokens
+from reconcile.responses.issues import SearchPage
+from rollcall.jira.values import id_or_zero
+
+ISSUE = "issue"
+"""What is refused where a search does not give an issue."""
+NOT_GIVEN = "Jira lists it and does not give it"
+
+_IDS_A_PAGE = 5_000
+"""Issues a page with nothing but the id (OpenAPI file)."""
+_FEWEST_IDS = 50
+_BARREN_PAGES = 20
+"""Pages in a row that bring nothing new, after which a list is held to be endless."""
+_GOOD_PAGES = 5
+
+
+class PageSize:
+    """How many issues a page is asked for: halved where Jira fails, doubled again after some pages that went well.
+
+    Args:
+        largest: Where it begins; a size that failed twice is not tried again.
+        least: Below this it does not go.
+    """
+
+    def __init__(self, largest: int, least: int = 1) -> None:
+        self.size = largest
+        self._largest, self._least = largest, least
+        self._failed: list[int] = []
+        self._good = 0
+
+    def shrink(self) -> bool:
+        """Halve it; return False where that is not possible."""
+        if self.size <= self._least:
+            return False
+        if self.size in self._failed:
+            self._largest = self.size // 2
+        self._failed.append(self.size)
+        self.size = max(self._least, self.size // 2)
+        self._good = 0
+        return True
+
+    def went_well(self) -> None:
+        """Hear of a page that Jira gave."""
+        self._good += 1
+        if self._good >= _GOOD_PAGES:
+            self._good, self.size = 0, min(self._largest, self.size * 2)
+
+
+def may_be_too_large(error: JiraError) -> bool:
+    """Return whether a smaller page may fare better."""
+    return not isinstance(error, PagingError | AccountRefusedError)
+
+
+class _IssueId(msgspec.Struct, frozen=True):
+    id: int | str
+
+
+_ISSUE_ID = msgspec.json.Decoder(_IssueId)
+
+
+async def take_census(context: BackfillContext) -> None:
+    """List the candidates; where that fails, nobody knows whether all were found, and that is a gap.
+
+    Raises:
+        JiraError: Jira is away, or no longer takes the account.
+    """
+    cursor, spool = context.checkpoint.issues, context.state.spool
+    spool.forget_census()
+    cursor.expected = barren = 0
+    try:
+        async for ids in _listed(context):
+            before, cursor.expected = cursor.expected, spool.list_issues(ids)
+            barren = barren + 1 if cursor.expected == before else 0
+            if barren >= _BARREN_PAGES:
+                raise PagingError(f"{SEARCH.name}: the list of ids does not end")
+    except JiraError as error:
+        await context.tolerate(error)
+        cursor.expected = 0
+        context.note("the list of all issues, which the search is held against,", error)
+    cursor.counted = True
+
+
+async def _listed(context: BackfillContext) -> AsyncIterator[list[int]]:
+    body: dict[str, object] = {"jql": context.checkpoint.issues.jql, "fields": ["id"]}
+    size, tokens = PageSize(_IDS_A_PAGE, _FEWEST_IDS), SeenTokens(SEARCH)
+    while True:
+        attempts = context.attempts(ISSUE)
+        try:
+            request = {**body, "maxResults": size.size}
+            page = await context.jira.read(SearchPage, SEARCH, body=request, attempts=attempts)
+        except JiraError as error:
+            if may_be_too_large(error) and size.shrink():
+                continue
+            raise
+        size.went_well()
+        yield [number for element in page.issues if (number := _id(element))]
+        if not page.next_page_token:
+            return
+        body["nextPageToken"] = tokens.check(page.next_page_token, page.keys)
+
+
+def _id(element: msgspec.Raw) -> int:
+    try:
+        return id_or_zero(_ISSUE_ID.decode(element).id)
+    except (ValueError, RecursionError):
+        return 0
+
+
+async def still_listed(context: BackfillContext, ids: set[int]) -> set[int]:
+    """Return which of these issues Jira lists now; all of them where it lists nothing.
+
+    Raises:
+        JiraError: Jira is away, or no longer takes the account.
+    """
+    found: set[int] = set()
+    barren = 0
+    try:
+        async for some in _listed(context):
+            before = len(found)
+            found |= ids.intersection(some)
+            barren = barren + 1 if len(found) == before else 0
+            if found == ids or barren > context.checkpoint.issues.expected / _FEWEST_IDS + _BARREN_PAGES:
+                break
+    except JiraError as error:
+        await context.tolerate(error)
+        return ids
+    return found
+
+
+async def settle_refusals(context: BackfillContext) -> set[int]:
+    """Name the issues that Jira lists and no search gave, and return those whose comments have yet to be read.
+
+    Issues that it no longer lists are gone or hidden, and counted as skipped.
+
+    Raises:
+        JiraError: Jira is away, or no longer takes the account.
+    """
+    refusals = context.state.spool.refusals()
+    if not refusals:
+        return set()
+    doubtful = {number for number, _, _ in refusals}
+    listed = await still_listed(context, doubtful)
+    context.skip(f"issues {GONE}", len(doubtful - listed))
+    for number, what, reason in refusals:
+        if number in listed and what == ISSUE:
+            context.note(ISSUE, reason, [number])
+    return listed
+
+
+async def compare_numbers(context: BackfillContext) -> None:
+    """Name a census that lists far less than the search brought, for it can vouch for nothing.
+
+    Raises:
+        JiraError: Jira is away, or no longer takes the account.
+    """
+    cursor, known = context.checkpoint.issues, context.state.spool.known_issues()
+    if cursor.expected and known > cursor.expected * 1.05 + 50:
+        await take_census(context)
+        if cursor.expected and known > cursor.expected * 1.05 + 50:
+            why = f"the search found {known} issues where Jira lists {cursor.expected}; run it again later"
+            context.note("the list of all issues, which the search is held against,", why)
