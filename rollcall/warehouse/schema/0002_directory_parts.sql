@@ -26,16 +26,20 @@ WITH
         FROM kinds INNER JOIN directory_snapshots AS snapshots
             ON snapshots.site = kinds.site AND snapshots.snapshot_id = kinds.snapshot_id
     )
-SELECT site, kind AS part, snapshot_id
-FROM kinds
-UNION ALL
-SELECT
-    lacking.site AS site, lacking.part AS part,
-    if(countIf(NOT hasAny(snapshots.lacks, [lacking.kind, lacking.part])) = 0,
-        max(lacking.snapshot_id),
-        maxIf(snapshots.snapshot_id, NOT hasAny(snapshots.lacks, [lacking.kind, lacking.part]))) AS snapshot_id
-FROM lacking INNER JOIN directory_snapshots AS snapshots ON snapshots.site = lacking.site
-GROUP BY site, part;
+SELECT site, part, snapshot_id
+FROM
+(
+    SELECT site, kind AS part, snapshot_id
+    FROM kinds
+    UNION ALL
+    SELECT
+        lacking.site AS site, lacking.part AS part,
+        if(countIf(NOT hasAny(snapshots.lacks, [lacking.kind, lacking.part])) = 0,
+            max(lacking.snapshot_id),
+            maxIf(snapshots.snapshot_id, NOT hasAny(snapshots.lacks, [lacking.kind, lacking.part]))) AS snapshot_id
+    FROM lacking INNER JOIN directory_snapshots AS snapshots ON snapshots.site = lacking.site
+    GROUP BY site, part
+);
 
 -- The views that read the directory, as before but for the snapshots they choose.
 
