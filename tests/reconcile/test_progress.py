@@ -141,7 +141,7 @@ def on_a_terminal(path: Path) -> tuple[int, str]:
     )
     os.close(inner)
     output, asked = b"", False
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     try:
         while time.monotonic() < deadline:
             try:
@@ -153,7 +153,7 @@ def on_a_terminal(path: Path) -> tuple[int, str]:
                 time.sleep(1.2)  # so that it is seen to count
                 process.send_signal(signal.SIGINT)
                 asked = True
-        return process.wait(10), output.decode()
+        return process.wait(60), output.decode()
     finally:
         process.kill()
         process.wait()
