@@ -2,6 +2,8 @@
 
 import asyncio
 import shlex
+import signal
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
@@ -110,10 +112,14 @@ class SiteRuns:
         left = self._left(name)
         if left is None:
             return
+        task = asyncio.current_task()
+        if task and threading.current_thread() is threading.main_thread():
+            # A second Ctrl-C would otherwise be raised wherever Python is just then, which can break the closing.
+            asyncio.get_running_loop().add_signal_handler(signal.SIGINT, task.cancel)
         try:
             print_error(f"{name}: stopping; what it had read is being written (Ctrl-C again leaves it on the log)")
             await self._bring(name, left)
-        except (asyncio.CancelledError, KeyboardInterrupt):  # the latter where no await was under way
+        except asyncio.CancelledError:
             print_error(
                 f"{name}: {_amount(left)} on the log, not all in the warehouse yet; {self._how_to_go_on(name, left)}"
             )
