@@ -1,12 +1,8 @@
-"""Output for people and for programs: rows as a table, JSON or CSV, and how far a run is.
-
-Progress is bars on a terminal, else a line of the log for every step.
-"""
+"""Output for people and for programs: rows as a table, JSON or CSV."""
 
 import csv
 import sys
-from collections.abc import AsyncIterable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, Any
@@ -15,12 +11,9 @@ import msgspec
 import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as Bars
 from rich.table import Table
 from rich.text import Text
 
-from reconcile.progress import LoggedProgress, Progress
 from rollcall.clock import iso
 
 Row = Mapping[str, Any]
@@ -140,48 +133,3 @@ def _words(value: Any) -> str:
 def _visible(text: str) -> str:
     """Show control characters as such: a name must not be able to write to the terminal or turn its direction."""
     return "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text)
-
-
-class ProgressBars:
-    """Progress bars of one site.
-
-    Args:
-        bars: Where to show them.
-        site: Name of the site in the settings.
-    """
-
-    def __init__(self, bars: Bars, site: str) -> None:
-        self._bars = bars
-        self._site = site
-        self._tasks: dict[str, TaskID] = {}
-
-    def at(self, step: str, done: int, expected: int | None = None) -> None:
-        """Move the step's bar."""
-        total = max(done, expected) if expected else None
-        self._bars.update(self._task(step), completed=done, total=total)
-
-    def end(self, step: str, done: int) -> None:
-        """Fill the step's bar."""
-        self._bars.update(self._task(step), completed=done, total=done)
-
-    def _task(self, step: str) -> TaskID:
-        if step not in self._tasks:
-            self._tasks[step] = self._bars.add_task(f"{self._site}: {step}", total=None)
-        return self._tasks[step]
-
-
-@contextmanager
-def progress_bars(site: str) -> Iterator[Progress]:
-    """Show the progress of a site's run on stderr."""
-    if not sys.stderr.isatty():
-        yield LoggedProgress(site)
-        return
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Bars(*columns, console=Console(stderr=True)) as bars:
-        yield ProgressBars(bars, site)

@@ -72,7 +72,7 @@ def exit_code(config: Path | None, body: Callable[[Settings], Awaitable[int]]) -
     except RollcallError as error:
         print_error(str(error))
         return FAILED
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         print_error("interrupted")
         return INTERRUPTED
 

@@ -2,14 +2,22 @@
 
 import asyncio
 import shlex
+import signal
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
-from console.output import OutputFormat, print_rows, progress_bars
+from console.bars import REBUILDING, WRITING, progress_bars
+from console.output import OutputFormat, print_rows
 from console.process import DONE, FAILED, INCOMPLETE, WRONG_USAGE, print_error
 from console.reconcile_summary import SUMMARY_COLUMNS, Rows, summary
+from reconcile.progress import Progress
 from reconcile.remainder import Remainder, bring, remainder_of
 from reconcile.run import RunOptions, RunOutcome, run_site
 from reconcile.sink import Sink
+from reconcile.state.checkpoint import Part
 from reconcile.state.run_state import AlreadyRunningError, checkpoint_left, required_folder, state_folder
 from rollcall.errors import RollcallError, SettingsError
 from rollcall.logs import kind_and_place
@@ -74,10 +82,9 @@ class SiteRuns:
 
     async def _one(self, name: str, told: str) -> None:
         try:
-            with progress_bars(name) as progress:
-                self._outcomes.append(
-                    await run_site(self._settings, name, self._options, self._sink, progress=progress)
-                )
+            with progress_bars(name, self._parts(name), resumed=self._options.resume) as progress:
+                sink = _shown(self._sink, progress)
+                self._outcomes.append(await run_site(self._settings, name, self._options, sink, progress=progress))
         except asyncio.CancelledError:
             await self._bring_interrupted(name)
             raise
@@ -93,6 +100,11 @@ class SiteRuns:
             if left := self._left(name):
                 await self._bring(name, left)
 
+    def _parts(self, name: str) -> Sequence[Part]:
+        if self._options.resume and (left := checkpoint_left(required_folder(self._settings), name)):
+            return left.parts
+        return self._options.parts
+
     def _left(self, name: str) -> Remainder | None:
         return remainder_of(self._settings, name) if self._sink.runtime else None
 
@@ -100,10 +112,14 @@ class SiteRuns:
         left = self._left(name)
         if left is None:
             return
+        task = asyncio.current_task()
+        if task and threading.current_thread() is threading.main_thread():
+            # A second Ctrl-C would otherwise be raised wherever Python is just then, which can break the closing.
+            asyncio.get_running_loop().add_signal_handler(signal.SIGINT, task.cancel)
         try:
             print_error(f"{name}: stopping; what it had read is being written (Ctrl-C again leaves it on the log)")
             await self._bring(name, left)
-        except (asyncio.CancelledError, KeyboardInterrupt):  # the latter where no await was under way
+        except asyncio.CancelledError:
             print_error(
                 f"{name}: {_amount(left)} on the log, not all in the warehouse yet; {self._how_to_go_on(name, left)}"
             )
@@ -135,6 +151,26 @@ class SiteRuns:
                 print_error(f"{name}: missing: {what}")
             if run.unfinished and self._sink.runtime and state_folder(self._settings):
                 print_error(f"{name}: `{self._resume(name)}` tries that again")
+
+
+def _shown(sink: Sink, progress: Progress) -> Sink:
+    """Return the sink with its waits shown, which take a while on a large site."""
+    if sink.runtime is None:
+        return sink
+
+    async def write() -> str:
+        progress.at(WRITING, 0)
+        missing = await sink.write()
+        progress.end(WRITING, 1)
+        return missing
+
+    async def rebuild(site: str, days: Sequence[date]) -> object:
+        progress.at(REBUILDING, 0, len(days))
+        done = await sink.rebuild(site, days)
+        progress.end(REBUILDING, len(days))
+        return done
+
+    return replace(sink, write=write, rebuild=rebuild)
 
 
 def _amount(left: Remainder) -> str:

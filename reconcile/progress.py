@@ -1,11 +1,15 @@
 """How a run reports its progress."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from rollcall.logs import logger
 
 log = logger(__name__)
+
+_WORTH_A_NOTICE = 30.0
+"""Seconds of a wait."""
 
 
 class Progress(Protocol):
@@ -17,6 +21,10 @@ class Progress(Protocol):
 
     def end(self, step: str, done: int) -> None:
         """Report that a step is done."""
+        ...
+
+    def wait(self, cause: str, seconds: float) -> None:
+        """Report that a request waits so long from now on, and why."""
         ...
 
 
@@ -36,6 +44,9 @@ class LoggedProgress:
     def end(self, step: str, done: int) -> None:
         """Log that a step is through."""
         log.info("reconcile step done", site=self._site, step=step, count=done)
+
+    def wait(self, cause: str, seconds: float) -> None:
+        """Say nothing: the client logs long waits itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +77,10 @@ class NoticeProgress(LoggedProgress):
         """Change the notice."""
         share = min(1.0, done / expected) if expected else None
         self.notice = Notice(f"Reading {self._site} from Jira: {step}, {done} so far", share)
+
+    def wait(self, cause: str, seconds: float) -> None:
+        """Change the notice where it is a long wait."""
+        if seconds >= _WORTH_A_NOTICE:
+            until = datetime.now(UTC) + timedelta(seconds=seconds)
+            text = f"Reading {self._site} from Jira: waits until {until:%H:%M} UTC ({cause})"
+            self.notice = Notice(text, self.notice.done)

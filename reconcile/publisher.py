@@ -46,6 +46,27 @@ class Deletion(NamedTuple):
     at: int
 
 
+class KnownDirectory(NamedTuple):
+    """What the reports now say of who there is.
+
+    Attributes:
+        users: How many accounts are listed.
+        shares: By product, the holders as a share of the seats that Jira counted as used.
+        as_of: When the snapshot of each part began, epoch ms; the parts are those of `SnapshotComplete.lacks`.
+    """
+
+    users: int = 0
+    shares: Mapping[str, float] = {}
+    as_of: Mapping[str, int] = {}
+
+    def age_of(self, part: str) -> int | None:
+        """Return when a part was read, epoch ms; None when it never was."""
+        kind, _, one = part.partition(":")
+        if kind == "licenses" and one and one not in self.shares:
+            return None
+        return self.as_of.get(part, self.as_of.get(kind))
+
+
 class ExistingFacts(Protocol):
     """Answers from what is in the warehouse."""
 
@@ -57,8 +78,8 @@ class ExistingFacts(Protocol):
         """Return deletions of comments of these issues without an actor. Raises WarehouseUnavailableError."""
         ...
 
-    async def has_licenses(self, site: str) -> bool:
-        """Return whether the newest snapshot of the directory holds licenses. Raises WarehouseUnavailableError."""
+    async def directory(self, site: str) -> KnownDirectory:
+        """Return what is known of who there is. Raises WarehouseUnavailableError."""
         ...
 
 
@@ -75,10 +96,10 @@ class NoExistingFacts:
         del site, issue_ids
         return []
 
-    async def has_licenses(self, site: str) -> bool:
-        """Return that there are none."""
+    async def directory(self, site: str) -> KnownDirectory:
+        """Return nothing."""
         del site
-        return False
+        return KnownDirectory()
 
 
 class WarehouseFacts:
@@ -130,13 +151,43 @@ class WarehouseFacts:
         )
         return [Deletion(entity_id(row["event_key"]), row["issue"], row["at"]) for row in rows]
 
-    async def has_licenses(self, site: str) -> bool:
-        """See `ExistingFacts.has_licenses`."""
-        rows = await self._warehouse.query(
-            "SELECT argMax(licenses + seats, snapshot_id) AS held FROM directory_snapshots WHERE site = {site:String}",
+    async def directory(self, site: str) -> KnownDirectory:
+        """See `ExistingFacts.directory`."""
+        parts = await self._warehouse.query(
+            "SELECT part, toUnixTimestamp64Milli(snapshot_id) AS at FROM current_parts WHERE site = {site:String}",
             {"site": site},
         )
-        return bool(rows and rows[0]["held"])
+        [listed] = await self._warehouse.query(
+            "SELECT count() AS users FROM accounts WHERE site = {site:String} AND status IN ('active', 'inactive')",
+            {"site": site},
+        )
+        products = await self._warehouse.query(_SHARES, {"site": site})
+        return KnownDirectory(
+            listed["users"],
+            {row["product"]: row["share"] for row in products},
+            {row["part"]: row["at"] for row in parts},
+        )
+
+
+_SHARES = """
+SELECT seats.product AS product, countIf(licenses.account_id != '') / greatest(any(seats.used), 1) AS share
+FROM
+(
+    SELECT site, snapshot_id, toString(product) AS product, used
+    FROM directory_seats FINAL
+    WHERE site = {site:String} AND (snapshot_id, if(concat('licenses:', toString(product)) IN (
+        SELECT part FROM current_parts WHERE site = {site:String}), concat('licenses:', toString(product)), 'licenses'))
+        IN (SELECT snapshot_id, part FROM current_parts WHERE site = {site:String})
+) AS seats
+LEFT JOIN
+(
+    SELECT snapshot_id, product, account_id
+    FROM directory_licenses FINAL
+    WHERE site = {site:String} AND snapshot_id IN (SELECT snapshot_id FROM current_parts WHERE site = {site:String})
+) AS licenses
+    ON licenses.snapshot_id = seats.snapshot_id AND licenses.product = seats.product
+GROUP BY product
+"""
 
 
 def _quoted(keys: Sequence[str]) -> str:

@@ -256,10 +256,10 @@ async def run_site(
     """
     site = settings.sites[name]
     with _open_state(settings, name, options) as (state, left):
+        progress = progress or LoggedProgress(name)
         async with connected(name, site, settings.reconcile, limits) as jira:
-            context = RunContext(
-                name, settings, jira, sink.runtime, sink.existing, state, progress or LoggedProgress(name)
-            )
+            jira.pauses.listener = progress.wait
+            context = RunContext(name, settings, jira, sink.runtime, sink.existing, state, progress)
             run = await read_site(context, options, left)
         if sink.runtime:
             await _write_through(settings, name, run, sink)

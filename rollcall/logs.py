@@ -9,7 +9,8 @@ import sys
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Literal
 
 import stamina.instrumentation as retries
@@ -60,6 +61,38 @@ def configure_logging(level: str, form: Literal["auto", "console", "json"]) -> N
     root.setLevel(level.upper())
     for noisy in ("uvicorn", "httpx", "httpcore", "clickhouse_connect"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
+
+
+class _ShownElsewhere(logging.Handler):
+    """Gives each line to a function, written as another handler would write it."""
+
+    def __init__(self, usual: logging.Handler, show: Callable[[str], None]) -> None:
+        super().__init__(usual.level)
+        self.setFormatter(usual.formatter)
+        self._show = show
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._show(self.format(record))
+        except Exception:  # as every handler does: what goes wrong with a line must not end what it tells of
+            self.handleError(record)
+
+
+@contextmanager
+def log_lines_to(show: Callable[[str], None]) -> Iterator[None]:
+    """Give the lines that are for stderr to a function within the block."""
+    root = logging.getLogger()
+    usual = list(root.handlers)
+    root.handlers = [
+        _ShownElsewhere(handler, show)
+        if isinstance(handler, logging.StreamHandler) and handler.stream is sys.stderr
+        else handler
+        for handler in usual
+    ]
+    try:
+        yield
+    finally:
+        root.handlers = usual
 
 
 def kind_and_place(error: BaseException) -> str:

@@ -108,13 +108,19 @@ class Seats(DirectoryRow, frozen=True, kw_only=True, tag="seats"):
 
 
 class SnapshotComplete(DirectoryRow, frozen=True, kw_only=True, tag="snapshot_complete"):
-    """The last row of a snapshot, with how many rows of each kind it has."""
+    """The last row of a snapshot, with how many rows of each kind it has, and what it has not.
+
+    ``lacks`` names what could not be read and stays as an earlier snapshot has it: a kind (users, licenses, roles,
+    projects), or one part of a kind (``licenses:jira-software`` with its seats, ``roles:site admin``,
+    ``projects:ACME``).
+    """
 
     users: Unsigned
     licenses: Unsigned
     roles: Unsigned
     seats: Unsigned
     completed_at: EpochMs
+    lacks: list[Text] = []
 
 
 Directory = User | License | Role | Seats | SnapshotComplete

@@ -12,6 +12,7 @@ WAREHOUSE_TABLES = frozenset(
         "active_users_daily",
         "activity",
         "activity_sources",
+        "current_parts",
         "current_snapshots",
         "directory_licenses",
         "directory_roles",

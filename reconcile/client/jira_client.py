@@ -7,7 +7,6 @@ that is the gateway's, with the site's cloud id.
 """
 
 import asyncio
-import logging
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -30,14 +29,12 @@ from reconcile.client.jira_errors import (
     jira_message,
     refusal,
 )
-from reconcile.client.retry import Backoff, Stats, retry_after
+from reconcile.client.retry import Backoff, Pauses, Stats, retry_after
 from rollcall import __version__
 from rollcall.errors import SettingsError
 from rollcall.jira.values import decode_json
-from rollcall.logs import OncePerMinute, logger
 from rollcall.settings import Credentials, ReconcileSettings, SiteSettings
 
-log = logger(__name__)
 _T = TypeVar("_T")
 
 _RETRIED = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
@@ -52,9 +49,6 @@ _SUSPENDED = "open the site in a browser: it may be suspended, deactivated or in
 
 _WHOLE_ANSWER = 4
 """Times the timeout that a whole answer may take; the timeout itself is for its next piece."""
-
-_LONG_PAUSE = 10.0
-"""Seconds from which a pause is logged; shorter ones are everyday."""
 
 _ANY_JSON = msgspec.json.Decoder(msgspec.Raw)
 
@@ -116,7 +110,7 @@ class JiraClient:
         self._http = http
         self._limits = limits
         self._secret = secret
-        self._long_pauses = OncePerMinute()
+        self.pauses = Pauses()
         self._slots = asyncio.Semaphore(limits.concurrency)
 
     @property
@@ -242,12 +236,6 @@ class JiraClient:
         limited = status in _ALWAYS_RETRIED
         return _RetryError(f"Jira answers {status}", pause.seconds, pause.reason, remedy, limited=limited)
 
-    def _log_pause(self, error: _RetryError, seconds: float) -> None:
-        long = seconds >= _LONG_PAUSE and self._long_pauses.allows(error.reason)
-        level = logging.INFO if long else logging.DEBUG
-        host = self._http.base_url.host
-        log.log(level, "waiting for Jira", host=host, cause=str(error), reason=error.reason, seconds=round(seconds, 1))
-
     def _pauses(self, limits: Limits, attempts: int) -> Callable[[Exception], bool | float]:
         """Return the hook for one request: how many seconds to wait after a failure, or False to give up at once."""
         tries = failures = 0
@@ -262,7 +250,7 @@ class JiraClient:
             seconds = limits.backoff.pause(tries, error.seconds)
             if tries < limits.attempts:
                 self.stats.count_wait(error.reason, seconds)
-                self._log_pause(error, seconds)
+                self.pauses.begins(self._http.base_url.host, str(error), error.reason, seconds)
             return seconds * limits.pace
 
         return pause

@@ -5,7 +5,9 @@ Atlassian's page on rate limits: Retry-After is the minimum; without it begin at
 nothing here looks at a body.
 """
 
+import logging
 import random
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,7 +18,10 @@ from typing import NamedTuple
 import msgspec
 
 from rollcall.clock import now_ms
+from rollcall.logs import OncePerMinute, logger
 from rollcall.settings import ReconcileSettings
+
+log = logger(__name__)
 
 
 class Stats(msgspec.Struct):
@@ -46,6 +51,40 @@ class Stats(msgspec.Struct):
 _CHANCE = random.SystemRandom()
 _PLAIN_GROWTH = 2
 """How many times Jira's own figure alone is trusted, before the growing pause counts too."""
+
+
+_WORTH_A_LINE = 10.0
+_LONG = 30.0
+"""Seconds of a pause: from the first on it is told once a minute for each reason, from the second on each by itself."""
+
+
+class Pauses:
+    """Tells of pauses, each end once: many requests may wait for the same moment."""
+
+    def __init__(self) -> None:
+        self.listener: Callable[[str, float], None] | None = None
+        self._told: dict[str, float] = {}
+        self._per_minute = OncePerMinute()
+
+    def begins(self, host: str, cause: str, reason: str, seconds: float) -> None:
+        """Tell of a pause.
+
+        Args:
+            host: Of the site.
+            cause: What was answered, for people.
+            reason: A short word for the same.
+            seconds: How long it is.
+        """
+        if self.listener:
+            told_already = reason == "connection" or reason.startswith("http-")
+            self.listener(cause if told_already else f"{cause}, {reason}", seconds)
+        end = time.monotonic() + seconds
+        later = seconds >= _LONG and end >= self._told.get(reason, 0.0) + _LONG
+        shown = seconds >= _WORTH_A_LINE and (self._per_minute.allows(reason) or later)
+        if shown:
+            self._told[reason] = end
+        level = logging.INFO if shown else logging.DEBUG
+        log.log(level, "waiting for Jira", host=host, cause=cause, reason=reason, seconds=round(seconds, 1))
 
 
 class RetryAfter(NamedTuple):

@@ -1,9 +1,13 @@
 """One snapshot of the directory, its last row only when all others are durable on the log.
 
+Each part is read by itself. One that cannot be read, or of which there is less than before and Jira counts more, is
+lacking in the snapshot, which then says so: the reports go on with the newest snapshot that has it.
+
 Users are all there are: active, inactive and deleted ones, apps and portal customers; the account id is who they are.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -11,10 +15,11 @@ from reconcile.client.endpoints import USERS
 from reconcile.client.jira_client import JiraClient
 from reconcile.client.jira_errors import JiraRefusedError
 from reconcile.client.paging import by_offset, decoded_elements
+from reconcile.directory.gaps import Gaps
 from reconcile.directory.licenses import Groups, Product, products
-from reconcile.directory.roles import NOT_ALLOWED, Held, ProjectRoles, global_roles
+from reconcile.directory.roles import GROUP, PRODUCT_ACCESS, SITE_ADMIN, Held, ProjectRoles, global_roles
 from reconcile.progress import Progress
-from reconcile.publisher import DirectoryPublisher, ExistingFacts
+from reconcile.publisher import DirectoryPublisher, ExistingFacts, KnownDirectory
 from reconcile.responses.membership import PERSON, Person, UserPage
 from reconcile.state.checkpoint import Checkpoint
 from rollcall.clock import now_ms
@@ -30,14 +35,24 @@ _PAGE = 1000
 async def all_users(jira: JiraClient, unreadable: Callable[[], None]) -> AsyncIterator[list[Person]]:
     """Yield all users with an account id, each once. A hidden e-mail is no reason to leave anybody out.
 
-    Pages are a bare array, may be short and have no particular order; only an empty one is the end.
+    Pages are a bare array, may be short and have no particular order; only an empty one is the end, and only when what
+    comes after it is empty too: whoever is hidden is left out of a page that was cut before.
 
     Args:
         jira: Asks.
         unreadable: Called for an element of unknown form, or with an account id that is longer than any.
     """
+    beyond = 0
 
     async def ask(start: int) -> UserPage:
+        nonlocal beyond
+        page = await ask_at(start + beyond)
+        if not page.size and (further := await ask_at(start + beyond + _PAGE)).size:
+            beyond += _PAGE
+            return further
+        return page
+
+    async def ask_at(start: int) -> UserPage:
         query = {"startAt": start, "maxResults": _PAGE}
         return UserPage(values=await jira.read(list[msgspec.Raw], USERS, query=query))
 
@@ -56,7 +71,12 @@ async def all_users(jira: JiraClient, unreadable: Callable[[], None]) -> AsyncIt
         yield list(fresh.values())
 
 
-_FORBIDDEN = (401, 403)
+_FEW = 0.05
+"""Share of the listed accounts that may be found in groups alone before the list counts as cut short."""
+_POORER = 0.05
+"""By how much less of Jira's own count than before is poorer."""
+_SHOWN = 3
+"""Projects named in a sentence."""
 
 
 class Snapshot:
@@ -88,78 +108,128 @@ class Snapshot:
         self._existing = existing
         self._site = checkpoint.site
         self._id = now_ms()
+        self._gaps = Gaps()
+        self._missing: list[str] = []
+        self._listed: set[str] = set()
+        self._only_in_groups: dict[str, Person] = {}
+        self._landed = False
 
     async def take(self) -> None:
         """Take the snapshot; if this fails half-way, readers go on seeing the one before.
 
-        An account that may not see licenses still brings names, and what is missing is named, unless that would hide
-        licenses that an earlier snapshot had.
+        What could not be read is named among what the run misses. Where nothing could, there is no snapshot.
 
         Raises:
-            JiraError: Jira did not answer, or the account lacks a permission.
+            JiraError: Jira did not answer, or refused, whatever was asked; or it refuses the account itself.
             LogUnavailableError: The log takes nothing.
         """
         self._run.found.rows.clear()
-        await self._users()
-        groups = Groups(self._jira, lambda: self._skip("groups gone since they were listed"))
-        refused = ""
+        gaps, groups = self._gaps, Groups(self._jira, self._lost_group, self._met)
         try:
-            try:
+            with gaps.reading("users", "users"):
+                await self._users()
+                self._landed = True
+            found: list[Product] = []
+            # Without the products, what access they give and through which groups is not known either.
+            access = (f"roles:{PRODUCT_ACCESS}", f"roles:{GROUP}")
+            with gaps.reading("licenses", "licenses, seats and the roles that come with them", *access):
                 found = await products(self._jira, groups)
-            except JiraRefusedError as error:
-                if error.status not in _FORBIDDEN or await self._licenses_would_go():
-                    raise
-                refused = f"licenses, seats and the roles that come with them: {error}"
-            else:
                 await self._licenses(found)
-                await self._roles(await global_roles(groups, found))
+            await self._roles(await global_roles(groups, found, gaps))
+            self._landed |= f"roles:{SITE_ADMIN}" not in gaps.lacks
             if self._settings.project_roles:
                 await self._project_roles(groups)
         finally:
             groups.close()
+        if not self._landed and gaps.error:
+            raise gaps.error
+        if "users" not in gaps.lacks:
+            await self._users_in_groups()
+        self._run.missing += [*self._missing, *await self._told()]
         await self._complete()
-        if refused:
-            self._run.missing.append(refused)
 
-    async def _licenses_would_go(self) -> bool:
+    async def _known(self) -> KnownDirectory | None:
         try:
-            return self._existing is None or await self._existing.has_licenses(self._site)
+            return await self._existing.directory(self._site) if self._existing else None
         except WarehouseUnavailableError:
-            return True  # not known: rather an old snapshot than one that takes licenses away
+            return None
+
+    async def _told(self) -> list[str]:
+        """Return what people are told of the parts that are lacking, each with the age of what is shown instead."""
+        if not self._gaps.told:
+            return []
+        known = await self._known()
+        return [f"{words}{_instead(known, part)}" for part, words in self._gaps.told.items()]
 
     async def _users(self) -> None:
         rows = self._run.found.rows
         async for people in all_users(self._jira, lambda: self._skip("unreadable users")):
-            await self._publisher.add(
-                User(
-                    site=self._site,
-                    snapshot_id=self._id,
-                    account_id=person.known_id,
-                    display_name=person.display_name or "",
-                    email=person.email_address or None,
-                    account_type=person.known_type,
-                    active=person.is_active,
-                )
-                for person in people
-            )
+            self._listed.update(person.known_id for person in people)
+            await self._add_users(people)
             self._progress.at("users", rows["users"])
+        if not self._listed:
+            raise JiraRefusedError(f"{USERS.name}: Jira names nobody, not even the account that asks")
         self._progress.end("users", rows["users"])
+
+    async def _add_users(self, people: Iterable[Person]) -> None:
+        await self._publisher.add(
+            User(
+                site=self._site,
+                snapshot_id=self._id,
+                account_id=person.known_id,
+                display_name=person.display_name or "",
+                email=person.email_address or None,
+                account_type=person.known_type,
+                active=person.is_active,
+            )
+            for person in people
+        )
+
+    def _met(self, person: Person) -> None:
+        if person.known_id not in self._listed:
+            self._only_in_groups[person.known_id] = person
+
+    async def _users_in_groups(self) -> None:
+        """Add whom the list of users leaves out though a group names them: it may have been cut short."""
+        await self._add_users(self._only_in_groups.values())
+        people = sum(person.known_type == "atlassian" for person in self._only_in_groups.values())
+        if not people:
+            return
+        words = f"users: {USERS.name} leaves out {people} people who are in groups"
+        if people > _FEW * len(self._listed):
+            known = await self._known()
+            if known is None or len(self._listed) + len(self._only_in_groups) < known.users:
+                self._gaps.add("users", words)
+                return
+        self._missing.append(f"{words}; they were taken from there, others may be missing")
 
     async def _licenses(self, found: list[Product]) -> None:
         for product in found:
-            key, total, used = product.role.key, product.seats, product.used
+            key = product.role.key
+            if product.unread or await self._is_poorer(product):
+                self._gaps.add(f"licenses:{key}", f"the licenses of {key}: {product.unread or product.difference}")
+                continue
+            if product.is_far:
+                self._missing.append(f"licenses of {key}: {product.difference}")
+            elif product.differs:
+                self._run.notes.append(f"{key}: {product.difference}")
             await self._publisher.add(
                 License(site=self._site, snapshot_id=self._id, product=key, account_id=account)
                 for account in sorted(product.counted)
             )
             await self._publisher.add(
-                [Seats(site=self._site, snapshot_id=self._id, product=key, total=total, used=used)]
+                [Seats(site=self._site, snapshot_id=self._id, product=key, total=product.seats, used=product.used)]
             )
-            if used != len(product.holders):
-                self._run.notes.append(
-                    f"{key}: Jira counts {used} seats used, its groups have {len(product.holders)} active people"
-                )
+            self._landed = True
         self._progress.end("licenses", self._run.found.rows["licenses"])
+
+    async def _is_poorer(self, product: Product) -> bool:
+        """Whether the holders are far from Jira's own count, and farther than those that are known."""
+        if not product.is_far:
+            return False
+        if (known := await self._known()) is None:
+            return True  # not known: rather an old snapshot than one that takes licenses away
+        return len(product.counted) / max(1, product.used) < known.shares.get(product.role.key, 0.0) - _POORER
 
     async def _roles(self, held: set[Held]) -> None:
         await self._publisher.add(
@@ -170,11 +240,25 @@ class Snapshot:
 
     async def _project_roles(self, groups: Groups) -> None:
         roles = ProjectRoles(self._jira, groups, self._settings.project_role_group_limit, self._skip)
-        async for held in roles.held():
-            await self._roles(held)
+        with self._gaps.reading("projects", "project roles"):
+            async for held in roles.held():
+                await self._roles(held)
+                self._landed |= bool(held)
+            self._name(list(roles.failed), next(map(str, roles.failed.values()), ""))
+            self._name(sorted(roles.cut), "a group that holds some cannot be found")
         self._progress.end("roles", self._run.found.rows["roles"])
-        if count := self._run.found.skipped[NOT_ALLOWED]:
-            self._run.missing.append(f"the roles in {count} projects, which the account may not see")
+        for key in roles.forbidden:
+            self._gaps.add(f"projects:{key}")
+        if count := len(roles.forbidden):
+            self._missing.append(f"the roles in {count} projects, which the account may not see")
+
+    def _name(self, projects: list[str], why: str) -> None:
+        for key in projects:
+            self._gaps.add(f"projects:{key}")
+        if projects:
+            more = f" and {len(projects) - _SHOWN} more" if len(projects) > _SHOWN else ""
+            words = f"the roles in {', '.join(sorted(projects)[:_SHOWN])}{more}: {why}"
+            self._gaps.add(f"projects:{min(projects)}", words)
 
     async def _complete(self) -> None:
         rows = self._run.found.rows
@@ -187,8 +271,20 @@ class Snapshot:
                 roles=rows["roles"],
                 seats=rows["seats"],
                 completed_at=now_ms(),
+                lacks=self._gaps.lacks,
             )
         )
 
+    def _lost_group(self) -> None:
+        self._skip("groups gone since they were listed")
+
     def _skip(self, why: str) -> None:
         self._run.found.skipped[why] += 1
+
+
+def _instead(known: KnownDirectory | None, part: str) -> str:
+    if known is None:
+        return ""
+    if (at := known.age_of(part)) is None:
+        return "; no earlier run has read it"
+    return f"; reports go on with what was read on {datetime.fromtimestamp(at / 1000, UTC):%Y-%m-%d %H:%M} UTC"

@@ -78,11 +78,11 @@ Listed = Callable[[JiraClient], Any]
 
 
 async def members(jira: JiraClient) -> None:
-    await Groups(jira, lambda: None).members("g1")
+    await Groups(jira, lambda: None, lambda _: None).members("g1")
 
 
 async def groups(jira: JiraClient) -> None:
-    await Groups(jira, lambda: None).with_access("admin")
+    await Groups(jira, lambda: None, lambda _: None).with_access("admin")
 
 
 async def projects(jira: JiraClient) -> None:

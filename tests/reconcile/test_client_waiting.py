@@ -137,3 +137,23 @@ async def test_long_pauses_are_told_of_once_a_minute_and_reason_and_short_ones_a
         ("waiting for Jira", "acme.atlassian.net", 1847.0),
     ]
     assert [line["cause"] for line in told] == ["Jira answers 503", "Jira answers 429"]
+
+
+async def test_a_long_pause_is_told_also_right_after_a_shorter_one_of_the_same_reason() -> None:
+    script = Script([html(429, Retry_After="12"), html(429, Retry_After="3900"), GOOD])
+    heard: list[tuple[str, float]] = []
+    with capture_logs() as lines:
+        async with scripted(script) as jira:
+            jira.pauses.listener = lambda cause, seconds: heard.append((cause, seconds))
+            await jira.ask(MYSELF)
+    assert [line["seconds"] for line in lines if line["log_level"] == "info"] == [12.0, 3900.0]
+    assert heard == [("Jira answers 429", 12.0), ("Jira answers 429", 3900.0)]
+
+
+async def test_whoever_listens_hears_the_reason_of_a_quota() -> None:
+    script = Script([page({}, 429, Retry_After="1847", RateLimit_Reason="jira-quota-global-based"), GOOD])
+    heard: list[str] = []
+    async with scripted(script) as jira:
+        jira.pauses.listener = lambda cause, _: heard.append(cause)
+        await jira.ask(MYSELF)
+    assert heard == ["Jira answers 429, jira-quota-global-based"]

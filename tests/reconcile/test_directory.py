@@ -1,14 +1,15 @@
 """The directory equals the site's truth; a snapshot is seen whole or not at all."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from reconcile.client.jira_errors import JiraUnavailableError
+from reconcile.client.jira_errors import JiraRefusedError
 from reconcile.directory.licenses import Groups
 from reconcile.directory.roles import NOT_ALLOWED
-from reconcile.publisher import NoExistingFacts
+from reconcile.publisher import KnownDirectory, NoExistingFacts
 from reconcile.run import RunOptions
 from reconcile.window import WindowRequest
 from rollcall.errors import LogUnavailableError, WarehouseUnavailableError
@@ -26,6 +27,7 @@ pytestmark = pytest.mark.anyio
 SITE = config(people=60, acts_per_day=0.5, hard_cases=False)
 PEOPLE = RunOptions(parts=("directory",))
 ONLY = RunOptions(parts=("directory",))
+DIRECTORY = ("users/search", "applicationrole", "group/bulk", "project/search")
 
 
 def truth(jira: JiraSite, kind: str) -> list[dict[str, Any]]:
@@ -105,7 +107,7 @@ async def test_who_is_not_active_holds_nothing_also_where_jira_lists_them() -> N
     flags = {"anna": True, "bert": False, "carl": "false"}
     values = [{"accountId": who, "accountType": "atlassian", "active": flag} for who, flag in flags.items()]
     async with scripted(Script([page({"values": values, "isLast": True})])) as jira:
-        assert await Groups(jira, lambda: None).members("7") == {"anna": True}
+        assert await Groups(jira, lambda: None, lambda _: None).members("7") == {"anna": True}
 
 
 async def test_project_roles_can_be_left_out_and_large_groups_are_not_spread(tmp_path: Path) -> None:
@@ -128,12 +130,17 @@ async def test_without_a_permission_the_activity_is_still_read_and_what_is_missi
             f"the roles in {run.found.skipped[NOT_ALLOWED]} projects, which the account may not see",
             "licenses, seats and the roles that come with them",
         ]
+        assert run.missing[1].endswith("; no earlier run has read it")
         assert not run.unfinished
         found = await appended(settings)
         assert found.facts
         assert {row.account_id for row in rows(found, User)} == {row["account_id"] for row in truth(jira, "user")}
-        assert not rows(found, License) + rows(found, Seats) + rows(found, Role)
-        assert isinstance(found.rows[-1], SnapshotComplete)
+        assert not rows(found, License) + rows(found, Seats)
+        assert {row.scope for row in rows(found, Role)} == {"site admin", "group"}
+        last = found.rows[-1]
+        assert isinstance(last, SnapshotComplete)
+        projects = [f"projects:{key}" for key in sorted({row["project_key"] for row in truth(jira, "project_role")})]
+        assert sorted(last.lacks) == ["licenses", *projects, "roles:group", "roles:product access"]
 
 
 async def test_without_browsing_users_there_is_no_snapshot(tmp_path: Path) -> None:
@@ -164,28 +171,42 @@ async def test_licenses_that_may_not_be_read_any_more_are_not_reported_as_gone(t
 
         jira.faults(permissions=["BROWSE_PROJECTS", "USER_PICKER", "ADMINISTER_PROJECTS"])
         outcome = await rollcall.reconcile(ONLY)
-        assert [what.partition(":")[0] for what in outcome.run.missing] == ["users, licenses and roles"]
+        assert [what.partition(":")[0] for what in outcome.run.missing] == [
+            "licenses, seats and the roles that come with them"
+        ]
+        assert "; reports go on with what was read on " in outcome.run.missing[0]
         assert await views(rollcall) == whole
 
 
 class Unreachable(NoExistingFacts):
     """A warehouse that went away."""
 
-    async def has_licenses(self, site: str) -> bool:
+    async def directory(self, site: str) -> KnownDirectory:
         raise WarehouseUnavailableError(site)
 
 
-async def test_nothing_is_taken_away_where_the_warehouse_cannot_say_what_there_was(tmp_path: Path) -> None:
-    async with jira_site(SITE, permissions=["BROWSE_PROJECTS", "USER_PICKER"]) as jira:
+async def test_nothing_is_taken_away_where_the_warehouse_cannot_say_what_there_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with jira_site(SITE) as jira:
         settings = settings_for(jira.url, tmp_path)
-        assert (await reconcile(settings, PEOPLE, existing=Unreachable())).missing
-        assert rows(await appended(settings), SnapshotComplete) == []
+        directory = jira.site.directory
+        holders = directory.holders
+        # Jira counts twice as many as its groups have.
+        monkeypatch.setattr(directory, "holders", lambda product, now: holders(product, now) * 2)
+        run = await reconcile(settings, PEOPLE, existing=Unreachable())
+        products = sorted({row["product"] for row in truth(jira, "seats")})
+        assert sorted(what.partition(":")[0] for what in run.missing) == [f"the licenses of {one}" for one in products]
+        found = await appended(settings)
+        [last] = rows(found, SnapshotComplete)
+        assert sorted(last.lacks) == [f"licenses:{one}" for one in products]
+        assert not rows(found, License) + rows(found, Seats)
 
 
 async def test_a_directory_out_of_reach_does_not_keep_the_activity_back_and_is_resumed(tmp_path: Path) -> None:
     small = config(people=5, acts_per_day=1.0, hard_cases=False)
     async with jira_site(small) as jira, installed(settings_for(jira.url, tmp_path)) as rollcall:
-        jira.faults(forced={"GET /rest/api/3/applicationrole": [503] * 50})
+        jira.faults(forced={f"GET /rest/api/3/{name}": [503] * 200 for name in DIRECTORY})
         outcome = await rollcall.reconcile()
         assert (outcome.complete, len(outcome.run.missing)) == (False, 1)
         assert outcome.run.found.facts.total() > 0
@@ -236,10 +257,11 @@ async def test_views_show_the_last_whole_snapshot(tmp_path: Path) -> None:
         jira.site.directory.remove_user(gone)
         jira.site.directory.move_license(holder, "jira-servicedesk", "jira-product-discovery")
 
-        # The run dies between users and licenses: nobody sees anything of it.
-        jira.faults(forced={"GET /rest/api/3/applicationrole": [503] * 50})
-        with pytest.raises(JiraUnavailableError):
-            await rollcall.reconcile(ONLY)
+        # The run ends between users and licenses, refused: nobody sees anything of it.
+        refused = {"GET /rest/api/3/applicationrole": [401] * 50, "GET /rest/api/3/myself": [200] + [401] * 50}
+        jira.faults(forced=refused)
+        with suppress(JiraRefusedError):
+            assert not (await rollcall.reconcile(ONLY)).complete
         assert await rollcall.found.write() == ""
         assert await views(rollcall) == first
 

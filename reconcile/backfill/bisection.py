@@ -1,4 +1,4 @@
-"""Halving: many things are requested at once, and where that fails fewer, down to the one that is to blame."""
+"""Bisection: many things are requested at once, and where that fails fewer, down to the one that is to blame."""
 
 from collections.abc import Awaitable, Callable
 
