@@ -1,27 +1,129 @@
-"""The runs of ``rollcall reconcile``, site by site: what it says of each, and the exit code that they come to."""
+"""The runs of ``rollcall reconcile``, site by site: what it prints of each, and the exit code that they come to.
+
+The summary's rows are site, part, name and value.
+"""
 
 import asyncio
 import shlex
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 from console.bars import REBUILDING, WRITING, progress_bars
 from console.output import OutputFormat, print_rows
 from console.process import DONE, FAILED, INCOMPLETE, WRONG_USAGE, print_error
-from console.reconcile_summary import SUMMARY_COLUMNS, Rows, summary
+from reconcile.coverage import Coverage
 from reconcile.progress import Progress
 from reconcile.remainder import Remainder, bring, remainder_of
 from reconcile.run import RunOptions, RunOutcome, run_site
 from reconcile.sink import Sink
-from reconcile.state.checkpoint import Part
+from reconcile.state.checkpoint import Checkpoint, Part
 from reconcile.state.run_state import AlreadyRunningError, checkpoint_left, required_folder, state_folder
+from rollcall.clock import iso
 from rollcall.errors import RollcallError, SettingsError
 from rollcall.logs import kind_and_place
 from rollcall.settings import Settings
+
+SUMMARY_COLUMNS = ("site", "part", "name", "value")
+
+Rows = list[dict[str, Any]]
+
+
+def summary(run: Checkpoint, coverage: Coverage | None, *, dry_run: bool, by_day: bool) -> Rows:
+    """Return the rows of one site's run, with new facts by day if so chosen."""
+    parts = [
+        _run(run, dry_run),
+        _requests(run),
+        _facts(run, by_day),
+        _directory(run),
+        _coverage(coverage, by_day),
+        _rest(run),
+    ]
+    return [
+        {"site": run.site, "part": part, "name": name, "value": value} for some in parts for part, name, value in some
+    ]
+
+
+_Lines = Iterator[tuple[str, str, object]]
+
+
+def _run(run: Checkpoint, dry_run: bool) -> _Lines:
+    yield "run", "since", _moment(run.window.since)
+    yield "run", "until", _moment(run.window.until)
+    yield "run", "parts", ", ".join(run.parts)
+    yield "run", "dry run", dry_run
+    if run.resumed:
+        yield "run", "resumed", run.resumed
+
+
+def _requests(run: Checkpoint) -> _Lines:
+    stats = run.stats
+    for name, count in sorted(stats.requests.items(), key=lambda pair: (-pair[1], pair[0])):
+        yield "requests", name, count
+    yield "requests", "total", stats.requests.total()
+    for reason, count in sorted(stats.waits.items()):
+        yield "waits", reason, count
+        yield "wait seconds", reason, round(stats.wait_seconds.get(reason, 0.0), 1)
+    yield "waits", "total", stats.waits.total()
+    yield "wait seconds", "total", round(sum(stats.wait_seconds.values()), 1)
+
+
+def _facts(run: Checkpoint, by_day: bool) -> _Lines:
+    if "activity" not in run.parts:
+        return
+    found = run.found
+    yield "issues", "candidates", run.issues.issues
+    for kind, count in sorted(found.facts.items()):
+        yield "facts found", kind, count
+    yield "facts", "found", found.facts.total()
+    for kind, count in sorted(found.new.items()):
+        yield "facts new", kind, count
+    for day, count in sorted(found.new_days.items()) if by_day else ():
+        yield "facts new by day", day, count
+    yield "facts", "new", found.new.total()
+    yield "facts", "repaired", found.named + found.retimed
+    yield "facts repaired", "actor learned", found.named
+    yield "facts repaired", "time corrected", found.retimed
+    if found.unjudged:
+        yield "facts", "not compared", found.unjudged
+
+
+def _directory(run: Checkpoint) -> _Lines:
+    if "directory" in run.parts:
+        for kind in ("users", "licenses", "roles", "seats"):
+            yield "directory", kind, run.found.rows[kind]
+
+
+def _coverage(coverage: Coverage | None, by_day: bool) -> _Lines:
+    if coverage is None:
+        return
+    for day, known, by_webhook in coverage.days if by_day else ():
+        yield "known by day", day.isoformat(), known
+        yield "by webhook by day", day.isoformat(), by_webhook
+    yield "coverage", "facts that REST knows", coverage.known
+    yield "coverage", "brought by webhooks", coverage.by_webhook
+    if coverage.share is not None:
+        yield "coverage", "share", round(coverage.share, 4)
+    for day, share in coverage.low:
+        yield "coverage low", day.isoformat(), round(share, 4)
+
+
+def _rest(run: Checkpoint) -> _Lines:
+    for why, count in sorted(run.found.skipped.items()):
+        if count:
+            yield "skipped", why, count
+    for note in run.notes:
+        yield "note", "", note
+    for what in run.missing:
+        yield "missing", "", what
+
+
+def _moment(epoch_ms: int) -> str:
+    return iso(datetime.fromtimestamp(epoch_ms / 1000, UTC))
 
 
 class SiteRuns:

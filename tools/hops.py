@@ -5,9 +5,9 @@ python -m tools.hops [--list] [webhook | batch | page | query | reconcile ...]
 Each is a real one: the commands themselves, on SQLite, the embedded engine and a simulated Jira site, profiled by
 `sys.setprofile` in every thread. A file counts when a function of it runs between the request's first byte and the
 answer's last one (for a batch: from the webhook's record on the log to its commit; for a reconcile run: from its first
-call to the command's end, beside an `up` that consumes). Files that only define something do not run and do not count.
-Each request is repeated with other content, and what runs only in some of the repetitions is left out: that was
-background work.
+call into `reconcile/run.py` to the command's end, beside an `up` that consumes). Files that only define something do
+not run and do not count. Each request is repeated with other content, and what runs only in some of the repetitions is
+left out: that was background work.
 """
 
 import argparse
@@ -55,7 +55,7 @@ class Profile:
 
     @contextmanager
     def recorded(self, first: str = "") -> Iterator[set[str]]:
-        """Give the set that fills while the block lasts, from the first call into the folder `first` on."""
+        """Give the set that fills while the block lasts, from the first call into the file or folder `first` on."""
         found: set[str] = set()
         self._recorded, self._waits_for = found, str(ROOT / first) if first else ""
         try:
@@ -199,7 +199,7 @@ def measure(what: str, installation: Installation) -> list[str]:
 
     profile, result = Profile(), list[set[str]]()
     if what == "reconcile":
-        with installation.process("up", port=installation.port), profile.recorded("reconcile") as files:
+        with installation.process("up", port=installation.port), profile.recorded("reconcile/run.py") as files:
             _run(app, installation.arguments("reconcile"))
         return product_files(files)
     command, port = {

@@ -9,8 +9,8 @@ from reconcile.client.endpoints import PROJECT_ROLE, PROJECT_ROLES, PROJECTS
 from reconcile.client.jira_client import JiraClient
 from reconcile.client.jira_errors import AccountRefusedError, JiraError, JiraRefusedError, NotThereError
 from reconcile.client.paging import by_offset, gather_first_error, id_of_link
-from reconcile.directory.gaps import Gaps
 from reconcile.directory.licenses import Groups, Product
+from reconcile.publisher import Gaps
 from reconcile.responses.membership import ProjectPage, ProjectRole, RoleActor
 from rollcall.jira.values import LONGEST_TEXT
 

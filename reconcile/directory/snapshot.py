@@ -15,11 +15,10 @@ from reconcile.client.endpoints import USERS
 from reconcile.client.jira_client import JiraClient
 from reconcile.client.jira_errors import JiraRefusedError
 from reconcile.client.paging import by_offset, decoded_elements
-from reconcile.directory.gaps import Gaps
 from reconcile.directory.licenses import Groups, Product, products
 from reconcile.directory.roles import GROUP, PRODUCT_ACCESS, SITE_ADMIN, Held, ProjectRoles, global_roles
 from reconcile.progress import Progress
-from reconcile.publisher import DirectoryPublisher, ExistingFacts, KnownDirectory
+from reconcile.publisher import DirectoryPublisher, ExistingFacts, Gaps, KnownDirectory
 from reconcile.responses.membership import PERSON, Person, UserPage
 from reconcile.state.checkpoint import Checkpoint
 from rollcall.clock import now_ms
