@@ -77,13 +77,17 @@ class Shell:
         self.append(lambda topics: topics.deadletter.name, encode(letter))
 
 
+NOWHERE = 'listen = "127.0.0.1:1"'
+"""Where nobody listens, so that `check` finds no `up` of another test."""
+
+
 @pytest.fixture
 def shell(tmp_path: Path) -> Shell:
     (tmp_path / "rollcall.toml").write_text(
         f"""
         log_url = "sqlite://{tmp_path}/events.db"
         warehouse_url = "chdb://{tmp_path}/warehouse"
-        listen = "127.0.0.1:1"
+        {NOWHERE}
         [sites.acme]
         url = "https://acme.atlassian.net"
         webhook_secrets = ["0123456789abcdef"]

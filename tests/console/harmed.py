@@ -13,7 +13,7 @@ from rollcall.warehouse import open_warehouse
 
 from ..facts import fact
 from ..warehouse.servers import stand_in
-from .conftest import Shell
+from .conftest import NOWHERE, Shell
 
 FACTS = [fact(f"comment:{n}:created", "2026-11-02T10:00:00") for n in range(3)]
 ALTERED = "activity.issue_key is LowCardinality(String) instead of String"
@@ -73,5 +73,5 @@ def facts_waiting(shell: Shell) -> int:
 
 def facts_on_log(shell: Shell) -> None:
     """Put `FACTS` on the log, and let no command listen anywhere."""
-    shell.config.write_text(QUIET + shell.config.read_text())
+    shell.config.write_text(QUIET + shell.config.read_text().replace(NOWHERE, ""))
     shell.append(lambda topics: topics.activity.name, *(encode(one) for one in FACTS))
