@@ -11,6 +11,7 @@ from reconcile.client.endpoints import MYSELF, REGISTER_WEBHOOK
 from reconcile.client.jira_errors import JiraUnavailableError
 from reconcile.client.retry import Backoff, retry_after
 from reconcile.responses.membership import Myself
+from rollcall.logs import logger
 
 from .scripted import Script, page, scripted
 
@@ -19,6 +20,12 @@ pytestmark = pytest.mark.anyio
 BURST, QUOTA = "jira-burst-based", "jira-quota-global-based"
 GOOD = page({"timeZone": "UTC"})
 HTML = "<!DOCTYPE html><html><body><h1>Oops, you have made too many requests.</h1></body></html>"
+
+
+@pytest.fixture(autouse=True)
+def unbound_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A logger that an earlier test has bound would not be captured."""
+    monkeypatch.setattr("reconcile.client.retry.log", logger("reconcile.client.retry"))
 
 
 def html(status: int, **headers: str) -> httpx.Response:

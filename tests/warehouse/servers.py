@@ -40,6 +40,7 @@ OF_THE_FILE = "tests/warehouse/test_users.py"
 SPEAKING = (
     "tests/consumers/test_writers.py",
     "tests/transfer/test_round_trip.py",
+    "tests/warehouse/test_directory_parts.py",
     "tests/warehouse/test_identity.py",
     "tests/warehouse/test_rebuild.py",
     "tests/warehouse/test_server.py",
