@@ -1,9 +1,75 @@
-"""A run that cannot be finished gives way to a new one, so that the days go on."""
+"""`up` through some days with a fault that lasts: the days after it are read, and the gap mends when the fault ends."""
 
-from reconcile.state.checkpoint import Checkpoint, FeedCursor, place_of, why_new
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from reconcile import run, schedule
+from reconcile.state.checkpoint import Checkpoint, FeedCursor, place_of, read_last_run, why_new
 from reconcile.window import Window
+from rollcall.settings import Settings
+
+from ..reconcile.backfilling import appended
+from ..reconcile.installed import installed
+from ..reconcile.oracle import known_to_rest
+from ..reconcile.site import JiraSite, hurried, jira_site, settings_for
+from .answering import CHANGELOGS, COMMENTS, SEARCH, SITE, UPDATED, WORKLOGS, broken, busiest
+
+pytestmark = pytest.mark.anyio
 
 DAY = 86_400_000
+
+
+async def a_day(given: Settings, monkeypatch: pytest.MonkeyPatch, jira: JiraSite) -> None:
+    """Let a day pass at the site and here, and do the run that falls due."""
+    jira.site.clock.advance(DAY)
+    for module in (run, schedule):
+        monkeypatch.setattr(module, "now_ms", jira.site.clock.now)
+    async with installed(given) as rollcall:
+        monkeypatch.setattr(schedule, "sink_beside_consumers", lambda _: rollcall.found)
+        runs = schedule.Schedule(rollcall.runtime, hurried(attempts=4))  # type: ignore[arg-type]  # its sink is replaced
+        await runs._run_if_due("acme", given.sites["acme"])
+
+
+Faulty = Callable[[int], dict[str, object]]
+
+
+@pytest.mark.parametrize(
+    "faulty",
+    [
+        pytest.param(lambda issue: broken(COMMENTS, 403, (issue,)), id="comments of an issue"),
+        pytest.param(lambda issue: broken(SEARCH, 500, (issue,)), id="an issue in a search"),
+        pytest.param(lambda issue: broken(CHANGELOGS, 504, (issue,)), id="changes of an issue"),
+        pytest.param(lambda _: broken(UPDATED, 403), id="a feed"),
+        pytest.param(lambda _: broken(WORKLOGS, 403), id="worklogs"),
+    ],
+)
+async def test_three_days_with_a_fault_and_one_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, faulty: Faulty
+) -> None:
+    async with jira_site(SITE) as jira:
+        given = settings_for(jira.url, tmp_path)
+        issue = busiest(jira, "comment")
+        jira.faults(**faulty(issue))
+        for _ in range(3):
+            await a_day(given, monkeypatch, jira)
+            now = jira.site.clock.now()
+            last = read_last_run(tmp_path / "reconcile", "acme")
+            assert last is not None
+            assert (last.began, last.unfinished) == (now, False)
+            found = (await appended(given)).facts
+            lost = {
+                key: one
+                for key, one in known_to_rest(jira.site, Window(now - DAY, now - 600_000)).items()
+                if key not in found
+            }
+            assert all(one.issue_id == issue or one.family == "worklog" for one in lost.values())
+        jira.faults()
+        await a_day(given, monkeypatch, jira)
+        now = jira.site.clock.now()
+        found = (await appended(given)).facts
+        assert known_to_rest(jira.site, Window(now - 28 * DAY, now - 600_000)).keys() <= found.keys()
 
 
 def left(**given: object) -> Checkpoint:
