@@ -2,8 +2,10 @@
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import structlog
 from stamina import instrumentation
 
 from rollcall.warehouse import Warehouse
@@ -22,6 +24,23 @@ def pytest_report_header() -> list[str]:
         f"Kafka broker of the tests: {choosing.what()}",
         f"ClickHouse server of the tests: {servers.what()}",
     ]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def loggers_follow_the_configuration() -> Iterator[None]:
+    """No logger keeps the configuration of its first line for ever.
+
+    Production keeps it for speed; here a test that configures logging in this process would take the lines of every
+    later test from `structlog.testing.capture_logs`, in an order that only the number of cores decides.
+    """
+    configure = structlog.configure
+
+    def uncached(**settings: Any) -> None:
+        configure(**{**settings, "cache_logger_on_first_use": False})
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(structlog, "configure", uncached)
+        yield
 
 
 @pytest.fixture
