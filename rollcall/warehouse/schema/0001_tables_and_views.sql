@@ -197,6 +197,8 @@ CREATE TABLE directory_seats {on_cluster}
 ENGINE = {replicated}ReplacingMergeTree
 ORDER BY (site, snapshot_id, product);
 
+-- lacks is what a snapshot has not: a kind (users, licenses, roles, projects), or one of a kind (licenses:jira-software,
+-- roles:site admin, projects:ACME).
 CREATE TABLE directory_snapshots {on_cluster}
 (
     site         LowCardinality(String),
@@ -205,16 +207,53 @@ CREATE TABLE directory_snapshots {on_cluster}
     users        UInt64,
     licenses     UInt64,
     roles        UInt64,
-    seats        UInt64
+    seats        UInt64,
+    lacks        Array(String)
 )
 ENGINE = {replicated}ReplacingMergeTree
 ORDER BY (site, snapshot_id);
 
--- The newest whole snapshot of each site: what every view below reads.
+-- The newest whole snapshot of each site, whatever parts it has.
 CREATE VIEW current_snapshots {on_cluster} AS
 SELECT site, max(snapshots.snapshot_id) AS snapshot_id
 FROM directory_snapshots AS snapshots
 GROUP BY site;
+
+-- Of which snapshot each part of the directory is, so that what one run could not read stays as an earlier run read it:
+-- what every view below reads. A row for each kind, and one more for each part of that snapshot's kind that is of another
+-- snapshot. A kind that no snapshot has is not there. A part that no snapshot has is what the kind's snapshot has of it.
+CREATE VIEW current_parts {on_cluster} AS
+WITH
+    kinds AS
+    (
+        SELECT snapshots.site AS site, kind, max(snapshots.snapshot_id) AS snapshot_id
+        FROM directory_snapshots AS snapshots
+        ARRAY JOIN ['users', 'licenses', 'roles', 'projects'] AS kind
+        WHERE NOT has(snapshots.lacks, kind)
+        GROUP BY site, kind
+    ),
+    lacking AS
+    (
+        SELECT DISTINCT
+            kinds.site AS site, kinds.kind AS kind, kinds.snapshot_id AS snapshot_id,
+            arrayJoin(arrayFilter(one -> startsWith(one, concat(kinds.kind, ':')), snapshots.lacks)) AS part
+        FROM kinds INNER JOIN directory_snapshots AS snapshots
+            ON snapshots.site = kinds.site AND snapshots.snapshot_id = kinds.snapshot_id
+    )
+SELECT site, part, snapshot_id
+FROM
+(
+    SELECT site, kind AS part, snapshot_id
+    FROM kinds
+    UNION ALL
+    SELECT
+        lacking.site AS site, lacking.part AS part,
+        if(countIf(NOT hasAny(snapshots.lacks, [lacking.kind, lacking.part])) = 0,
+            max(lacking.snapshot_id),
+            maxIf(snapshots.snapshot_id, NOT hasAny(snapshots.lacks, [lacking.kind, lacking.part]))) AS snapshot_id
+    FROM lacking INNER JOIN directory_snapshots AS snapshots ON snapshots.site = lacking.site
+    GROUP BY site, part
+);
 
 -- Every account that is known: from the directory, or from having been active. The directory's word on the
 -- account's type wins over what webhooks said.
@@ -227,7 +266,7 @@ SELECT
     if(max(rows.listed_type) != '', max(rows.listed_type), max(rows.seen_type)) AS account_type,
     multiIf(
         max(rows.listed) = 1, if(max(rows.active) = 1, 'active', 'inactive'),
-        (site IN (SELECT site FROM current_snapshots)), 'gone',
+        (site IN (SELECT site FROM current_parts WHERE part = 'users')), 'gone',
         'unknown') AS status
 FROM
 (
@@ -235,7 +274,7 @@ FROM
         site, account_id, display_name, email, toString(account_type) AS listed_type, '' AS seen_type,
         toUInt8(1) AS listed, toUInt8(active) AS active
     FROM directory_users FINAL
-    WHERE (site, snapshot_id) IN (SELECT site, snapshot_id FROM current_snapshots)
+    WHERE (site, snapshot_id) IN (SELECT site, snapshot_id FROM current_parts WHERE part = 'users')
     UNION ALL
     SELECT site, account_id, '', NULL, '', toString(max(account_type)), toUInt8(0), toUInt8(0)
     FROM user_day_states
@@ -318,7 +357,10 @@ WITH
     (
         SELECT site, account_id, arraySort(groupUniqArray(toString(product))) AS licenses
         FROM directory_licenses FINAL
-        WHERE (site, snapshot_id) IN (SELECT site, snapshot_id FROM current_snapshots)
+        WHERE (site, snapshot_id) IN (SELECT site, snapshot_id FROM current_parts)
+            AND (site, snapshot_id, if((site, concat('licenses:', toString(product)) AS part_of)
+                IN (SELECT site, part FROM current_parts), part_of, 'licenses'))
+                IN (SELECT site, snapshot_id, part FROM current_parts)
         GROUP BY site, account_id
     ),
     held_roles AS
@@ -327,7 +369,11 @@ WITH
             site, account_id,
             arraySort(groupUniqArray(concat(toString(role), ' (', toString(scope), ')'))) AS roles
         FROM directory_roles FINAL
-        WHERE (site, snapshot_id) IN (SELECT site, snapshot_id FROM current_snapshots)
+        WHERE (site, snapshot_id) IN (SELECT site, snapshot_id FROM current_parts)
+            AND (site, snapshot_id, if((site, concat(
+                if(scope IN ('site admin', 'product access', 'group'), 'roles', 'projects') AS kind, ':', toString(scope)) AS part_of)
+                IN (SELECT site, part FROM current_parts), part_of, kind))
+                IN (SELECT site, snapshot_id, part FROM current_parts)
         GROUP BY site, account_id
     )
 SELECT
@@ -394,7 +440,10 @@ FROM
 (
     SELECT site, toString(product) AS product, total
     FROM directory_seats FINAL
-    WHERE (site, snapshot_id) IN (SELECT site, snapshot_id FROM current_snapshots)
+    WHERE (site, snapshot_id) IN (SELECT site, snapshot_id FROM current_parts)
+        AND (site, snapshot_id, if((site, concat('licenses:', toString(product)) AS part_of)
+            IN (SELECT site, part FROM current_parts), part_of, 'licenses'))
+            IN (SELECT site, snapshot_id, part FROM current_parts)
 ) AS seats
 LEFT JOIN used ON used.site = seats.site AND used.product = seats.product;
 
