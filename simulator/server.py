@@ -92,7 +92,8 @@ HOST = "127.0.0.1"
 
 def listen(port: int = 0) -> socket.socket:
     """Bind a port on the loopback address; 0 takes any free one."""
-    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # asyncio sends at once only on sockets that know their protocol; else every answer waits 40 ms for an ACK.
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     bound.bind((HOST, port))
     return bound

@@ -1,9 +1,11 @@
 """The site as a process: the command line, registered webhooks, history and live activity."""
 
+import asyncio
 import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -20,7 +22,7 @@ from simulator.clock import SiteClock
 from simulator.config import DAY_MS
 from simulator.life.truth import truth
 from simulator.rest.site import EMAIL, TOKEN, Site
-from simulator.server import running
+from simulator.server import listen, running
 
 from .conftest import NOW, client_of
 from .receiver import Receiver, receiving
@@ -38,6 +40,23 @@ def facts_of(receiver: Receiver) -> set[str]:
     for one in receiver.received:
         told |= set(webhook_facts(json.loads(one.body), one.headers["x-atlassian-webhook-flow"]))
     return told
+
+
+async def test_no_answer_waits_for_an_acknowledgement() -> None:
+    """An answer goes out in two pieces; the second must not wait until the other side confirms the first."""
+    accepted = asyncio.get_running_loop().create_future()
+
+    def connected(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        one = writer.get_extra_info("socket")
+        accepted.set_result(one.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        writer.close()
+
+    with listen() as bound:
+        async with await asyncio.start_server(connected, sock=bound):
+            _, writer = await asyncio.open_connection(*bound.getsockname())
+            assert await accepted
+            writer.close()
+            await writer.wait_closed()
 
 
 async def until_all_are_in(receiver: Receiver, expected: set[str]) -> None:

@@ -116,6 +116,7 @@ def main() -> None:
     parser.add_argument("--authority", help="ask for certificates that this one signed")
     given = parser.parse_args()
     listener = socket.create_server(("127.0.0.1", given.port))
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     config = lend(given.folder.with_name(f"{given.folder.name}-config"), given.user) if given.of_the_file else None
     forced = dict(pair.split("=", 1) for pair in given.forced)
     app = application(given.folder, forced, given.user, given.password, config)
