@@ -1,4 +1,4 @@
-"""Checks of what is on this side: settings, event log, warehouse with its tables and insert settings, clock."""
+"""Checks of what is on this side: settings, event log, warehouse with its tables and insert settings, zones, clock."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from console.checks.finding import Finding
 from console.checks.receiver import receiver_findings
+from console.checks.time_zones import zone_findings
 from console.dead_letter_queue import DeadLetterQueue
 from console.sqldoor.allowlist import INTERNAL_TABLES
 from rollcall.errors import RollcallError, SettingsError
@@ -83,6 +84,7 @@ async def local_findings(settings: Settings) -> AsyncIterator[Finding]:
             [facts] = await warehouse.query("SELECT count() AS days, max(day) AS last FROM user_days")
             schema, inserts = await schema_finding(settings, warehouse), await insert_finding(settings)
             [newest] = await warehouse.query("SELECT max(received_at) AS last FROM activity")
+            zones = await zone_findings(settings, warehouse)
     except RollcallError as error:
         yield Finding("warehouse", False, str(error), _warehouse_remedy(error))
         yield _clock(None)
@@ -92,6 +94,8 @@ async def local_findings(settings: Settings) -> AsyncIterator[Finding]:
     yield schema
     if inserts:
         yield inserts
+    for finding in zones:
+        yield finding
     yield _clock(newest["last"])
 
 

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from console.checks.finding import Finding
+from console.checks.time_zones import REMEDY, Disagreement, disagreements, known_zones
 from reconcile.admin_webhooks import BY_HAND, JQL_SECTION, AdminWebhook, list_webhooks
 from reconcile.client.endpoints import CHANGELOGS_BY_ID, MY_PERMISSIONS, MYSELF, PROJECTS, SERVER_INFO
 from reconcile.client.jira_client import JiraClient, Limits, connected, limits_of
@@ -57,7 +58,7 @@ def _limits(settings: Settings) -> Limits:
 
 
 async def access_findings(name: str, jira: JiraClient, myself: Myself) -> AsyncIterator[Finding]:
-    """Look at token, permissions, projects, clock and time zone of a site. Raises AccountRefusedError."""
+    """Look at token, permissions, projects and clock of a site. Raises AccountRefusedError."""
     kind = myself.account_type or "unknown"
     yield Finding(
         f"{name}: API token",
@@ -68,7 +69,6 @@ async def access_findings(name: str, jira: JiraClient, myself: Myself) -> AsyncI
     for subject, look in (("permissions", _permissions), ("projects", _projects), ("clock", _clock)):
         for finding in await _looked_at(f"{name}: {subject}", look(name, jira)):
             yield finding
-    yield _zone(name, myself)
 
 
 async def _looked_at(subject: str, look: Awaitable[list[Finding]]) -> list[Finding]:
@@ -125,19 +125,41 @@ async def _clock(name: str, jira: JiraClient) -> list[Finding]:
     return [Finding(subject, True, f"ours is {shown}")]
 
 
-def _zone(name: str, myself: Myself) -> Finding:
-    if not myself.time_zone:
-        return Finding(f"{name}: time zone", True, "the account tells none; windows are asked for relative to now")
+async def zone_finding(settings: Settings, name: str, myself: Myself) -> Finding:
+    """Look at the time zone in which Jira reads the times of the account's queries."""
+    subject, zone = f"{name}: time zone", myself.time_zone
+    if not zone:
+        return Finding(subject, True, "the account tells none; windows are asked for relative to now")
+    found = f"Jira reads times of queries in {zone}"
     try:
-        ZoneInfo(myself.time_zone)
+        known = ZoneInfo(zone)
     except (KeyError, ValueError, OSError):
         return Finding(
-            f"{name}: time zone",
+            subject,
             False,
-            f"Jira reads times of queries in {myself.time_zone}, which this machine does not know",
+            f"{found}, which this machine does not know",
             "install the tzdata package, or set the account's profile to UTC",
         )
-    return Finding(f"{name}: time zone", True, f"Jira reads times of queries in {myself.time_zone}; they are converted")
+    if differs := await _disagreement(settings, zone, known):
+        return Finding(
+            subject,
+            False,
+            f"{found}: {differs}. Where Python's is the old one, a run's searches begin at a wrong hour, which "
+            "reconcile.overlap_hours makes up for",
+            f"{REMEDY}, or set the account's profile to UTC",
+        )
+    return Finding(subject, True, f"{found}; they are converted")
+
+
+async def _disagreement(settings: Settings, zone: str, known: ZoneInfo) -> Disagreement | None:
+    """Return where the engine's table, a second opinion, differs from Python's; None where it has no opinion."""
+    try:
+        async with opened_for_reading(settings, "rollcall check") as warehouse:
+            if not await known_zones(warehouse, [zone]):
+                return None
+            return (await disagreements(warehouse, {zone: known}))[zone]
+    except RollcallError:
+        return None
 
 
 async def webhook_findings(settings: Settings, name: str, jira: JiraClient) -> AsyncIterator[Finding]:
@@ -279,6 +301,7 @@ async def _site(settings: Settings, name: str) -> AsyncIterator[Finding]:
             myself = await jira.read(Myself, MYSELF)
             async for finding in access_findings(name, jira, myself):
                 yield finding
+            yield await zone_finding(settings, name, myself)
             async for finding in webhook_findings(settings, name, jira):
                 yield finding
             for finding in await _looked_at(f"{name}: identity of changes", _identity(settings, name, jira)):
