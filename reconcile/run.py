@@ -14,7 +14,7 @@ from reconcile.coverage import Coverage, coverage_of_dry_run, read_coverage
 from reconcile.directory.snapshot import Snapshot
 from reconcile.progress import LoggedProgress, Progress
 from reconcile.publisher import DirectoryPublisher, ExistingFacts, FactPublisher
-from reconcile.responses.membership import Myself, ServerInfo
+from reconcile.responses import Myself, ServerInfo
 from reconcile.sink import Sink, try_rebuild
 from reconcile.state.checkpoint import Checkpoint, Part, keep_last_run, last_run_of, place_of
 from reconcile.state.run_state import (

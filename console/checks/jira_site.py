@@ -21,8 +21,7 @@ from reconcile.client.jira_client import JiraClient, Limits, connected, limits_o
 from reconcile.client.jira_errors import AccountRefusedError, JiraError, NotThereError
 from reconcile.client.paging import decoded_elements
 from reconcile.client.retry import Backoff
-from reconcile.responses.issues import HISTORY, HistoriesById
-from reconcile.responses.membership import Myself, Permissions, ProjectPage, ServerInfo
+from reconcile.responses import HISTORY, HistoriesById, Myself, Permissions, ProjectPage, ServerInfo
 from rollcall.clock import now_ms
 from rollcall.errors import RollcallError
 from rollcall.jira.events import REGISTERED

@@ -33,7 +33,7 @@ from reconcile.backfill.worklogs import deleted_worklogs, touched_worklogs
 from reconcile.client.endpoints import SEARCH
 from reconcile.client.jira_errors import JiraError, JiraRefusedError, PagingError
 from reconcile.client.paging import SeenTokens, gather_first_error
-from reconcile.responses.issues import EMBEDDED, Comments, SearchPage
+from reconcile.responses import EMBEDDED, Comments, SearchPage
 from rollcall.errors import RollcallError
 from rollcall.facts import Issue, read_issue
 from rollcall.jira.values import IssueRef, read_or_none

@@ -12,7 +12,7 @@ from reconcile.backfill.context import GONE, BackfillContext
 from reconcile.client.endpoints import SEARCH
 from reconcile.client.jira_errors import AccountRefusedError, JiraError, PagingError
 from reconcile.client.paging import SeenTokens
-from reconcile.responses.issues import SearchPage
+from reconcile.responses import SearchPage
 from rollcall.jira.values import id_or_zero
 
 ISSUE = "issue"

@@ -15,7 +15,7 @@ from reconcile.backfill.context import UNREADABLE_ERRORS, BackfillContext, Windo
 from reconcile.client.endpoints import CHANGELOGS
 from reconcile.client.paging import SeenTokens, decoded_elements
 from reconcile.publisher import Deletion
-from reconcile.responses.issues import HISTORIES, HISTORY, ChangelogPage, History
+from reconcile.responses import HISTORIES, HISTORY, ChangelogPage, History
 from rollcall.errors import WarehouseUnavailableError
 from rollcall.facts import actor, changes_of, moment_of
 from rollcall.identity import EntityKind

@@ -12,7 +12,7 @@ from reconcile.client.endpoints import COMMENTS
 from reconcile.client.jira_client import JiraClient
 from reconcile.client.jira_errors import JiraError, JiraUnavailableError, NotThereError, PagingError
 from reconcile.client.paging import MOST_PAGES, SeenElements, decoded_elements
-from reconcile.responses.issues import ENTITY, Comments
+from reconcile.responses import ENTITY, Comments
 from rollcall.jira.values import IssueRef
 from rollcall.records import Activity
 

@@ -15,7 +15,7 @@ from reconcile.backfill.context import GONE, BackfillContext, entity_facts
 from reconcile.client.endpoints import WORKLOGS, WORKLOGS_DELETED, WORKLOGS_UPDATED, Endpoint
 from reconcile.client.jira_errors import JiraError, PagingError
 from reconcile.client.paging import MOST_PAGES, decoded_elements, next_since
-from reconcile.responses.issues import ENTITY, TOUCHED, WorklogFeed
+from reconcile.responses import ENTITY, TOUCHED, WorklogFeed
 from reconcile.state.checkpoint import FeedCursor
 from rollcall.facts import Entity
 from rollcall.jira.values import IssueRef, id_or_none, id_or_zero, jira_id, parse_jira_time

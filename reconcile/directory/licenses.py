@@ -14,7 +14,7 @@ from reconcile.client.endpoints import APPLICATION_ROLES, GROUP_MEMBERS, GROUPS
 from reconcile.client.jira_client import JiraClient
 from reconcile.client.jira_errors import AccountRefusedError, JiraError, JiraRefusedError, NotThereError
 from reconcile.client.paging import by_offset
-from reconcile.responses.membership import ApplicationRole, Group, GroupPage, MemberPage, Person
+from reconcile.responses import ApplicationRole, Group, GroupPage, MemberPage, Person
 
 _MEMBERS = 50
 _GROUPS = 50

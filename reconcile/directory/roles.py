@@ -11,7 +11,7 @@ from reconcile.client.jira_errors import AccountRefusedError, JiraError, JiraRef
 from reconcile.client.paging import by_offset, gather_first_error, id_of_link
 from reconcile.directory.licenses import Groups, Product
 from reconcile.publisher import Gaps
-from reconcile.responses.membership import ProjectPage, ProjectRole, RoleActor
+from reconcile.responses import ProjectPage, ProjectRole, RoleActor
 from rollcall.jira.values import LONGEST_TEXT
 
 SITE_ADMIN, PRODUCT_ACCESS, GROUP = "site admin", "product access", "group"

@@ -19,7 +19,7 @@ from reconcile.directory.licenses import Groups, Product, products
 from reconcile.directory.roles import GROUP, PRODUCT_ACCESS, SITE_ADMIN, Held, ProjectRoles, global_roles
 from reconcile.progress import Progress
 from reconcile.publisher import DirectoryPublisher, ExistingFacts, Gaps, KnownDirectory
-from reconcile.responses.membership import PERSON, Person, UserPage
+from reconcile.responses import PERSON, Person, UserPage
 from reconcile.state.checkpoint import Checkpoint
 from rollcall.clock import now_ms
 from rollcall.errors import WarehouseUnavailableError

@@ -18,8 +18,18 @@ from reconcile.client.jira_errors import JiraRefusedError, PagingError
 from reconcile.client.paging import SeenElements, SeenTokens, by_offset
 from reconcile.directory.licenses import Groups
 from reconcile.directory.snapshot import all_users
-from reconcile.responses.issues import ChangelogPage, Comments, SearchPage, WorklogFeed
-from reconcile.responses.membership import Group, GroupPage, MemberPage, NamedProject, Person, ProjectPage
+from reconcile.responses import (
+    ChangelogPage,
+    Comments,
+    Group,
+    GroupPage,
+    MemberPage,
+    NamedProject,
+    Person,
+    ProjectPage,
+    SearchPage,
+    WorklogFeed,
+)
 
 from ..reconcile.backfilling import reconcile
 from ..reconcile.scripted import Script, page, scripted

@@ -8,8 +8,7 @@ import pytest
 
 from reconcile.client.endpoints import MYSELF, SEARCH, USERS
 from reconcile.client.jira_errors import JiraRefusedError, JiraUnavailableError
-from reconcile.responses.issues import SearchPage
-from reconcile.responses.membership import Myself
+from reconcile.responses import Myself, SearchPage
 
 from ..reconcile.backfilling import appended, reconcile
 from ..reconcile.oracle import assert_equal

@@ -8,8 +8,7 @@ import pytest
 
 from reconcile.client.endpoints import APPLICATION_ROLES, MYSELF, SEARCH
 from reconcile.client.jira_errors import AccountRefusedError, JiraRefusedError, NotThereError
-from reconcile.responses.issues import SearchPage
-from reconcile.responses.membership import ApplicationRole, Myself
+from reconcile.responses import ApplicationRole, Myself, SearchPage
 
 from ..reconcile.backfilling import appended, reconcile
 from ..reconcile.commandline import command, write_config

@@ -7,8 +7,7 @@ import pytest
 
 from reconcile.client.endpoints import COMMENTS, MYSELF, SEARCH
 from reconcile.client.jira_errors import JiraRefusedError, NotThereError
-from reconcile.responses.issues import SearchPage
-from reconcile.responses.membership import Myself
+from reconcile.responses import Myself, SearchPage
 from rollcall.errors import SettingsError
 
 from .scripted import ACME, TOKEN, Script, page, scripted

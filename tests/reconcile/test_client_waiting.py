@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from reconcile.client.endpoints import MYSELF, REGISTER_WEBHOOK
 from reconcile.client.jira_errors import JiraUnavailableError
 from reconcile.client.retry import Backoff, retry_after
-from reconcile.responses.membership import Myself
+from reconcile.responses import Myself
 from rollcall.logs import logger
 
 from .scripted import Script, page, scripted

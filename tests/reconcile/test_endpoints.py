@@ -13,7 +13,7 @@ from reconcile.client.endpoints import IN_OPENAPI_FILE, Endpoint
 from reconcile.client.jira_client import connected
 from reconcile.progress import LoggedProgress
 from reconcile.publisher import NoExistingFacts
-from reconcile.responses.membership import Myself
+from reconcile.responses import Myself
 from reconcile.run import RunContext, RunOptions, read_site
 from reconcile.state.run_state import temporary_state
 

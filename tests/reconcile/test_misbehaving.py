@@ -12,7 +12,7 @@ from reconcile.client.jira_client import JiraClient, connected
 from reconcile.client.jira_errors import JiraRefusedError, JiraUnavailableError
 from reconcile.client.paging import decoded_elements, next_since
 from reconcile.client.retry import retry_after
-from reconcile.responses.membership import PERSON, Myself
+from reconcile.responses import PERSON, Myself
 from rollcall.errors import SettingsError
 from rollcall.settings import ReconcileSettings, SiteSettings
 

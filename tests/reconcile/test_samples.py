@@ -17,17 +17,21 @@ from reconcile.client.jira_errors import jira_message
 from reconcile.client.paging import decoded_elements
 from reconcile.client.retry import retry_after
 from reconcile.directory.snapshot import all_users
-from reconcile.responses.issues import (
+from reconcile.responses import (
     EMBEDDED,
     ENTITY,
     HISTORIES,
     HISTORY,
+    PERSON,
+    ApplicationRole,
     ChangelogPage,
     Comments,
+    GroupPage,
+    MemberPage,
+    NamedProject,
     SearchPage,
     WorklogFeed,
 )
-from reconcile.responses.membership import PERSON, ApplicationRole, GroupPage, MemberPage, NamedProject
 from reconcile.window import Window
 from rollcall.facts import read_issue
 from rollcall.jira.values import EARLIEST_MS, LATEST_MS, IssueRef, parse_jira_time
