@@ -15,8 +15,17 @@ from reconcile.client.endpoints import USERS
 from reconcile.client.jira_client import JiraClient
 from reconcile.client.jira_errors import JiraRefusedError
 from reconcile.client.paging import by_offset, decoded_elements
-from reconcile.directory.licenses import Groups, Product, products
-from reconcile.directory.roles import GROUP, PRODUCT_ACCESS, SITE_ADMIN, Held, ProjectRoles, global_roles
+from reconcile.directory.grants import (
+    GROUP,
+    PRODUCT_ACCESS,
+    SITE_ADMIN,
+    Groups,
+    Held,
+    Product,
+    ProjectRoles,
+    global_roles,
+    products,
+)
 from reconcile.progress import Progress
 from reconcile.publisher import DirectoryPublisher, ExistingFacts, Gaps, KnownDirectory
 from reconcile.responses import PERSON, Person, UserPage

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from reconcile.client.jira_errors import JiraRefusedError
-from reconcile.directory.licenses import Groups
-from reconcile.directory.roles import NOT_ALLOWED
+from reconcile.directory.grants import NOT_ALLOWED, Groups
 from reconcile.publisher import KnownDirectory, NoExistingFacts
 from reconcile.run import RunOptions
 from reconcile.window import WindowRequest
