@@ -16,7 +16,6 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from reconcile.backfill.bisection import read_in_halves
 from reconcile.backfill.census import (
     ISSUE,
     NOT_GIVEN,
@@ -28,7 +27,7 @@ from reconcile.backfill.census import (
 )
 from reconcile.backfill.changelogs import MOST_ISSUES, pending_changelogs
 from reconcile.backfill.comments import comment_facts, is_cut, take_other_comments
-from reconcile.backfill.context import UNREADABLE_ERRORS, BackfillContext, WindowFacts, reason_of
+from reconcile.backfill.context import UNREADABLE_ERRORS, BackfillContext, WindowFacts, read_in_halves, reason_of
 from reconcile.backfill.worklogs import deleted_worklogs, touched_worklogs
 from reconcile.client.endpoints import SEARCH
 from reconcile.client.jira_errors import JiraError, JiraRefusedError, PagingError

@@ -10,8 +10,7 @@ without an actor: nothing is guessed.
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from reconcile.backfill.bisection import read_in_halves
-from reconcile.backfill.context import UNREADABLE_ERRORS, BackfillContext, WindowFacts
+from reconcile.backfill.context import UNREADABLE_ERRORS, BackfillContext, WindowFacts, read_in_halves
 from reconcile.client.endpoints import CHANGELOGS
 from reconcile.client.paging import SeenTokens, decoded_elements
 from reconcile.publisher import Deletion

@@ -10,8 +10,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from reconcile.backfill.bisection import read_in_halves
-from reconcile.backfill.context import GONE, BackfillContext, entity_facts
+from reconcile.backfill.context import GONE, BackfillContext, entity_facts, read_in_halves
 from reconcile.client.endpoints import WORKLOGS, WORKLOGS_DELETED, WORKLOGS_UPDATED, Endpoint
 from reconcile.client.jira_errors import JiraError, PagingError
 from reconcile.client.paging import MOST_PAGES, decoded_elements, next_since
