@@ -10,7 +10,7 @@ import httpx
 import msgspec
 import pytest
 
-from reconcile.backfill.comments import other_comments
+from reconcile.backfill.activity import other_comments
 from reconcile.backfill.worklogs import following
 from reconcile.client.endpoints import GROUP_MEMBERS, PROJECTS, SEARCH
 from reconcile.client.jira_client import JiraClient
