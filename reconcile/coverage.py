@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import NamedTuple
 
-from reconcile.state.checkpoint import Found
-from reconcile.window import Window
+from reconcile.state.checkpoint import Found, Window
 from rollcall.errors import WarehouseUnavailableError
 from rollcall.settings import Settings
 from rollcall.warehouse import Warehouse

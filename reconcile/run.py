@@ -16,7 +16,7 @@ from reconcile.progress import LoggedProgress, Progress
 from reconcile.publisher import DirectoryPublisher, ExistingFacts, FactPublisher
 from reconcile.responses import Myself, ServerInfo
 from reconcile.sink import Sink, try_rebuild
-from reconcile.state.checkpoint import Checkpoint, Part, keep_last_run, last_run_of, place_of
+from reconcile.state.checkpoint import Checkpoint, Part, WindowRequest, keep_last_run, last_run_of, place_of, window
 from reconcile.state.run_state import (
     RunState,
     forget_run,
@@ -25,7 +25,6 @@ from reconcile.state.run_state import (
     state_folder,
     temporary_state,
 )
-from reconcile.window import WindowRequest, window
 from rollcall.clock import now_ms
 from rollcall.jira.values import parse_jira_time
 from rollcall.logs import logger

@@ -14,8 +14,7 @@ from console.site_runs import SiteRuns
 from consumers.supervisor import drain
 from reconcile.run import RunOptions
 from reconcile.sink import open_dry_run_sink, open_sink
-from reconcile.state.checkpoint import Part
-from reconcile.window import WindowRequest, require_order
+from reconcile.state.checkpoint import Part, WindowRequest, require_order
 from rollcall.runtime import opened
 from rollcall.settings import Settings
 

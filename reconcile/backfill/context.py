@@ -16,9 +16,8 @@ from reconcile.client.jira_client import JiraClient
 from reconcile.client.jira_errors import AccountRefusedError, JiraError, JiraUnavailableError
 from reconcile.progress import Progress
 from reconcile.publisher import FactPublisher
-from reconcile.state.checkpoint import Checkpoint, Gap
+from reconcile.state.checkpoint import Checkpoint, Gap, Window
 from reconcile.state.run_state import RunState
-from reconcile.window import Window
 from rollcall.errors import NotUnderstoodError
 from rollcall.facts import Entity, FactMaker
 from rollcall.identity import EntityKind

@@ -8,8 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from reconcile.run import RunOptions
-from reconcile.state.checkpoint import Checkpoint
-from reconcile.window import Window
+from reconcile.state.checkpoint import Checkpoint, Window
 from rollcall.records import Activity
 from simulator.life.truth import Truth
 from simulator.rest.faults import Broken

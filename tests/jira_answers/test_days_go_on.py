@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from reconcile import run, schedule
-from reconcile.state.checkpoint import Checkpoint, FeedCursor, place_of, read_last_run, why_new
-from reconcile.window import Window
+from reconcile.state.checkpoint import Checkpoint, FeedCursor, Window, place_of, read_last_run, why_new
 from rollcall.settings import Settings
 
 from ..reconcile.backfilling import appended

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
-from reconcile.window import Window
+from reconcile.state.checkpoint import Window
 from rollcall.records import Activity
 from simulator.config import SiteConfig
 from simulator.life.truth import Truth, truth

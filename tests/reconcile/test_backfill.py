@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from reconcile.run import RunOptions
-from reconcile.window import WindowRequest
+from reconcile.state.checkpoint import WindowRequest
 from simulator.config import DAY_MS
 
 from .backfilling import appended, reconcile

@@ -10,7 +10,7 @@ from reconcile.client.jira_errors import JiraRefusedError
 from reconcile.directory.grants import NOT_ALLOWED, Groups
 from reconcile.publisher import KnownDirectory, NoExistingFacts
 from reconcile.run import RunOptions
-from reconcile.window import WindowRequest
+from reconcile.state.checkpoint import WindowRequest
 from rollcall.errors import LogUnavailableError, WarehouseUnavailableError
 from rollcall.records import License, Role, Seats, SnapshotComplete, User
 from simulator.company.directory import directory_truth

@@ -6,8 +6,14 @@ from pathlib import Path
 import pytest
 
 from reconcile.run import RunOptions
-from reconcile.state.checkpoint import CheckpointError, LastRun, keep_last_run, last_run_of, read_last_run
-from reconcile.window import WindowRequest
+from reconcile.state.checkpoint import (
+    CheckpointError,
+    LastRun,
+    WindowRequest,
+    keep_last_run,
+    last_run_of,
+    read_last_run,
+)
 
 from .backfilling import reconcile
 from .installed import installed

@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from console.commands.up import run_everything
 from reconcile import run, schedule
 from reconcile.run import RunOptions
-from reconcile.window import WindowRequest
+from reconcile.state.checkpoint import WindowRequest
 from rollcall.settings import Settings
 from simulator.rest.site import TOKEN
 
