@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from rollcall.errors import RollcallError, WarehouseUnavailableError
-from rollcall.warehouse.lock import Holding
+from rollcall.warehouse.engines import Holding
 
 _PATH = "/rollcall/rebuild"
 

@@ -19,8 +19,7 @@ from rollcall.runtime import Runtime, StoredRuntime, opened_for_reading, opened_
 from rollcall.settings import Settings
 from rollcall.topics import WAREHOUSE_GROUP
 from rollcall.warehouse import Warehouse, migrate, record_sites, require_current
-from rollcall.warehouse.engines import Embedded, parse_warehouse_url
-from rollcall.warehouse.lock import Holding, read_holding
+from rollcall.warehouse.engines import Embedded, Holding, parse_warehouse_url, read_holding
 from rollcall.warehouse.rebuild import rebuild_site
 
 _PAUSE = 0.25

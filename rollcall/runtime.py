@@ -16,8 +16,7 @@ from rollcall.eventlog import EventLog, open_log
 from rollcall.settings import Settings
 from rollcall.topics import Topics, topics_of
 from rollcall.warehouse import Warehouse, open_warehouse, require_current
-from rollcall.warehouse.engines import Embedded, parse_warehouse_url, require_embedded_engine
-from rollcall.warehouse.lock import Holding, read_holding
+from rollcall.warehouse.engines import Embedded, Holding, parse_warehouse_url, read_holding, require_embedded_engine
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,7 @@ from console.process import DONE, FAILED, Config, SiteOption, require_tokens, ru
 from rollcall.runtime import opened_warehouse
 from rollcall.settings import Settings
 from rollcall.warehouse import migrate, record_sites, require_current
-from rollcall.warehouse.engines import Embedded, parse_warehouse_url
-from rollcall.warehouse.lock import Holding, read_holding
+from rollcall.warehouse.engines import Embedded, Holding, parse_warehouse_url, read_holding
 from rollcall.warehouse.migrations import create_database
 from rollcall.warehouse.rebuild import rebuild_site
 from rollcall.warehouse.schema_check import require_no_drift

@@ -32,7 +32,7 @@ from rollcall.http.listener import split_address, url_host
 from rollcall.http.server import serve
 from rollcall.runtime import StoredRuntime, opened_with_warehouse
 from rollcall.settings import Settings
-from rollcall.warehouse.lock import Holder
+from rollcall.warehouse.engines import Holder
 from rollcall.warehouse.rebuild import rebuild_site
 
 _DOOR_DRAIN = 5.0

@@ -18,6 +18,7 @@ from rollcall.errors import SettingsError, WarehouseUnavailableError
 from rollcall.logs import logger
 from rollcall.settings.servers import WarehouseSettings
 from rollcall.warehouse.engines import (
+    Holder,
     Server,
     embedded_client,
     error_text,
@@ -25,7 +26,6 @@ from rollcall.warehouse.engines import (
     require_consistent,
     server_client,
 )
-from rollcall.warehouse.lock import Holder
 
 _T = TypeVar("_T")
 

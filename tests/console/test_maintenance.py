@@ -8,8 +8,7 @@ from typer.testing import CliRunner
 
 from console.main import app
 from rollcall import __version__
-from rollcall.warehouse.engines import Embedded, parse_warehouse_url
-from rollcall.warehouse.lock import Holder
+from rollcall.warehouse.engines import Embedded, Holder, parse_warehouse_url
 
 from ..facts import fact, ms
 from .conftest import Shell

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from console.control import control_routes
-from rollcall.warehouse.engines import Embedded
-from rollcall.warehouse.lock import Holder
+from rollcall.warehouse.engines import Embedded, Holder
 
 from ..console.conftest import Shell, shell
 from ..facts import fact

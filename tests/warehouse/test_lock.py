@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from rollcall.errors import WarehouseHeldError
-from rollcall.warehouse.engines import Embedded
-from rollcall.warehouse.lock import Holder
+from rollcall.warehouse.engines import Embedded, Holder
 
 
 @pytest.mark.parametrize("command", ["rollcall report", "rollcall check"])
@@ -32,7 +31,7 @@ def test_a_command_that_stays_is_named_at_once(tmp_path: Path) -> None:
 def test_a_command_that_only_looks_is_not_waited_for_without_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rollcall.warehouse.lock._BRIEF_SECONDS", 0.2)
+    monkeypatch.setattr("rollcall.warehouse.engines._BRIEF_SECONDS", 0.2)
     address = Embedded(tmp_path / "warehouse")
     looking = Holder(address, "rollcall report")
     with pytest.raises(WarehouseHeldError, match=r"\(rollcall report\) holds"):
