@@ -2,8 +2,9 @@
 
 Embedded chDB in this process, or a ClickHouse server over HTTP; both through clickhouse-connect.
 
-chDB serves one process at a time. A lock file beside its folder is held with flock(2), which the kernel releases however
-the process ends. It says who holds the files and where that process answers queries, so that other commands can query it.
+chDB serves one process at a time. A lock file beside its folder is held with flock(2), which the kernel releases
+however the process ends. It says who holds the files and where that process answers queries, so that other commands can
+query it.
 """
 
 import ctypes

@@ -7,7 +7,7 @@ from contextlib import closing
 import pytest
 
 from rollcall.eventlog import Record
-from rollcall.eventlog.sqlite import statements
+from rollcall.eventlog.sqlite import database
 from rollcall.eventlog.sqlite.connection import Limits
 
 from .contract import numbered, opened, read_all, scanned, texts
@@ -98,7 +98,7 @@ async def test_letters_age_out_under_a_reader(place: SqlitePlace) -> None:
 
 
 async def test_appends_get_in_between_the_steps(place: SqlitePlace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(statements, "STEP_RECORDS", 10)
+    monkeypatch.setattr(database, "STEP_RECORDS", 10)
     place = place.bounded(kept_for_ms=1)
     async with opened(place, place.letters) as log:
         await log.append(numbered(1000))

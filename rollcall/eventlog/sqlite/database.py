@@ -1,14 +1,18 @@
-"""The database: its file, which only its owner can read, and its tables."""
+"""The database: its file, which only its owner can read, its tables, and the SQL statements on them.
+
+Those are records in and out, the offsets of consumer groups, and retention: old records are removed in steps small
+enough that appends hardly notice.
+"""
 
 import os
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from rollcall.errors import SettingsError
-from rollcall.eventlog.interface import Topic
+from rollcall.eventlog.interface import Entry, Topic, TopicState
 from rollcall.eventlog.sqlite.connection import WriteLock, connect
 from rollcall.files import make_private_folder, sync_folder
 
@@ -140,3 +144,162 @@ def _topic_table(db: sqlite3.Connection, topic: Topic) -> TopicTable:
     table = TopicTable(topic, number, f"topic_{number}")
     db.execute(_TOPIC_TABLE.format(table=table.name))
     return table
+
+
+_INSERT = "INSERT INTO {table} (appended_at, value) VALUES (?, ?)"
+_SELECT = 'SELECT "offset", value FROM {table} WHERE "offset" BETWEEN ? AND ? ORDER BY "offset" LIMIT ?'
+_NEWEST = 'SELECT coalesce(max("offset"), 0) FROM {table}'
+_OLDEST = 'SELECT "offset", appended_at, length(value) FROM {table} WHERE "offset" < ? ORDER BY "offset" LIMIT ?'
+_DELETE = 'DELETE FROM {table} WHERE "offset" <= ?'
+
+
+def insert(db: sqlite3.Connection, table: TopicTable, values: Sequence[bytes], appended_at: int) -> None:
+    """Append values to a topic, in the transaction that the caller began. ``appended_at`` is epoch ms."""
+    db.executemany(
+        _INSERT.format(table=table.name),
+        [(appended_at, value) for value in values],
+    )
+    db.execute(
+        "UPDATE topics SET records = records + ?, bytes = bytes + ? WHERE id = ?",
+        (len(values), sum(map(len, values)), table.id),
+    )
+
+
+def select(
+    db: sqlite3.Connection, table: TopicTable, first: int, last: int | None, max_records: int, max_bytes: int
+) -> list[Entry]:
+    """Return entries from offset ``first`` up to and including ``last``, in order.
+
+    At most ``max_records``, and no more once they hold ``max_bytes``, but at least one when there is one.
+    """
+    bounds = (first, 2**63 - 1 if last is None else last, max_records)
+    entries: list[Entry] = []
+    size = 0
+    # Row by row: rows beyond the bound are not even loaded.
+    with closing(db.execute(_SELECT.format(table=table.name), bounds)) as rows:
+        for offset, value in rows:
+            entries.append(Entry(value, 0, offset, f"{table.topic.name}/0@{offset}"))
+            size += len(value)
+            if size >= max_bytes:
+                break
+    return entries
+
+
+def newest_offset(db: sqlite3.Connection, table: TopicTable) -> int:
+    """Return the highest offset kept, 0 when the topic is empty."""
+    offset: int = db.execute(_NEWEST.format(table=table.name)).fetchone()[0]
+    return offset
+
+
+def measure(db: sqlite3.Connection, table: TopicTable) -> TopicState:
+    """Return how a topic stands, all of one moment.
+
+    Lag is counted from offsets: they have no gaps, as a transaction that is rolled back gives its offsets back
+    and only the oldest records are ever removed.
+    """
+    db.execute("BEGIN")
+    try:
+        records, size = db.execute("SELECT records, bytes FROM topics WHERE id = ?", (table.id,)).fetchone()
+        end = newest_offset(db, table) + 1
+        groups = db.execute("SELECT group_name, next FROM positions WHERE topic = ?", (table.id,)).fetchall()
+    finally:
+        db.execute("ROLLBACK")
+    return TopicState(records, size, {group: max(0, min(records, end - following)) for group, following in groups})
+
+
+def join_group(db: sqlite3.Connection, table: TopicTable, group: str) -> int:
+    """Return the offset a group reads next, registering a group that is new: 0, the oldest record kept.
+
+    Registering at once, before the first commit, is what holds retention back for it.
+    """
+    db.execute(
+        "INSERT INTO positions (group_name, topic, next) VALUES (?, ?, 0) ON CONFLICT DO NOTHING", (group, table.id)
+    )
+    return committed_offset(db, table, group)
+
+
+def commit_offset(db: sqlite3.Connection, table: TopicTable, group: str, following: int) -> None:
+    """Note that a group is done with all before the offset ``following``. Never moves a group backwards."""
+    db.execute(
+        "INSERT INTO positions (group_name, topic, next) VALUES (?, ?, ?)"
+        " ON CONFLICT DO UPDATE SET next = max(next, excluded.next)",
+        (group, table.id, following),
+    )
+
+
+def committed_offset(db: sqlite3.Connection, table: TopicTable, group: str) -> int:
+    """Return the offset a group reads next after all it committed; 0 when it committed nothing."""
+    row = db.execute("SELECT next FROM positions WHERE group_name = ? AND topic = ?", (group, table.id)).fetchone()
+    following: int = row[0] if row else 0
+    return following
+
+
+STEP_RECORDS = 1000
+STEP_BYTES = 8 * 1024 * 1024
+STEP_PAGES = 256
+
+_SPARE_PAGES = 256
+_SPARE_SHARE = 8
+
+
+def remove_step(db: sqlite3.Connection, table: TopicTable, now: int) -> int:
+    """Remove the oldest records that may go, up to one step's worth, in the caller's transaction.
+
+    A record may go when it is older than its topic keeps, or while the topic is larger than its limit; never one
+    that some group of a consumed topic has not committed, nor any while such a topic has no group.
+
+    Args:
+        db: The writing connection.
+        table: The topic.
+        now: Epoch ms.
+
+    Returns:
+        How many went; 0 when nothing more may go.
+    """
+    topic = table.topic
+    (size,) = db.execute("SELECT bytes FROM topics WHERE id = ?", (table.id,)).fetchone()
+    excess = size - topic.kept_bytes if topic.kept_bytes else 0
+    rows = db.execute(
+        _OLDEST.format(table=table.name),
+        (_first_needed(db, table), STEP_RECORDS),
+    )
+    last = removed = freed = 0
+    for offset, appended_at, length in rows:
+        if freed >= STEP_BYTES or (appended_at + topic.kept_for_ms > now and freed >= excess):
+            break
+        last = offset
+        removed += 1
+        freed += length
+    rows.close()
+    if removed:
+        db.execute(_DELETE.format(table=table.name), (last,))
+        db.execute(
+            "UPDATE topics SET records = records - ?, bytes = bytes - ? WHERE id = ?", (removed, freed, table.id)
+        )
+    return removed
+
+
+def shrink_step(db: sqlite3.Connection) -> bool:
+    """Give one step's worth of free pages back to the disk, in the caller's transaction.
+
+    Some stay free for the records to come, so that the file need not grow again at once.
+
+    Returns:
+        Whether there is more to give back.
+    """
+    free: int = db.execute("PRAGMA freelist_count").fetchone()[0]
+    pages: int = db.execute("PRAGMA page_count").fetchone()[0]
+    surplus = free - max(_SPARE_PAGES, pages // _SPARE_SHARE)
+    if surplus <= 0:
+        return False
+    # fetchall: each step of the statement frees one page.
+    db.execute(f"PRAGMA incremental_vacuum({min(surplus, STEP_PAGES)})").fetchall()
+    return surplus > STEP_PAGES
+
+
+def _first_needed(db: sqlite3.Connection, table: TopicTable) -> int:
+    if not table.topic.consumed:
+        return 2**63 - 1
+    (first,) = db.execute("SELECT coalesce(min(next), 0) FROM positions WHERE topic = ?", (table.id,)).fetchone()
+    needed: int = first
+    return needed

@@ -9,17 +9,19 @@ from pathlib import Path
 from rollcall.clock import now_ms
 from rollcall.eventlog.interface import Entry, Record, Remark, Topic, TopicState
 from rollcall.eventlog.sqlite.connection import Limits, WriteLock, empty_wal, unavailable
-from rollcall.eventlog.sqlite.database import TopicTable, create_database_file, prepare
-from rollcall.eventlog.sqlite.reader import ReadConnection, SqliteReader
-from rollcall.eventlog.sqlite.statements import (
+from rollcall.eventlog.sqlite.database import (
+    TopicTable,
+    create_database_file,
     insert,
     join_group,
     measure,
     newest_offset,
+    prepare,
     remove_step,
     select,
     shrink_step,
 )
+from rollcall.eventlog.sqlite.reader import ReadConnection, SqliteReader
 from rollcall.eventlog.sqlite.writer import Writer
 
 PROBE_BYTES = 16 * 1024

@@ -12,8 +12,7 @@ from typing import TypeVar
 from rollcall.errors import LogUnavailableError
 from rollcall.eventlog.interface import Entry
 from rollcall.eventlog.sqlite.connection import Limits, connect, unavailable
-from rollcall.eventlog.sqlite.database import TopicTable
-from rollcall.eventlog.sqlite.statements import commit_offset, committed_offset, select
+from rollcall.eventlog.sqlite.database import TopicTable, commit_offset, committed_offset, select
 from rollcall.eventlog.sqlite.writer import Writer
 
 T = TypeVar("T")
