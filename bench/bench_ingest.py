@@ -32,9 +32,8 @@ from ingest.handler import translate
 from rollcall.clock import now_ms
 from rollcall.eventlog import open_log
 from rollcall.http.server import serve
-from rollcall.runtime import Runtime
+from rollcall.runtime import Runtime, topics_of
 from rollcall.settings import Settings
-from rollcall.topics import topics_of
 
 SAMPLES = Path(__file__).parents[1] / "tests" / "samples" / "webhooks" / "cloud"
 SECRET = "It's a Secret to Everybody"  # Atlassian's published test secret

@@ -12,8 +12,7 @@ from rollcall.dead_letters import WEBHOOK, record_of
 from rollcall.errors import NotUnderstoodError, RollcallError
 from rollcall.eventlog import Record, TopicState
 from rollcall.records import Activity, DeadLetter, decode_activity, decode_dead_letter, decode_directory, encode
-from rollcall.runtime import Runtime
-from rollcall.topics import Topics
+from rollcall.runtime import Runtime, Topics
 
 SHORTEST_ID = 4
 """Fewest digits that may name a dead letter."""

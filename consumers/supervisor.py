@@ -7,8 +7,7 @@ from consumers.writers import ActivityWriter, DirectoryWriter, Writer
 from rollcall.errors import RollcallError
 from rollcall.logs import logger
 from rollcall.outage import Outage
-from rollcall.runtime import StoredRuntime
-from rollcall.topics import WAREHOUSE_GROUP
+from rollcall.runtime import WAREHOUSE_GROUP, StoredRuntime
 from rollcall.warehouse import migrate, record_sites, require_current
 from rollcall.warehouse.schema_check import require_no_drift, verify_insert_settings
 

@@ -24,7 +24,7 @@ from rollcall.jira import events
 from rollcall.jira.values import TEXT, IssueRef, id_or_none, id_or_zero, is_given, read, read_or_none
 from rollcall.logs import RationedLog, logger
 from rollcall.records import Activity, DeadLetter, encode
-from rollcall.topics import Topics
+from rollcall.runtime import Topics
 
 _log = logger(__name__)
 

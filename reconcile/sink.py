@@ -15,9 +15,8 @@ from datetime import date
 from reconcile.publisher import ExistingFacts, NoExistingFacts, WarehouseFacts
 from rollcall.errors import WarehouseHeldError, WarehouseUnavailableError
 from rollcall.eventlog import EventLog, TopicState
-from rollcall.runtime import Runtime, StoredRuntime, opened_for_reading, opened_warehouse
+from rollcall.runtime import WAREHOUSE_GROUP, Runtime, StoredRuntime, opened_for_reading, opened_warehouse
 from rollcall.settings import Settings
-from rollcall.topics import WAREHOUSE_GROUP
 from rollcall.warehouse import Warehouse, migrate, record_sites, require_current
 from rollcall.warehouse.engines import Embedded, Holding, parse_warehouse_url, read_holding
 from rollcall.warehouse.rebuild import rebuild_site

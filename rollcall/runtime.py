@@ -1,6 +1,7 @@
 """What a process stands on: settings, topics, event log and warehouse, opened once and closed in the right order.
 
-To read, the warehouse can also be opened while `up` holds the embedded files: then its SQL door answers.
+The topics are those that the settings name. To read, the warehouse can also be opened while `up` holds the embedded
+files: then its SQL door answers.
 """
 
 import asyncio
@@ -13,10 +14,40 @@ import clickhouse_connect
 
 from rollcall.errors import WarehouseHeldError, WarehouseUnavailableError
 from rollcall.eventlog import EventLog, open_log
+from rollcall.eventlog.interface import Topic
 from rollcall.settings import Settings
-from rollcall.topics import Topics, topics_of
 from rollcall.warehouse import Warehouse, open_warehouse, require_current
 from rollcall.warehouse.engines import Embedded, Holding, parse_warehouse_url, read_holding, require_embedded_engine
+
+WAREHOUSE_GROUP = "warehouse"
+"""The consumer group that writes to ClickHouse."""
+
+_DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """The three topics."""
+
+    activity: Topic
+    directory: Topic
+    deadletter: Topic
+
+    def all(self) -> tuple[Topic, ...]:
+        """Return every topic."""
+        return (self.activity, self.directory, self.deadletter)
+
+
+def topics_of(settings: Settings) -> Topics:
+    """Return the topics with their names and retention."""
+    retention = settings.retention
+    facts_ms, dead_letters_ms = int(retention.activity_days * _DAY_MS), int(retention.deadletter_days * _DAY_MS)
+    prefix = settings.topic_prefix
+    return Topics(
+        activity=Topic(f"{prefix}.activity", facts_ms, retention.max_bytes),
+        directory=Topic(f"{prefix}.directory", facts_ms, retention.max_bytes),
+        deadletter=Topic(f"{prefix}.deadletter", dead_letters_ms, retention.max_bytes, consumed=False),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,8 @@ from console.checks.time_zones import zone_findings
 from console.dead_letter_queue import DeadLetterQueue
 from console.sqldoor.allowlist import INTERNAL_TABLES
 from rollcall.errors import RollcallError, SettingsError
-from rollcall.runtime import Runtime, opened, opened_for_reading, opened_warehouse
+from rollcall.runtime import WAREHOUSE_GROUP, Runtime, opened, opened_for_reading, opened_warehouse
 from rollcall.settings import Settings
-from rollcall.topics import WAREHOUSE_GROUP
 from rollcall.warehouse import Warehouse
 from rollcall.warehouse.engines import Embedded, parse_warehouse_url
 from rollcall.warehouse.schema_check import drift, verify_insert_settings

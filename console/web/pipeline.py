@@ -15,8 +15,7 @@ from reconcile.progress import Notice
 from rollcall.errors import RollcallError
 from rollcall.eventlog import TopicState
 from rollcall.metrics import WEBHOOK_LAST, WEBHOOK_REFUSED_LAST, WEBHOOKS
-from rollcall.runtime import StoredRuntime
-from rollcall.topics import WAREHOUSE_GROUP
+from rollcall.runtime import WAREHOUSE_GROUP, StoredRuntime
 from rollcall.warehouse import Warehouse
 
 

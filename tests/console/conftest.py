@@ -14,8 +14,8 @@ from console.main import app
 from rollcall.eventlog import Record
 from rollcall.eventlog.log_url import open_log
 from rollcall.records import Activity, encode
+from rollcall.runtime import topics_of
 from rollcall.settings import load_settings
-from rollcall.topics import topics_of
 
 from ..facts import fresh_warehouse, write
 

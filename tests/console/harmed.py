@@ -7,8 +7,8 @@ from pathlib import Path
 
 from rollcall.eventlog import open_log
 from rollcall.records import encode
+from rollcall.runtime import WAREHOUSE_GROUP, topics_of
 from rollcall.settings import load_settings
-from rollcall.topics import WAREHOUSE_GROUP, topics_of
 from rollcall.warehouse import open_warehouse
 
 from ..facts import fact

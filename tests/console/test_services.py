@@ -14,9 +14,8 @@ from console.commands import services
 from console.process import in_background
 from rollcall.errors import LogUnavailableError
 from rollcall.eventlog import TopicState
-from rollcall.runtime import Runtime
+from rollcall.runtime import Runtime, topics_of
 from rollcall.settings import RetentionSettings, Settings
-from rollcall.topics import topics_of
 from tests.ingest.memory_log import MemoryLog
 
 pytestmark = pytest.mark.anyio

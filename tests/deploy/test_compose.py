@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from rollcall.topics import topics_of
+from rollcall.runtime import topics_of
 from rollcall.warehouse.engines import Server, parse_warehouse_url
 from tools.reference.commands import all_commands
 

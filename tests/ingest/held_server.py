@@ -13,9 +13,8 @@ import uvloop
 from ingest.app import create_app
 from rollcall.eventlog import Record, open_log
 from rollcall.http.server import serve
-from rollcall.runtime import Runtime
+from rollcall.runtime import Runtime, topics_of
 from rollcall.settings import Settings
-from rollcall.topics import topics_of
 
 
 def say(line: str) -> None:

@@ -16,9 +16,8 @@ import uvloop
 from ingest.app import create_app
 from rollcall.eventlog import EventLog
 from rollcall.http.server import serve
-from rollcall.runtime import Runtime
+from rollcall.runtime import Runtime, topics_of
 from rollcall.settings import Settings
-from rollcall.topics import topics_of
 
 SECRET = "It's a Secret to Everybody"  # Atlassian's published test secret
 OLD_SECRET = "the one before"

@@ -10,8 +10,8 @@ import pytest
 
 from rollcall.eventlog import EventLog, open_log
 from rollcall.records import Activity, DeadLetter, decode_activity, decode_dead_letter
+from rollcall.runtime import topics_of
 from rollcall.settings import Settings
-from rollcall.topics import topics_of
 
 from .sample_table import CLOUD, DATA_CENTER, SAMPLES, Fact, Letter
 from .serving import Served, served, settings

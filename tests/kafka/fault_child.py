@@ -12,9 +12,8 @@ from pathlib import Path
 from consumers.loop import Consumer, Source
 from consumers.writers import ActivityWriter
 from rollcall.logs import configure_logging
-from rollcall.runtime import opened_with_warehouse
+from rollcall.runtime import WAREHOUSE_GROUP, opened_with_warehouse
 from rollcall.settings import load_settings
-from rollcall.topics import WAREHOUSE_GROUP
 
 
 async def main(config: str, inserts: str) -> None:

@@ -16,9 +16,8 @@ from typing import Any
 
 import httpx
 
-from rollcall.runtime import opened
+from rollcall.runtime import WAREHOUSE_GROUP, opened
 from rollcall.settings import load_settings
-from rollcall.topics import WAREHOUSE_GROUP
 from tests.endtoend.installation import PATIENCE, SECRET, Installation, free_port, rollcall
 
 CHILD = Path(__file__).with_name("fault_child.py")

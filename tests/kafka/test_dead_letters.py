@@ -8,9 +8,8 @@ import pytest
 
 from rollcall.eventlog import Record
 from rollcall.records import DeadLetter, encode
-from rollcall.runtime import opened
+from rollcall.runtime import opened, topics_of
 from rollcall.settings import load_settings
-from rollcall.topics import topics_of
 from tests.endtoend.oracle import assert_stored
 from tests.endtoend.webhooks import comment_created
 from tests.kafka.installation import OnKafka

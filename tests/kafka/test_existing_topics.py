@@ -12,8 +12,8 @@ from console.checks.installation import local_findings
 from rollcall.errors import SettingsError
 from rollcall.eventlog import Remark
 from rollcall.eventlog.kafka.topic_admin import topic_config
+from rollcall.runtime import topics_of
 from rollcall.settings import Settings
-from rollcall.topics import topics_of
 from tests.kafka.administrator import make
 from tests.kafka.broker.choosing import Chosen
 from tests.kafka.place import LONG_MS, KafkaPlace, small

@@ -10,8 +10,8 @@ from rollcall.errors import LogUnavailableError
 from rollcall.eventlog import Record
 from rollcall.eventlog.kafka.producer import OVERHEAD
 from rollcall.records import decode_dead_letter, largest_body
+from rollcall.runtime import Topics
 from rollcall.settings import IngestSettings
-from rollcall.topics import Topics
 from tests.eventlog.contract import read_all, scanned
 from tests.kafka.place import KafkaPlace, small
 

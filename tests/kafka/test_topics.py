@@ -8,8 +8,8 @@ from confluent_kafka.admin import AdminClient
 from rollcall.errors import SettingsError
 from rollcall.eventlog import Record, Topic
 from rollcall.eventlog.kafka import open_kafka_log
+from rollcall.runtime import topics_of
 from rollcall.settings import RetentionSettings, Settings
-from rollcall.topics import topics_of
 from tests.eventlog.contract import scanned
 from tests.kafka.administrator import config_of, make
 from tests.kafka.broker.choosing import Chosen
