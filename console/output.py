@@ -1,20 +1,40 @@
-"""Output for people and for programs: rows as a table, JSON or CSV."""
+"""Output for people and for programs: rows as a table, JSON or CSV, and on a terminal the progress bars of a run.
+
+The bars are a run's steps, all of it with rate and time left, and what it waits for. Lines of the log go above them.
+Where there is no terminal, there is a line of the log for every step instead.
+"""
 
 import csv
 import sys
-from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
+import time
+from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 import typer
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.progress import Progress as RichProgress
 from rich.table import Table
 from rich.text import Text
 
+from reconcile.progress import LoggedProgress, Progress
+from reconcile.state.checkpoint import Part
 from rollcall.clock import iso
+from rollcall.logs import log_lines_to
 
 Row = Mapping[str, Any]
 
@@ -133,3 +153,198 @@ def _words(value: Any) -> str:
 def _visible(text: str) -> str:
     """Show control characters as such: a name must not be able to write to the terminal or turn its direction."""
     return "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text)
+
+
+WRITING, REBUILDING = "into the warehouse", "days rebuilt"
+"""Steps of the command itself, after those of reading."""
+
+_STEPS: dict[str, tuple[Part | None, int]] = {
+    "users": ("directory", 6),
+    "licenses": ("directory", 4),
+    "roles": ("directory", 15),
+    "issues": ("activity", 50),
+    "worklogs": ("activity", 12),
+    "deleted worklogs without an actor": ("activity", 3),
+    WRITING: (None, 5),
+    REBUILDING: (None, 5),
+}
+"""The steps of a run in order: the part that each belongs to, and about how much of the time it takes."""
+
+_LEAST_SHARE = 0.02
+"""Done before a time left is told: of less nothing can be concluded."""
+
+
+class Overall:
+    """How far the whole run is, and how fast.
+
+    Args:
+        parts: The halves of a run that it does.
+        resumed: Whether an earlier life of the run did some of it: that says nothing about the speed.
+        clock: Gives seconds.
+    """
+
+    def __init__(
+        self, parts: Sequence[Part], *, resumed: bool = False, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._weights = {step: weight for step, (part, weight) in _STEPS.items() if part is None or part in parts}
+        self._resumed = resumed
+        self._clock = clock
+        self._begun = clock()
+        self._done: dict[str, int] = {}
+        self._shares: dict[str, float] = {}
+        self._things = 0
+        self._first_share: float | None = None if resumed else 0.0
+
+    def at(self, step: str, done: int, share: float) -> None:
+        """Note how far a step is: things done, and the share of the step, 0 where that is not known."""
+        if step not in (WRITING, REBUILDING):
+            before = self._done.get(step, done if self._resumed else 0)
+            self._things += max(0, done - before)
+            self._done[step] = done
+        order = list(self._weights)
+        if step in self._weights:
+            # What comes later in a run is not begun before the earlier is done, maybe by an earlier life of the run.
+            self._shares.update(dict.fromkeys(order[: order.index(step)], 1.0))
+            self._shares[step] = max(share, self._shares.get(step, 0.0))
+        if self._first_share is None:
+            self._first_share = self.share
+
+    @property
+    def share(self) -> float:
+        """Share of the whole run that is done, 0 to 1."""
+        done = sum(self._weights[step] * share for step, share in self._shares.items())
+        return done / sum(self._weights.values())
+
+    @property
+    def rate(self) -> float:
+        """Things read a second: people, roles, issues and worklogs alike."""
+        return self._things / max(0.001, self._clock() - self._begun)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """About how many seconds it will take from now on; None while nothing can be concluded."""
+        gained = self.share - (self._first_share or 0.0)
+        if gained < _LEAST_SHARE:
+            return None
+        return (self._clock() - self._begun) * (1.0 - self.share) / gained
+
+
+class _Wait(NamedTuple):
+    cause: str
+    end: float
+
+
+class _Amount(ProgressColumn):
+    """How much is done: a count, or of the whole run its share, rate and time left."""
+
+    def __init__(self, overall: Overall) -> None:
+        super().__init__()
+        self._overall = overall
+        self._count = MofNCompleteColumn()
+        self.waiting: Callable[[], float] = lambda: 0.0
+
+    def render(self, task: Task) -> Text:
+        """Return the text of a bar's row."""
+        if not task.fields.get("whole"):
+            return self._count.render(task)
+        overall = self._overall
+        left = overall.seconds_left
+        if task.finished or left is None:
+            return Text(f"{overall.share:.0%}, {overall.rate:,.0f}/s")
+        return Text(f"{overall.share:.0%}, {overall.rate:,.0f}/s, about {_clock(max(left, self.waiting()))} left")
+
+
+class _Bars(RichProgress):
+    """Bars with a line below them."""
+
+    below: Callable[[], str] = staticmethod(lambda: "")
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        yield from super().get_renderables()
+        if line := self.below():
+            yield Text(line, no_wrap=True, overflow="ellipsis")
+
+
+class ProgressBars:
+    """Progress bars of one site.
+
+    Args:
+        console: Where to show them.
+        site: Name of the site in the settings.
+        overall: How far the whole run is.
+    """
+
+    def __init__(self, console: Console, site: str, overall: Overall) -> None:
+        amount = _Amount(overall)
+        self.bars = _Bars(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=16),
+            amount,
+            TimeElapsedColumn(),
+            console=console,
+        )
+        self.bars.below = self._waits
+        amount.waiting = self._wait_left
+        self._overall = overall
+        self._site = site
+        self._tasks: dict[str, TaskID] = {}
+        self._wait = _Wait("", 0.0)
+        self._whole = self.bars.add_task(f"{site}: all", total=1.0, whole=True)
+
+    def at(self, step: str, done: int, expected: int | None = None) -> None:
+        """Move the step's bar."""
+        total = max(done, expected) if expected else None
+        self._move(step, done, total, done / total if total else 0.0)
+
+    def end(self, step: str, done: int) -> None:
+        """Fill the step's bar."""
+        self._move(step, done, done, 1.0)
+
+    def wait(self, cause: str, seconds: float) -> None:
+        """Count a wait down; of several the one that ends last."""
+        end = time.monotonic() + seconds
+        if end > self._wait.end:
+            self._wait = _Wait(cause, end)
+
+    def _move(self, step: str, done: int, total: int | None, share: float) -> None:
+        if step not in self._tasks:
+            self._tasks[step] = self.bars.add_task(f"{self._site}: {step}", total=None)
+        self.bars.update(self._tasks[step], completed=done, total=total)
+        self._overall.at(step, done, share)
+        self.bars.update(self._whole, completed=self._overall.share)
+
+    def _wait_left(self) -> float:
+        return max(0.0, self._wait.end - time.monotonic())
+
+    def _waits(self) -> str:
+        left = self._wait_left()
+        return f"  {self._site}: waits {_clock(left)} for Jira ({self._wait.cause})" if left else ""
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+@contextmanager
+def progress_bars(site: str, parts: Sequence[Part], *, resumed: bool = False) -> Iterator[Progress]:
+    """Show the progress of a site's run on stderr.
+
+    Args:
+        site: Name of the site in the settings.
+        parts: The halves of a run that it does.
+        resumed: Whether it goes on with an interrupted run.
+    """
+    if not sys.stderr.isatty():
+        yield LoggedProgress(site)
+        return
+    console = Console(stderr=True)
+    shown = ProgressBars(console, site, Overall(parts, resumed=resumed))
+
+    def above(line: str) -> None:
+        console.print(Text.from_ansi(line), soft_wrap=True)  # whole, however long it is
+
+    with log_lines_to(above), shown.bars:
+        yield shown

@@ -17,9 +17,8 @@ from typing import Annotated, Any
 
 import typer
 
-from console.bars import REBUILDING, WRITING, progress_bars
 from console.control import request_rebuild
-from console.output import OutputFormat, print_rows
+from console.output import REBUILDING, WRITING, OutputFormat, print_rows, progress_bars
 from console.process import (
     DONE,
     FAILED,

@@ -13,7 +13,7 @@ import anyio.to_thread
 import pytest
 from rich.console import Console
 
-from console.bars import WRITING, Overall, ProgressBars, progress_bars
+from console.output import WRITING, Overall, ProgressBars, progress_bars
 from reconcile.progress import LoggedProgress, NoticeProgress
 
 from .commandline import write_config
@@ -83,7 +83,7 @@ def test_what_an_earlier_life_of_the_run_did_says_nothing_of_its_speed() -> None
 def test_a_wait_is_counted_down_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     shown, out = shown_bars()
     now = time.monotonic()
-    monkeypatch.setattr("console.bars.time.monotonic", lambda: now)
+    monkeypatch.setattr("console.output.time.monotonic", lambda: now)
     with shown.bars as bars:
         shown.wait("Jira answers 429, jira-quota-global-based", 3725.0)
         shown.wait("Jira answers 503", 2.0)  # ends sooner: not what is waited for
