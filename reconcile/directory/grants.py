@@ -1,4 +1,4 @@
-"""Who may do what: who holds which product, who administers it and the site, and who holds which project role.
+"""Who may do what: licenses, which are holds on a product, who administers products and the site, and project roles.
 
 Access to a product takes a seat when the account is active and a person; apps and portal customers take none. Jira Core
 is included in every other Jira product (`platform` in the application role), so who holds another one does not count
