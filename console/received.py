@@ -11,7 +11,7 @@ from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from ingest.refusals import MEANINGS, UNKNOWN_SITE, Meaning
-from rollcall.http.listener import split_address, url_host
+from rollcall.http.guard import split_address, url_host
 
 _LATELY = timedelta(days=1)
 _SECONDS = 3.0

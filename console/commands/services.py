@@ -25,8 +25,8 @@ from console.web.routes import page_routes
 from consumers.supervisor import Supervisor
 from ingest.app import create_app
 from rollcall.errors import LogUnavailableError
+from rollcall.http.guard import split_address, url_host
 from rollcall.http.health import health_routes
-from rollcall.http.listener import split_address, url_host
 from rollcall.http.server import serve
 from rollcall.logs import logger
 from rollcall.metrics import LOG_BYTES, LOG_LAG, LOG_RECORDS

@@ -28,7 +28,7 @@ from console.web.routes import page_routes
 from consumers.supervisor import Supervisor
 from ingest.app import create_app
 from reconcile.schedule import Schedule
-from rollcall.http.listener import split_address, url_host
+from rollcall.http.guard import split_address, url_host
 from rollcall.http.server import serve
 from rollcall.runtime import StoredRuntime, opened_with_warehouse
 from rollcall.settings import Settings

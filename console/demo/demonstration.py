@@ -22,7 +22,7 @@ from console.commands.up import run_everything
 from console.demo.company import Company, running_company
 from console.process import DONE, FAILED, WRONG_USAGE, finish, first_done, print_error, stop_on_signals
 from rollcall.errors import RollcallError, SettingsError
-from rollcall.http.listener import listen
+from rollcall.http.guard import listen
 from rollcall.logs import configure_logging
 from rollcall.metrics import WEBHOOKS
 from rollcall.settings import Settings, load_settings

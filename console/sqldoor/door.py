@@ -29,8 +29,7 @@ from console.sqldoor.exceptions import (
 from console.sqldoor.profile import DoorLimits
 from console.sqldoor.request import QueryRequest, read_body, read_request, url_parameters
 from rollcall.errors import SettingsError
-from rollcall.http.guard import Guard, Refusal
-from rollcall.http.listener import is_loopback
+from rollcall.http.guard import Guard, Refusal, is_loopback
 from rollcall.logs import logger
 from rollcall.warehouse.engines import Embedded
 

@@ -19,8 +19,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from console.web.template import render
-from rollcall.http.guard import Guard, Refusal
-from rollcall.http.listener import is_loopback
+from rollcall.http.guard import Guard, Refusal, is_loopback
 from rollcall.settings import Settings
 
 

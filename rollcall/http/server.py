@@ -18,7 +18,7 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from rollcall.errors import RollcallError
-from rollcall.http.listener import listen
+from rollcall.http.guard import listen
 
 HEAD_LIMIT = 64 * 1024
 """Most bytes of request line and headers; Jira's webhooks have below 2 KiB (captures), browsers a few."""

@@ -7,7 +7,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from rollcall.files import read_secret_file
-from rollcall.http.listener import checked_address, optional_address
+from rollcall.http.guard import checked_address, optional_address
 from rollcall.records import dead_letter_bytes, largest_body
 from rollcall.settings.parts import ConsumerSettings, IngestSettings, PageSettings, ReconcileSettings, RetentionSettings
 from rollcall.settings.servers import KafkaSettings, WarehouseSettings

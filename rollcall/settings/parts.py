@@ -8,7 +8,7 @@ from zoneinfo import available_timezones
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from rollcall.files import read_secret_file
-from rollcall.http.listener import checked_address, optional_address
+from rollcall.http.guard import checked_address, optional_address
 from rollcall.settings.jira_url import checked_origin
 
 SHORTEST_PASSWORD = 12

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
-from rollcall.http.listener import split_address
+from rollcall.http.guard import split_address
 from rollcall.settings import Settings
 from rollcall.warehouse.engines import Server, parse_warehouse_url
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from rollcall.errors import SettingsError
-from rollcall.http.listener import split_address
+from rollcall.http.guard import split_address
 from rollcall.settings import load_settings
 
 GOOD = """
