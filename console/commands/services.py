@@ -20,7 +20,7 @@ from console.process import (
     run_until_first,
     stop_on_signals,
 )
-from console.web.pipeline import Page
+from console.web.overview import Page
 from console.web.routes import page_routes
 from consumers.supervisor import Supervisor
 from ingest.app import create_app

@@ -23,7 +23,7 @@ from console.process import (
     watched,
 )
 from console.sqldoor.door import create_door
-from console.web.pipeline import Page
+from console.web.overview import Page
 from console.web.routes import page_routes
 from consumers.supervisor import Supervisor
 from ingest.app import create_app

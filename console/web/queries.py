@@ -11,9 +11,18 @@ from typing import Generic, TypeVar
 
 from console.received import Received, ask_received
 from console.web.chart import draw
-from console.web.overview import Headcounts, Overview, read_headcounts
+from console.web.overview import (
+    Headcounts,
+    Overview,
+    Page,
+    PipelineState,
+    PipelineWatch,
+    last_webhook_stored,
+    plain,
+    read_headcounts,
+    received_here,
+)
 from console.web.people import People, TableQuery, read_people
-from console.web.pipeline import Page, PipelineState, PipelineWatch, last_webhook_stored, plain, received_here
 from rollcall.errors import RollcallError, WarehouseUnavailableError
 
 T = TypeVar("T")

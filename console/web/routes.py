@@ -15,9 +15,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from console.web.access import SIGN_IN_PATH, Gate, Policy, Sessions
 from console.web.chart import SERIES
-from console.web.overview import Overview, Stage
+from console.web.overview import Overview, Page, Stage, plain
 from console.web.people import LARGEST_FIRST, People, Show, Sort, TableQuery
-from console.web.pipeline import Page, plain
 from console.web.queries import PageQueries
 from console.web.sign_in import SignIn, Throttle
 from console.web.template import render

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import uvloop
 
-from console.web.pipeline import Page
+from console.web.overview import Page
 from console.web.routes import page_routes
 from ingest.app import create_app
 from ingest.endpoint import _last_of
