@@ -13,7 +13,7 @@ from consumers.writers import ActivityWriter, Poison
 from rollcall.dead_letters import dead_letter_id
 from rollcall.errors import LogUnavailableError, TooMuchPoisonError, WarehouseUnavailableError
 from rollcall.eventlog import Entry, EventLog, Record, Topic, open_log
-from rollcall.eventlog.sqlite.reader import SqliteReader
+from rollcall.eventlog.sqlite.log import SqliteReader
 from rollcall.records import decode_dead_letter, encode
 from rollcall.settings import ConsumerSettings
 from rollcall.warehouse import Warehouse
