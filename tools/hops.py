@@ -4,10 +4,11 @@ python -m tools.hops [--list] [webhook | batch | page | query | reconcile ...]
 
 Each is a real one: the commands themselves, on SQLite, the embedded engine and a simulated Jira site, profiled by
 `sys.setprofile` in every thread. A file counts when a function of it runs between the request's first byte and the
-answer's last one (for a batch: from the webhook's record on the log to its commit; for a reconcile run: from its first
-call into `reconcile/run.py` to the command's end, beside an `up` that consumes). Files that only define something do
-not run and do not count. Each request is repeated with other content, and what runs only in some of the repetitions is
-left out: that was background work.
+answer's last one. For a batch that is from the webhook's record on the log to its commit; for a reconcile run from when
+the command has loaded its settings to its end, with its printing, beside an `up` that consumes. Files that only define
+something do not run and do not count. Each request is repeated with other content, and what runs only in some of the
+repetitions is left out: that was background work. Of the page the first look after the start counts, when nothing is
+cached, unless a later one takes more.
 """
 
 import argparse
@@ -28,7 +29,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
 import httpx
@@ -49,15 +50,15 @@ class Profile:
 
     def __init__(self) -> None:
         self._recorded: set[str] | None = None
-        self._waits_for = ""
+        self._waits_for: CodeType | None = None
         threading.setprofile(self._called)
         sys.setprofile(self._called)
 
     @contextmanager
-    def recorded(self, first: str = "") -> Iterator[set[str]]:
-        """Give the set that fills while the block lasts, from the first call into the file or folder `first` on."""
+    def recorded(self, after: CodeType | None = None) -> Iterator[set[str]]:
+        """Give the set that fills while the block lasts, from when a function has returned, if one is named."""
         found: set[str] = set()
-        self._recorded, self._waits_for = found, str(ROOT / first) if first else ""
+        self._recorded, self._waits_for = found, after
         try:
             yield found
         finally:
@@ -65,11 +66,13 @@ class Profile:
 
     def _called(self, frame: FrameType, event: str, _: object) -> None:
         found = self._recorded
-        if found is not None and event == "call" and frame.f_code.co_name != "<module>" and _begins(frame):
-            if frame.f_code.co_filename.startswith(self._waits_for):
-                self._waits_for = ""
-            if not self._waits_for:
-                found.add(frame.f_code.co_filename)
+        if found is None:
+            return
+        if self._waits_for is not None:
+            if event == "return" and frame.f_code is self._waits_for:
+                self._waits_for = None
+        elif event == "call" and frame.f_code.co_name != "<module>" and _begins(frame):
+            found.add(frame.f_code.co_filename)
 
 
 def _begins(frame: FrameType) -> bool:
@@ -170,6 +173,15 @@ def _committed(log: sqlite3.Connection, topic: str) -> bool:
     return bool(found) and found[0] > (last or 0)
 
 
+def first(profile: Profile, request: Callable[[int], None], idle_seconds: float) -> set[str]:
+    """Record the first request there is; return what runs, and not when idle. Arguments are those of `repeated`."""
+    with profile.recorded() as idle:
+        time.sleep(idle_seconds)
+    with profile.recorded() as files:
+        request(0)
+    return files - idle
+
+
 def repeated(profile: Profile, request: Callable[[int], None], idle_seconds: float = 0.0) -> set[str]:
     """Record a request several times, each with another number; return what runs every time, and not when idle.
 
@@ -196,10 +208,12 @@ def repeated(profile: Profile, request: Callable[[int], None], idle_seconds: flo
 def measure(what: str, installation: Installation) -> list[str]:
     """Run the command that does it in this process, drive it from a thread, and return the files that ran."""
     from console.main import app  # first, as importing runs class bodies
+    from rollcall.settings import load_settings
 
     profile, result = Profile(), list[set[str]]()
     if what == "reconcile":
-        with installation.process("up", port=installation.port), profile.recorded("reconcile/run.py") as files:
+        loaded = load_settings.__code__
+        with installation.process("up", port=installation.port), profile.recorded(after=loaded) as files:
             _run(app, installation.arguments("reconcile"))
         return product_files(files)
     command, port = {
@@ -235,7 +249,9 @@ def measure(what: str, installation: Installation) -> list[str]:
             if what == "query":
                 _wait_for(installation.sql_port)
             # The consumers of `up` look for records all the while; a query takes longer than they wait.
+            looked = first(profile, page, idle_seconds=1.0) if what == "page" else set[str]()
             result.append(repeated(profile, requests[what], idle_seconds=1.0 if what == "query" else 0.0))
+            result.append(looked)
         finally:
             os.kill(os.getpid(), signal.SIGTERM)
 
@@ -247,13 +263,15 @@ def measure(what: str, installation: Installation) -> list[str]:
             _run(app, installation.arguments(command))
     else:
         if what == "page":
-            _migrate(installation)
+            with installation.process("up", port=installation.port):
+                installation.send(1)  # a page of an empty warehouse shows less
+                installation.wait_until_written()
         driver.start()
         _run(app, installation.arguments(command))
     driver.join()
     if not result:
         raise SystemExit(f"{what} could not be measured")
-    return product_files(result[0])
+    return max(map(product_files, result), key=len)
 
 
 def main() -> None:
