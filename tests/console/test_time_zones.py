@@ -16,7 +16,7 @@ import pytest
 
 from console.checks.jira_site import zone_finding
 from console.checks.time_zones import disagreements, known_zones, zone_findings
-from reconcile.responses.membership import Myself
+from reconcile.responses import Myself
 from rollcall.settings import Settings, load_settings
 
 from ..facts import fresh_warehouse
