@@ -8,6 +8,7 @@ DATABASE = "default"
 
 WAREHOUSE_TABLES = frozenset(
     {
+        "account_types",
         "accounts",
         "active_users_daily",
         "activity",
@@ -21,6 +22,7 @@ WAREHOUSE_TABLES = frozenset(
         "directory_users",
         "idle_licenses",
         "idle_licenses_over",
+        "known_account_types",
         "license_usage",
         "license_usage_30d",
         "schema_migrations",
@@ -36,7 +38,13 @@ WAREHOUSE_TABLES = frozenset(
 """The warehouse's tables and views, see docs/warehouse.md. A test notices when a migration brings another."""
 
 INTERNAL_TABLES = frozenset(
-    {"activity_in", "activity_in_to_activity", "activity_in_to_sources", "activity_in_to_user_day_states"}
+    {
+        "activity_in",
+        "activity_in_to_account_types",
+        "activity_in_to_activity",
+        "activity_in_to_sources",
+        "activity_in_to_user_day_states",
+    }
 )
 """The warehouse's way in: nothing to read there."""
 

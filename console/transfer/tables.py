@@ -13,6 +13,7 @@ _NAMES = (
     "sites",
     "activity",
     "activity_sources",
+    "account_types",
     "directory_users",
     "directory_licenses",
     "directory_roles",

@@ -33,7 +33,6 @@ SELECT
     site,
     toDate(occurred_at, {timezone:String}) AS day,
     account_id,
-    max(facts.account_type) AS account_type,
     min(facts.occurred_at) AS first_at,
     max(facts.occurred_at) AS last_at,
     groupBitOr(toUInt8(transform(toString(family), ['comment', 'history', 'worklog'], [1, 2, 4], 0))) AS families

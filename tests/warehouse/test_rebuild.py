@@ -39,6 +39,7 @@ async def test_an_actor_learned_later_replaces_the_wrong_one(warehouse: Warehous
     await write(warehouse, fact("history:1", "2026-11-02T10:00:00", account_id="right", source="reconcile"))
     await rebuild_days(warehouse, "acme", BERLIN, [date(2026, 11, 2)])
     assert await user_days(warehouse) == [("right", "2026-11-02")]
+    assert await warehouse.query("SELECT account_id FROM accounts") == [{"account_id": "right"}]
 
 
 async def test_a_month_without_facts_is_emptied(warehouse: Warehouse) -> None:

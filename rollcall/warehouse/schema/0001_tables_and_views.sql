@@ -1,7 +1,7 @@
 -- Rollcall's tables and views, by what they are for; docs/warehouse.md describes each to its readers.
 --
--- A fact is inserted in one place, activity_in, and lies in three: whole in activity, its sources in activity_sources, and
--- in the states of somebody's day in user_day_states. The directory is inserted beside that, a snapshot a run. All else is
+-- A fact is inserted in one place, activity_in, and lies in four: whole in activity, its sources in activity_sources, what
+-- its payload said of the account in account_types, and in the states of somebody's day in user_day_states. The directory is inserted beside that, a snapshot a run. All else is
 -- views over these.
 --
 -- {on_cluster} and {replicated} say nothing unless the server belongs to a cluster. Tables of facts sync what is inserted
@@ -102,6 +102,28 @@ SELECT
     if(source = 'reconcile', fromUnixTimestamp64Milli(occurred_at, 'UTC'), NULL) AS rest_occurred_at
 FROM activity_in;
 
+-- Which types payloads gave an account, and when one last did: a payload's word is of the time it came at, whatever the
+-- time of its fact, since REST gives an old fact's account as it is now. A table of its own, because activity keeps one
+-- payload's word a fact, and a rebuild forgets: no word is lost by either.
+CREATE TABLE account_types {on_cluster}
+(
+    site         LowCardinality(String),
+    account_id   String CODEC(ZSTD),
+    account_type LowCardinality(String),
+    seen_at      SimpleAggregateFunction(max, DateTime64(3, 'UTC'))
+)
+ENGINE = {replicated}AggregatingMergeTree
+ORDER BY (site, account_id, account_type)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
+
+CREATE MATERIALIZED VIEW activity_in_to_account_types {on_cluster} TO account_types AS
+SELECT
+    site, account_id, account_type,
+    fromUnixTimestamp64Milli(max(received_at), 'UTC') AS seen_at
+FROM activity_in
+WHERE account_id != '' AND account_type != ''
+GROUP BY site, account_id, account_type;
+
 ---- The rollup: who was active on which day ----
 
 -- Only states that any replay, duplicate or reordering leaves alone: min, max and bit-or. A partition is a site's
@@ -111,7 +133,6 @@ CREATE TABLE user_day_states {on_cluster}
     site         LowCardinality(String),
     day          Date,
     account_id   String CODEC(ZSTD),
-    account_type SimpleAggregateFunction(max, LowCardinality(String)),
     first_at     SimpleAggregateFunction(min, DateTime64(3, 'UTC')),
     last_at      SimpleAggregateFunction(max, DateTime64(3, 'UTC')),
     families     SimpleAggregateFunction(groupBitOr, UInt8)
@@ -126,26 +147,11 @@ SELECT
     site,
     toDate(formatDateTime(fromUnixTimestamp64Milli(activity_in.occurred_at, 'UTC'), '%F', timezone)) AS day,
     account_id,
-    max(activity_in.account_type) AS account_type,
     fromUnixTimestamp64Milli(min(activity_in.occurred_at), 'UTC') AS first_at,
     fromUnixTimestamp64Milli(max(activity_in.occurred_at), 'UTC') AS last_at,
     groupBitOr(toUInt8(transform(activity_in.family, ['comment', 'history', 'worklog'], [1, 2, 4], 0))) AS families
 FROM activity_in
 WHERE account_id != ''
-GROUP BY site, day, account_id;
-
--- What people read of it: one row for somebody's day, whether or not the engine has merged its parts.
-CREATE VIEW user_days {on_cluster} AS
-SELECT
-    site, day, account_id,
-    toString(max(states.account_type)) AS account_type,
-    CAST(min(states.first_at), 'DateTime64(3, ''UTC'')') AS first_at,
-    CAST(max(states.last_at), 'DateTime64(3, ''UTC'')') AS last_at,
-    CAST(groupBitOr(states.families), 'UInt8') AS families,
-    toBool(bitTest(families, 0)) AS comment,
-    toBool(bitTest(families, 1)) AS history,
-    toBool(bitTest(families, 2)) AS worklog
-FROM user_day_states AS states
 GROUP BY site, day, account_id;
 
 ---- The directory: who there is, and who holds what ----
@@ -255,15 +261,32 @@ FROM
     GROUP BY site, part
 );
 
--- Every account that is known: from the directory, or from having been active. The directory's word on the
--- account's type wins over what webhooks said.
+-- The type of each account of which anything said it: the directory's word while it lists the account, else atlassian if
+-- any payload ever said so, else the newest type that a payload named. So one payload of a portal never hides an employee.
+CREATE VIEW known_account_types {on_cluster} AS
+SELECT
+    site, account_id,
+    argMax(words.said, (words.listed, words.said = 'atlassian', words.seen_at, words.said)) AS account_type
+FROM
+(
+    SELECT site, account_id, toString(account_type) AS said, toUInt8(1) AS listed, snapshot_id AS seen_at
+    FROM directory_users
+    WHERE (site, snapshot_id) IN (SELECT site, snapshot_id FROM current_parts WHERE part = 'users') AND account_type != ''
+    UNION ALL
+    SELECT site, account_id, toString(account_type), toUInt8(0), CAST(types.seen_at, 'DateTime64(3, ''UTC'')')
+    FROM account_types AS types
+) AS words
+GROUP BY site, account_id;
+
+-- Every account that is known: from the directory, or from having been active. Its type is that of known_account_types,
+-- here by the same rule over the same rows: a join would read the directory twice and double what each report takes.
 CREATE VIEW accounts {on_cluster} AS
 SELECT
     site,
     account_id,
     max(rows.display_name) AS display_name,
     max(rows.email) AS email,
-    if(max(rows.listed_type) != '', max(rows.listed_type), max(rows.seen_type)) AS account_type,
+    argMax(rows.said, (rows.said != '', rows.listed, rows.said = 'atlassian', rows.seen_at, rows.said)) AS account_type,
     multiIf(
         max(rows.listed) = 1, if(max(rows.active) = 1, 'active', 'inactive'),
         (site IN (SELECT site FROM current_parts WHERE part = 'users')), 'gone',
@@ -271,18 +294,45 @@ SELECT
 FROM
 (
     SELECT
-        site, account_id, display_name, email, toString(account_type) AS listed_type, '' AS seen_type,
-        toUInt8(1) AS listed, toUInt8(active) AS active
+        site, account_id, display_name, email, toString(account_type) AS said, snapshot_id AS seen_at,
+        toUInt8(1) AS listed, toUInt8(active) AS active, toUInt8(0) AS acted
     FROM directory_users FINAL
     WHERE (site, snapshot_id) IN (SELECT site, snapshot_id FROM current_parts WHERE part = 'users')
     UNION ALL
-    SELECT site, account_id, '', NULL, '', toString(max(account_type)), toUInt8(0), toUInt8(0)
+    SELECT DISTINCT
+        site, account_id, '', NULL, '', toDateTime64(0, 3, 'UTC'),
+        toUInt8(0), toUInt8(0), toUInt8(1)
     FROM user_day_states
-    GROUP BY site, account_id
+    UNION ALL
+    SELECT
+        site, account_id, '', NULL, toString(account_type), CAST(types.seen_at, 'DateTime64(3, ''UTC'')'),
+        toUInt8(0), toUInt8(0), toUInt8(0)
+    FROM account_types AS types
 ) AS rows
-GROUP BY site, account_id;
+GROUP BY site, account_id
+HAVING max(rows.listed) = 1 OR max(rows.acted) = 1;
 
 ---- Reports ----
+
+-- What people read of user_day_states: one row for somebody's day, whether or not the engine has merged its parts.
+CREATE VIEW user_days {on_cluster} AS
+SELECT
+    days.site AS site, days.day AS day, days.account_id AS account_id, types.account_type AS account_type,
+    days.first_at AS first_at, days.last_at AS last_at, days.families AS families,
+    toBool(bitTest(families, 0)) AS comment,
+    toBool(bitTest(families, 1)) AS history,
+    toBool(bitTest(families, 2)) AS worklog
+FROM
+(
+    SELECT
+        site, day, account_id,
+        CAST(min(states.first_at), 'DateTime64(3, ''UTC'')') AS first_at,
+        CAST(max(states.last_at), 'DateTime64(3, ''UTC'')') AS last_at,
+        CAST(groupBitOr(states.families), 'UInt8') AS families
+    FROM user_day_states AS states
+    GROUP BY site, day, account_id
+) AS days
+LEFT JOIN known_account_types AS types ON types.site = days.site AND types.account_id = days.account_id;
 
 -- Head counts a day. Rolling counts come from exact sets: 7 and 30 days include the day itself.
 CREATE VIEW active_users_daily {on_cluster} AS
