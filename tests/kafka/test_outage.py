@@ -101,7 +101,7 @@ async def test_memory_is_bounded_while_the_broker_hangs(killable: JavaBroker) ->
     place = KafkaPlace(killable.address, settings)
     log = await place.open()
     try:
-        await log.append(place.consumed.name, [Record(b"before")])
+        await until_it_works(lambda: log.append(place.consumed.name, [Record(b"before")]))
         killable.hang()
         try:
             records = [[Record(bytes([n]) * 100_000)] for n in range(60)]
