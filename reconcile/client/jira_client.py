@@ -8,6 +8,7 @@ that is the gateway's, with the site's cloud id.
 
 import asyncio
 import re
+import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -392,7 +393,8 @@ def _http(
     given: Credentials | None,
     transport: httpx.AsyncBaseTransport | None,
 ) -> httpx.AsyncClient:
-    loopback = urlsplit(base).hostname in _LOOPBACK
+    address = urlsplit(base)
+    loopback = address.hostname in _LOOPBACK
     headers = {"accept": "application/json", "user-agent": f"rollcall/{__version__}"}
     if given and not given.email:
         headers["authorization"] = f"Bearer {given.token}"
@@ -406,6 +408,8 @@ def _http(
             follow_redirects=False,
             event_hooks={"response": [_set_aside_location]},
             trust_env=not loopback,
+            # Reading the system's certificates takes a while. Here nothing speaks TLS, and if it did, none is trusted.
+            verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if loopback and address.scheme == "http" else True,
             transport=transport,
         )
     except (httpx.InvalidURL, ImportError, OSError, ValueError) as error:

@@ -70,5 +70,5 @@ def settings_for(url: str, folder: Path, zone: str = "Europe/Berlin", **more: An
 
 
 def hurried(attempts: int = 12) -> Limits:
-    """Limits whose pauses are counted in full and waited for in a two-hundredth."""
-    return Limits(attempts=attempts, backoff=Backoff(jitter=lambda: 1.0), pace=1 / 200)
+    """Limits whose pauses are counted in full and hardly waited for."""
+    return Limits(attempts=attempts, backoff=Backoff(jitter=lambda: 1.0), pace=1 / 20_000)

@@ -131,6 +131,17 @@ async def test_an_environment_that_no_client_can_be_made_of(
     assert "hush" not in str(caught.value)
 
 
+async def test_a_site_without_tls_is_asked_without_the_systems_certificates(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading them takes longer than some requests."""
+
+    def read_them(*_: object, **__: object) -> None:
+        raise AssertionError("not needed")
+
+    monkeypatch.setattr("certifi.where", read_them)
+    async with asking(GOOD) as (jira, _):
+        assert (await jira.read(Myself, MYSELF)).time_zone == "UTC"
+
+
 @pytest.mark.parametrize("url", ["https://a..example", f"https://{'a' * 64}.example", "https://☃.example"])
 def test_a_host_that_cannot_be_looked_up_is_no_url(url: str) -> None:
     with pytest.raises(ValueError, match="no name that can be looked up"):

@@ -55,7 +55,7 @@ class Watched(schedule.Schedule):
 
 @pytest.fixture(autouse=True)
 def _look_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(schedule, "_CHECK_SECONDS", 0.05)
+    monkeypatch.setattr(schedule, "_CHECK_SECONDS", 0.01)
     monkeypatch.setattr("console.commands.up.Schedule", Watched)
 
 
@@ -97,7 +97,7 @@ async def quiet(runs: Watched) -> None:
     async with asyncio.timeout(60):
         while still < 20:
             still = 0 if any(text.startswith("Reading") for text in runs.texts) else still + 1
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize("permissions", [["BROWSE_PROJECTS"], ["BROWSE_PROJECTS", "USER_PICKER"]])
@@ -231,7 +231,7 @@ async def test_what_nobody_foresaw_is_told_and_tried_again(
                     "failed for 1 of 1 sites, tried again within the hour; the page and the log say why",
                 )
                 fault.undo()
-                monkeypatch.setattr(schedule, "_CHECK_SECONDS", 0.05)
+                monkeypatch.setattr(schedule, "_CHECK_SECONDS", 0.01)
                 monkeypatch.setattr(schedule, "_AFTER_A_FAILURE", timedelta(0))
                 await comes(lambda: not runs.texts and jira.site.requests[SEARCH] > 0)
                 await quiet(runs)
