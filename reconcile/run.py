@@ -284,10 +284,8 @@ def _open_state(settings: Settings, name: str, options: RunOptions) -> Iterator[
         if options.dry_run or folder is None:
             yield stack.enter_context(temporary_state()), None
             return
-        state, left = stack.enter_context(lasting_state(folder, name, resume=options.resume))
-        if options.resume and left is None:
-            log.warning("there is no interrupted run to go on with; this is a new one", site=name)
-        yield state, left
+        # Whoever asks to resume has seen a checkpoint; one that another process came to the end of since is a new run.
+        yield stack.enter_context(lasting_state(folder, name, resume=options.resume))
 
 
 async def _write_through(settings: Settings, name: str, run: Checkpoint, sink: Sink) -> None:

@@ -1,7 +1,7 @@
 """``rollcall deadletter``: look at what Rollcall could not understand, replay it after a fix, or dismiss it."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -72,61 +72,58 @@ def show(
     run_command(config, body)
 
 
+Settle = Callable[[DeadLetterQueue, list[DeadLetter]], Awaitable[int]]
+"""Does something with dead letters, and returns the exit code."""
+
+
+def _of_chosen(settle: Settle) -> Callable[..., None]:
+    """Return the command that does it with the dead letters of its options."""
+
+    def command(
+        letter_ids: LetterIds = None,
+        everything: All = False,
+        site: OfSite = None,
+        reason: OfReason = None,
+        config: Config = None,
+    ) -> None:
+        filtered = site is not None or reason is not None
+        if bool(letter_ids) == (everything or filtered):
+            raise typer.BadParameter("name dead letters, or choose them by --site or --reason, or give --all")
+
+        async def body(settings: Settings) -> int:
+            async with opened(settings) as runtime:
+                queue = DeadLetterQueue(runtime)
+                return await settle(queue, _chosen(await queue.letters(), letter_ids, site, reason))
+
+        run_command(config, body)
+
+    command.__doc__ = settle.__doc__
+    return command
+
+
 @app.command("replay")
-def replay_dead_letters(
-    letter_ids: LetterIds = None,
-    everything: All = False,
-    site: OfSite = None,
-    reason: OfReason = None,
-    config: Config = None,
-) -> None:
+@_of_chosen
+async def replay(queue: DeadLetterQueue, letters: list[DeadLetter]) -> int:
     """Try dead letters again, after the cause was mended. What still is not understood stays."""
-    _require_choice(letter_ids, everything, site, reason)
-
-    async def body(settings: Settings) -> int:
-        async with opened(settings) as runtime:
-            queue = DeadLetterQueue(runtime)
-            chosen = _chosen(await queue.letters(), letter_ids, site, reason)
-            left = records = 0
-            for letter in track(chosen, "replaying", disable=not sys.stderr.isatty()):
-                try:
-                    records += await queue.replay(letter)
-                except NotUnderstoodError as error:
-                    left += 1
-                    print_error(f"{letter.letter_id[:12]} stays: {error}")
-        print(f"{len(chosen) - left} dead letters replayed, {records} records put on the log, {left} stay")
-        return INCOMPLETE if left else DONE
-
-    run_command(config, body)
+    left = records = 0
+    for letter in track(letters, "replaying", disable=not sys.stderr.isatty()):
+        try:
+            records += await queue.replay(letter)
+        except NotUnderstoodError as error:
+            left += 1
+            print_error(f"{letter.letter_id[:12]} stays: {error}")
+    print(f"{len(letters) - left} dead letters replayed, {records} records put on the log, {left} stay")
+    return INCOMPLETE if left else DONE
 
 
 @app.command("dismiss")
-def dismiss_dead_letters(
-    letter_ids: LetterIds = None,
-    everything: All = False,
-    site: OfSite = None,
-    reason: OfReason = None,
-    config: Config = None,
-) -> None:
+@_of_chosen
+async def dismiss(queue: DeadLetterQueue, letters: list[DeadLetter]) -> int:
     """Settle dead letters that will never be understood, for good: also should the same ones come again."""
-    _require_choice(letter_ids, everything, site, reason)
-
-    async def body(settings: Settings) -> int:
-        async with opened(settings) as runtime:
-            queue = DeadLetterQueue(runtime)
-            chosen = _chosen(await queue.letters(), letter_ids, site, reason)
-            for letter in chosen:
-                await queue.dismiss(letter)
-        print(f"{len(chosen)} dead letters dismissed")
-        return DONE
-
-    run_command(config, body)
-
-
-def _require_choice(letter_ids: list[str] | None, everything: bool, site: str | None, reason: str | None) -> None:
-    filtered = site is not None or reason is not None
-    if bool(letter_ids) == (everything or filtered):
-        raise typer.BadParameter("name dead letters, or choose them by --site or --reason, or give --all")
+    for letter in letters:
+        await queue.dismiss(letter)
+    print(f"{len(letters)} dead letters dismissed")
+    return DONE
 
 
 def _chosen(

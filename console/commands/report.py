@@ -141,49 +141,40 @@ def _report(
     run_command(config, body)
 
 
-@app.command()
-def days(
-    site: SiteOption = None,
-    days: Days = 30,
-    form: FormatOption = OutputFormat.TABLE,
-    everybody: AllAccounts = False,
-    config: Config = None,
-) -> None:
-    """Who was active on which day, and with what: comments, issue history, worklogs."""
-    _report(config, DAYS, site, days, form, everybody)
+def _of_people(name: str, report: Report, told: str) -> None:
+    """Add a command whose rows are people, or their days."""
+
+    @app.command(name, help=told)
+    def command(
+        site: SiteOption = None,
+        days: Days = 30,
+        form: FormatOption = OutputFormat.TABLE,
+        everybody: AllAccounts = False,
+        config: Config = None,
+    ) -> None:
+        _report(config, report, site, days, form, everybody)
 
 
-@app.command()
-def users(
-    site: SiteOption = None,
-    days: Days = 30,
-    form: FormatOption = OutputFormat.TABLE,
-    everybody: AllAccounts = False,
-    config: Config = None,
-) -> None:
-    """Everybody known, with licenses, roles and last activity. Reading leaves no trace: ask before you take a seat."""
-    _report(config, USERS, site, days, form, everybody)
+def _of_site(name: str, report: Report, told: str) -> None:
+    """Add a command about a site as a whole, where apps and portal customers never count."""
+
+    @app.command(name, help=told)
+    def command(
+        site: SiteOption = None, days: Days = 30, form: FormatOption = OutputFormat.TABLE, config: Config = None
+    ) -> None:
+        _report(config, report, site, days, form, False)
 
 
-@app.command()
-def licenses(
-    site: SiteOption = None, days: Days = 30, form: FormatOption = OutputFormat.TABLE, config: Config = None
-) -> None:
-    """Seats of each product: how many there are, are assigned, and were used."""
-    _report(config, LICENSES, site, days, form, False)
-
-
-@app.command()
-def idle(
-    site: SiteOption = None, days: Days = 30, form: FormatOption = OutputFormat.TABLE, config: Config = None
-) -> None:
-    """People who hold a product and of whom no activity was seen. They may still read: ask before you take a seat."""
-    _report(config, IDLE, site, days, form, False)
-
-
-@app.command()
-def coverage(
-    site: SiteOption = None, days: Days = 30, form: FormatOption = OutputFormat.TABLE, config: Config = None
-) -> None:
-    """Of the facts that Jira's REST API knows, how many a webhook had brought."""
-    _report(config, COVERAGE, site, days, form, False)
+_of_people("days", DAYS, "Who was active on which day, and with what: comments, issue history, worklogs.")
+_of_people(
+    "users",
+    USERS,
+    "Everybody known, with licenses, roles and last activity. Reading leaves no trace: ask before you take a seat.",
+)
+_of_site("licenses", LICENSES, "Seats of each product: how many there are, are assigned, and were used.")
+_of_site(
+    "idle",
+    IDLE,
+    "People who hold a product and of whom no activity was seen. They may still read: ask before you take a seat.",
+)
+_of_site("coverage", COVERAGE, "Of the facts that Jira's REST API knows, how many a webhook had brought.")

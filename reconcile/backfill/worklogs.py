@@ -6,6 +6,7 @@ each page goes back by one millisecond, and worklogs that changelog entries name
 for as well. A deleted worklog that no changelog entry named is known to be gone, and not through whom.
 """
 
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 import msgspec
@@ -31,29 +32,11 @@ async def touched_worklogs(context: BackfillContext) -> None:
         JiraError: Jira is away, or no longer takes the account.
     """
     cursor = context.checkpoint.worklogs
-    since = cursor.since if cursor.since is not None else context.facts.window.since - context.overlap_ms
     done = 0
-    for _ in range(MOST_PAGES):
-        if cursor.read:
-            break
-        page = await _page(context, WORKLOGS_UPDATED, since, cursor)
-        if page is None:
-            break
-        entries = read_feed(context, page.values)
+    async for entries in _pages(context, WORKLOGS_UPDATED, context.facts.window.since - context.overlap_ms, cursor):
         ids = [number for number, at in entries if at >= context.facts.window.since]
         done += await _ask(context, context.state.spool.not_seen(ids))
-        latest = max((at for _, at in entries), default=0)
-        try:
-            since, cursor.read = following(page, since, latest)
-        except PagingError as error:
-            await _end(context, WORKLOGS_UPDATED, since, error, cursor)
-        cursor.since = since
-        await context.save()
         context.progress.at("worklogs", done)
-    else:
-        await _end(
-            context, WORKLOGS_UPDATED, since, PagingError(f"{WORKLOGS_UPDATED.name}: the feed does not end"), cursor
-        )
     while named := context.state.spool.unseen_worklogs(_MOST):
         done += await _ask(context, named)
         await context.save()
@@ -65,13 +48,32 @@ async def touched_worklogs(context: BackfillContext) -> None:
 _FEEDS = {WORKLOGS_UPDATED: "the feed of touched worklogs", WORKLOGS_DELETED: "the feed of deleted worklogs"}
 
 
-async def _page(context: BackfillContext, feed: Endpoint, since: int, cursor: FeedCursor) -> WorklogFeed | None:
-    """Return a page of a feed; None where it cannot be had, which ends the feed and is a gap."""
-    try:
-        return await context.jira.read(WorklogFeed, feed, query={"since": since})
-    except JiraError as error:
-        await _end(context, feed, since, error, cursor)
-        return None
+async def _pages(
+    context: BackfillContext, feed: Endpoint, begin: int, cursor: FeedCursor
+) -> AsyncIterator[list[tuple[int, int]]]:
+    """Yield id and time (epoch ms) of a feed's entries, page by page; what cannot be had ends the feed, and is a gap.
+
+    The checkpoint moves on once what came of a page is taken.
+    """
+    since = cursor.since if cursor.since is not None else begin
+    for _ in range(MOST_PAGES):
+        if cursor.read:
+            return
+        try:
+            page = await context.jira.read(WorklogFeed, feed, query={"since": since})
+        except JiraError as error:
+            await _end(context, feed, since, error, cursor)
+            return
+        entries = read_feed(context, page.values)
+        yield entries
+        latest = max((at for _, at in entries), default=0)
+        try:
+            since, cursor.read = following(page, since, latest)
+        except PagingError as error:
+            await _end(context, feed, since, error, cursor)
+        cursor.since = since
+        await context.save()
+    await _end(context, feed, since, PagingError(f"{feed.name}: the feed does not end"), cursor)
 
 
 async def _end(context: BackfillContext, feed: Endpoint, since: int, error: JiraError, cursor: FeedCursor) -> None:
@@ -154,29 +156,11 @@ async def deleted_worklogs(context: BackfillContext) -> None:
         JiraError: Jira is away, or no longer takes the account.
     """
     cursor = context.checkpoint.deletions
-    since = cursor.since if cursor.since is not None else context.facts.window.since - 1
     done = 0
-    for _ in range(MOST_PAGES):
-        if cursor.read:
-            break
-        page = await _page(context, WORKLOGS_DELETED, since, cursor)
-        if page is None:
-            break
-        entries = read_feed(context, page.values)
+    async for entries in _pages(context, WORKLOGS_DELETED, context.facts.window.since - 1, cursor):
         facts = _facts(context, entries)
         await context.publisher.add(facts)
         done += len(facts)
-        latest = max((at for _, at in entries), default=0)
-        try:
-            since, cursor.read = following(page, since, latest)
-        except PagingError as error:
-            await _end(context, WORKLOGS_DELETED, since, error, cursor)
-        cursor.since = since
-        await context.save()
-    else:
-        await _end(
-            context, WORKLOGS_DELETED, since, PagingError(f"{WORKLOGS_DELETED.name}: the feed does not end"), cursor
-        )
     cursor.done = True
     await context.save()
     context.progress.end("deleted worklogs without an actor", done)

@@ -6,10 +6,16 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from rollcall.files import read_secret_file
 from rollcall.http.guard import checked_address, optional_address
 from rollcall.records import dead_letter_bytes, largest_body
-from rollcall.settings.parts import ConsumerSettings, IngestSettings, PageSettings, ReconcileSettings, RetentionSettings
+from rollcall.settings.parts import (
+    ConsumerSettings,
+    IngestSettings,
+    PageSettings,
+    ReconcileSettings,
+    RetentionSettings,
+    secret_text,
+)
 from rollcall.settings.servers import KafkaSettings, WarehouseSettings
 from rollcall.settings.sites import SITE_NAME, SiteSettings
 
@@ -114,6 +120,4 @@ class Settings(BaseSettings):
 
     def sql_secret(self) -> str:
         """Return the SQL door's token, from settings or file; empty when there is none."""
-        if self.sql_token_file:
-            return read_secret_file("sql_token_file", self.sql_token_file).strip()
-        return self.sql_token.get_secret_value().strip()
+        return secret_text("sql_token_file", self.sql_token_file, self.sql_token)

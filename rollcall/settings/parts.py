@@ -21,6 +21,22 @@ class Group(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def secret_text(setting: str, file: Path | None, given: SecretStr | None = None) -> str:
+    """Return a secret from its file, or else as the settings have it, without blanks around it; empty without either.
+
+    Args:
+        setting: Name of the setting that names the file, for the error.
+        file: The file, if one is named.
+        given: The secret itself.
+
+    Raises:
+        ValueError: The file cannot be read or is empty.
+    """
+    if file:
+        return read_secret_file(setting, file).strip()
+    return given.get_secret_value().strip() if given else ""
+
+
 class PageSettings(Group):
     """The web page: who may see it, and under which address the world reaches this installation."""
 
@@ -75,9 +91,7 @@ class PageSettings(Group):
 
     def secret(self) -> str:
         """Return the password, from settings or file; empty when there is none."""
-        if self.password_file:
-            return read_secret_file("password_file", self.password_file).strip()
-        return self.password.get_secret_value().strip()
+        return secret_text("password_file", self.password_file, self.password)
 
 
 class ReconcileSettings(Group):

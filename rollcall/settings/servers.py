@@ -5,8 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, model_validator
 
-from rollcall.files import read_secret_file
-from rollcall.settings.parts import Group
+from rollcall.settings.parts import Group, secret_text
 
 _MIB = 1024 * 1024
 
@@ -114,9 +113,7 @@ class KafkaSettings(Group):
 
     def secret(self) -> str:
         """Return the password, from settings or file; empty when there is none."""
-        if self.password_file:
-            return read_secret_file("password_file", self.password_file).strip()
-        return self.password.get_secret_value()
+        return secret_text("password_file", self.password_file) or self.password.get_secret_value()
 
     @model_validator(mode="after")
     def _fits_together(self) -> "KafkaSettings":
@@ -169,7 +166,7 @@ class WarehouseSettings(Group):
 
     def password(self) -> str:
         """Return the password of the file; empty when no file is named."""
-        return read_secret_file("password_file", self.password_file).strip() if self.password_file else ""
+        return secret_text("password_file", self.password_file)
 
     @model_validator(mode="after")
     def _fits_together(self) -> "WarehouseSettings":

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, m
 from rollcall.errors import SettingsError
 from rollcall.files import read_secret_file
 from rollcall.settings.jira_url import checked_site_url
+from rollcall.settings.parts import secret_text
 
 SITE_NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?", re.ASCII)
 _BEARER = re.compile("[!-~]+", re.ASCII)
@@ -101,9 +102,7 @@ class SiteSettings(BaseModel):
 
     def token(self) -> str:
         """Return the API token, from settings or file; empty when there is none."""
-        if self.api_token_file:
-            return read_secret_file("api_token_file", self.api_token_file).strip()
-        return self.api_token.get_secret_value().strip()
+        return secret_text("api_token_file", self.api_token_file, self.api_token)
 
     def credentials(self, name: str) -> "Credentials | None":
         """Return what Jira's REST API is asked with; None when there is nothing.
