@@ -1,6 +1,6 @@
 """A simulated site with one fault, read by Rollcall, and what of its truth did not come."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -15,7 +15,7 @@ from simulator.rest.faults import Broken
 
 from ..reconcile.backfilling import appended, reconcile
 from ..reconcile.oracle import known_to_rest
-from ..reconcile.site import JiraSite, config, settings_for
+from ..reconcile.site import JiraSite, config, jira_site, settings_for
 
 V3 = "/rest/api/3"
 SEARCH, IDS = f"POST {V3}/search/jql", f"POST {V3}/search/jql (ids only)"
@@ -78,6 +78,26 @@ async def read(jira: JiraSite, folder: Path, **options: Any) -> Came:
     run = await reconcile(settings, RunOptions(parts=("activity",)), **options)
     wanted, found = known_to_rest(jira.site, run.window), (await appended(settings)).facts
     return Came(run, {key: one for key, one in wanted.items() if key not in found}, wanted, found)
+
+
+async def read_broken(folder: Path, endpoint: str, status: int, *, above: int = 0) -> Came:
+    """Read a site of which an endpoint fails for good, or does where more is requested at once than this."""
+    async with jira_site(SITE) as jira:
+        jira.faults(**broken(endpoint, status, above=above))
+        return await read(jira, folder)
+
+
+async def read_without(folder: Path, endpoint: str, status: int, which: Callable[[JiraSite], int]) -> tuple[Came, int]:
+    """Read a site of which an endpoint fails for good for one thing; return what came, and the thing."""
+    async with jira_site(SITE) as jira:
+        one = which(jira)
+        jira.faults(**broken(endpoint, status, (one,)))
+        return await read(jira, folder), one
+
+
+def most_commented(jira: JiraSite) -> int:
+    """The issue with the most comments in the last days."""
+    return busiest(jira, "comment")
 
 
 def busiest(jira: JiraSite, family: str) -> int:

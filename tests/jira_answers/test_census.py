@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ..reconcile.site import jira_site
-from .answering import COUNT, IDS, SEARCH, SITE, born_lately, broken, read
+from .answering import COUNT, IDS, SEARCH, SITE, born_lately, broken, read, read_broken
 from .test_one_failing_thing import nothing_is_lost
 
 pytestmark = pytest.mark.anyio
@@ -69,9 +69,7 @@ async def test_a_census_in_smaller_pages(tmp_path: Path, above: int) -> None:
 
 @pytest.mark.parametrize("status", [400, 403, 500])
 async def test_without_a_census_nobody_knows_whether_it_is_all(tmp_path: Path, status: int) -> None:
-    async with jira_site(SITE) as jira:
-        jira.faults(**broken(IDS, status))
-        came = await read(jira, tmp_path)
+    came = await read_broken(tmp_path, IDS, status)
     assert came.code == 3
     told = "the list of all issues, which the search is held against, could not be read: POST /search/jql: Jira answers"
     assert came.words.startswith(f"{told} {status}")

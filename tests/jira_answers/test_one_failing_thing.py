@@ -25,7 +25,10 @@ from .answering import (
     born_lately,
     broken,
     busiest,
+    most_commented,
     read,
+    read_broken,
+    read_without,
 )
 
 pytestmark = pytest.mark.anyio
@@ -44,10 +47,7 @@ def nothing_is_lost(came: Came) -> None:
 
 @pytest.mark.parametrize("status", [400, 403, 404, 410, 500, 502, 503, 504])
 async def test_the_comments_of_one_issue(tmp_path: Path, status: int) -> None:
-    async with jira_site(SITE) as jira:
-        issue = busiest(jira, "comment")
-        jira.faults(**broken(COMMENTS, status, (issue,)))
-        came = await read(jira, tmp_path)
+    came, issue = await read_without(tmp_path, COMMENTS, status, most_commented)
     assert came.code == 3
     assert came.words.startswith(f"comments of issue {issue} could not be read: GET /issue/{{issueIdOrKey}}/comment: ")
     assert f"Jira answers {status}" in came.words
@@ -59,18 +59,13 @@ async def test_the_comments_of_one_issue(tmp_path: Path, status: int) -> None:
 
 async def test_a_401_for_one_issue_alone(tmp_path: Path) -> None:
     """The account is asked for: it is as good as before, so the refusal is one of that issue."""
-    async with jira_site(SITE) as jira:
-        issue = busiest(jira, "comment")
-        jira.faults(**broken(COMMENTS, 401, (issue,)))
-        came = await read(jira, tmp_path)
+    came, issue = await read_without(tmp_path, COMMENTS, 401, most_commented)
     assert f"comments of issue {issue} could not be read" in came.words
     assert {one.issue_id for one in came.lost.values()} == {issue}
 
 
 async def test_the_comments_of_every_issue(tmp_path: Path) -> None:
-    async with jira_site(SITE) as jira:
-        jira.faults(**broken(COMMENTS, 403))
-        came = await read(jira, tmp_path)
+    came = await read_broken(tmp_path, COMMENTS, 403)
     assert came.code == 3
     assert ", … could not be read: GET /issue/{issueIdOrKey}/comment: Jira answers 403" in came.words
     assert {one.family for one in came.lost.values()} == {"comment"}
@@ -81,10 +76,7 @@ async def test_the_comments_of_every_issue(tmp_path: Path) -> None:
 @pytest.mark.parametrize("status", [400, 403, 404, 500, 503, 504])
 async def test_an_issue_that_no_search_gives(tmp_path: Path, status: int) -> None:
     """Its creation is lost; its comments and changes are there, and all other issues."""
-    async with jira_site(SITE) as jira:
-        issue = born_lately(jira)
-        jira.faults(**broken(SEARCH, status, (issue,)))
-        came = await read(jira, tmp_path)
+    came, issue = await read_without(tmp_path, SEARCH, status, born_lately)
     assert came.code == 3
     assert came.words.startswith(f"issue {issue} could not be read: POST /search/jql: Jira answers {status}")
     assert came.lost.keys() == {f"issue:{issue}:created"}
@@ -94,27 +86,20 @@ async def test_an_issue_that_no_search_gives(tmp_path: Path, status: int) -> Non
 @pytest.mark.parametrize("above", [50, 49, 10, 3, 1])
 @pytest.mark.parametrize("status", [500, 504])
 async def test_a_search_that_answers_for_fewer_issues(tmp_path: Path, status: int, above: int) -> None:
-    async with jira_site(SITE) as jira:
-        jira.faults(**broken(SEARCH, status, above=above))
-        came = await read(jira, tmp_path)
+    came = await read_broken(tmp_path, SEARCH, status, above=above)
     nothing_is_lost(came)
 
 
 @pytest.mark.parametrize("above", [500, 10])
 @pytest.mark.parametrize("status", [400, 413, 500, 504])
 async def test_changelogs_for_fewer_issues(tmp_path: Path, status: int, above: int) -> None:
-    async with jira_site(SITE) as jira:
-        jira.faults(**broken(CHANGELOGS, status, above=above))
-        came = await read(jira, tmp_path)
+    came = await read_broken(tmp_path, CHANGELOGS, status, above=above)
     nothing_is_lost(came)
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 500, 504])
 async def test_the_changelog_of_one_issue(tmp_path: Path, status: int) -> None:
-    async with jira_site(SITE) as jira:
-        issue = busiest(jira, "comment")
-        jira.faults(**broken(CHANGELOGS, status, (issue,)))
-        came = await read(jira, tmp_path)
+    came, issue = await read_without(tmp_path, CHANGELOGS, status, most_commented)
     assert came.code == 3
     assert came.words.startswith(f"changes of issue {issue} could not be read: POST /changelog/bulkfetch: ")
     assert came.lost
@@ -137,10 +122,7 @@ async def test_changelogs_of_no_issue_at_all(tmp_path: Path, status: int) -> Non
 
 @pytest.mark.parametrize("status", [400, 404, 500, 504])
 async def test_one_worklog(tmp_path: Path, status: int) -> None:
-    async with jira_site(SITE) as jira:
-        worklog = a_worklog(jira)
-        jira.faults(**broken(WORKLOGS, status, (worklog,)))
-        came = await read(jira, tmp_path)
+    came, worklog = await read_without(tmp_path, WORKLOGS, status, a_worklog)
     assert came.code == 3
     assert came.words.startswith(f"worklog {worklog} could not be read: POST /worklog/list: Jira answers {status}")
     assert came.lost
@@ -150,17 +132,13 @@ async def test_one_worklog(tmp_path: Path, status: int) -> None:
 
 @pytest.mark.parametrize("above", [100, 3])
 async def test_worklogs_fewer_at_a_time(tmp_path: Path, above: int) -> None:
-    async with jira_site(SITE) as jira:
-        jira.faults(**broken(WORKLOGS, 500, above=above))
-        came = await read(jira, tmp_path)
+    came = await read_broken(tmp_path, WORKLOGS, 500, above=above)
     nothing_is_lost(came)
 
 
 @pytest.mark.parametrize("status", [403, 404, 500])
 async def test_no_worklog_at_all(tmp_path: Path, status: int) -> None:
-    async with jira_site(SITE) as jira:
-        jira.faults(**broken(WORKLOGS, status))
-        came = await read(jira, tmp_path)
+    came = await read_broken(tmp_path, WORKLOGS, status)
     assert came.code == 3
     assert "worklogs: " in came.words
     assert {one.family for one in came.lost.values()} == {"worklog"}
@@ -171,9 +149,7 @@ async def test_no_worklog_at_all(tmp_path: Path, status: int) -> None:
 @pytest.mark.parametrize("status", [400, 403, 404, 410, 500])
 async def test_a_feed_that_is_refused(tmp_path: Path, status: int, feed: str, name: str) -> None:
     """Time tracking may be off."""
-    async with jira_site(SITE) as jira:
-        jira.faults(**broken(feed, status))
-        came = await read(jira, tmp_path)
+    came = await read_broken(tmp_path, feed, status)
     assert came.code == 3
     assert came.words.startswith(f"the feed of {name} worklogs from 2026-10-1")
     assert f"UTC on could not be read: {feed.replace('/rest/api/3', '')}: Jira answers {status}" in came.words
@@ -195,9 +171,7 @@ async def test_what_only_helps_is_never_a_condition(tmp_path: Path, status: int,
 
 @pytest.mark.parametrize("status", [500, 503])
 async def test_an_account_that_does_not_say_who_it_is(tmp_path: Path, status: int) -> None:
-    async with jira_site(SITE) as jira:
-        jira.faults(**broken(MYSELF, status))
-        came = await read(jira, tmp_path)
+    came = await read_broken(tmp_path, MYSELF, status)
     assert came.code == 3
     assert came.words.startswith("who the account is, and so whether Jira gives it everything: GET /myself: Jira ans")
     assert came.lost == {}
