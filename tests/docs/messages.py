@@ -26,18 +26,17 @@ from rollcall.errors import NotUnderstoodError, RollcallError
 
 from .pages import ROOT
 
-SCOPE = (
-    "console/checks",
-    "console/commands/reconciliation.py",
-    "console/control.py",
-    "console/process.py",
-    "console/site_runs.py",
-    "console/web",
-    "consumers",
-    "reconcile",
-    "rollcall",
-)
+SCOPE = ("console", "consumers", "reconcile", "rollcall")
 """Whose messages reach an operator of the three."""
+ELSEWHERE = (
+    "console/commands/",
+    "console/demo/",
+    "console/sqldoor/",
+    "console/transfer/",
+    "console/dead_letter_queue.py",
+)
+"""What belongs to other commands, to the demo and to the SQL door."""
+ALL_THE_SAME = ("console/commands/reconciliation.py",)
 TEMPLATES = ROOT / "console" / "web" / "templates"
 
 HOLE = "…"
@@ -67,8 +66,12 @@ def messages() -> tuple[Message, ...]:
 
 
 def _modules() -> list[Path]:
-    paths = [ROOT / name for name in SCOPE]
-    return [file for path in paths for file in ([path] if path.suffix else sorted(path.rglob("*.py")))]
+    files = [file for folder in SCOPE for file in sorted((ROOT / folder).rglob("*.py"))]
+    return [file for file in files if _is_in_scope(file.relative_to(ROOT).as_posix())]
+
+
+def _is_in_scope(name: str) -> bool:
+    return name in ALL_THE_SAME or not (name.startswith(ELSEWHERE) or name.endswith("__main__.py"))
 
 
 def of_module(path: Path, source: str | None = None) -> list[Message]:

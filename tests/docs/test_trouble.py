@@ -145,3 +145,9 @@ def test_a_notice_that_somebody_adds_to_the_page_is_noticed(tmp_path: Path) -> N
 def test_what_is_as_it_should_be_is_no_trouble() -> None:
     path = ROOT / "console" / "checks" / "installation.py"
     assert not [one for one in of_module(path) if "as the migrations made them" in one.text]
+
+
+def test_what_is_looked_at_and_what_is_left_out_is_there() -> None:
+    """A module that moves must not leave the scope unseen."""
+    for name in (*found_in_code.SCOPE, *found_in_code.ELSEWHERE, *found_in_code.ALL_THE_SAME):
+        assert (ROOT / name).exists(), name
