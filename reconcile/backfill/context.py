@@ -245,30 +245,27 @@ async def read_in_halves(context: BackfillContext, what: str, ids: list[int], as
 
 
 async def _error_of(context: BackfillContext, what: str, some: list[int], ask: Ask) -> JiraError | None:
-    """Request some things; return what went wrong."""
+    """Request some things, where it is one of them once more after an outage; return what went wrong."""
     waited = context.jira.stats.waits.total()
+    error = await _error_of_one_try(context, what, some, ask)
+    if error is None or len(some) > 1:
+        return error
+    asked = context.jira.stats.waits.total()
+    await context.tolerate(error)
+    if context.jira.stats.waits.total() > asked > waited:
+        # Jira as a whole was away until now, so the thing may not be to blame.
+        error = await _error_of_one_try(context, what, some, ask)
+    context.failures[what] += error is not None
+    return error
+
+
+async def _error_of_one_try(context: BackfillContext, what: str, some: list[int], ask: Ask) -> JiraError | None:
     try:
         await ask(some, context.attempts(what))
     except JiraError as error:
-        found = error
-    else:
-        context.failures[what] = 0
-        return None
-    if len(some) > 1:
-        return found
-    asked = context.jira.stats.waits.total()
-    await context.tolerate(found)
-    if context.jira.stats.waits.total() > asked > waited:
-        # Jira as a whole was away until now, so the thing may not be to blame.
-        try:
-            await ask(some, context.attempts(what))
-        except JiraError as error:
-            found = error
-        else:
-            context.failures[what] = 0
-            return None
-    context.failures[what] += 1
-    return found
+        return error
+    context.failures[what] = 0
+    return None
 
 
 def _spread(ids: list[int], most: int) -> list[int]:

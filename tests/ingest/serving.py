@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
-import uvloop
 
 from ingest.app import create_app
 from rollcall.eventlog import EventLog
 from rollcall.http.server import serve
 from rollcall.runtime import Runtime, topics_of
 from rollcall.settings import Settings
+
+from ..threads import begin
 
 SECRET = "It's a Secret to Everybody"  # Atlassian's published test secret
 OLD_SECRET = "the one before"
@@ -92,15 +93,7 @@ def served(
         await serve(app, "127.0.0.1:0", drain_timeout=drain_timeout, ready=ready, stop=stop)
         await log.close()
 
-    def run() -> None:
-        try:
-            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                runner.run(main())
-        finally:
-            up.set()
-
-    thread = threading.Thread(target=run)
-    thread.start()
+    thread = begin(main, up)
     assert up.wait(30)
     with httpx.Client(base_url=f"http://127.0.0.1:{found['port']}", timeout=30) as client:
         try:

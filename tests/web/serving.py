@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-import uvloop
-
 from console.web.overview import Page
 from console.web.routes import page_routes
 from ingest.app import create_app
@@ -20,6 +18,8 @@ from rollcall.metrics import WEBHOOK_LAST, WEBHOOK_REFUSED_LAST
 from rollcall.runtime import opened_with_warehouse
 from rollcall.settings import Settings
 from rollcall.warehouse import Warehouse, migrate, record_sites
+
+from ..threads import begin
 
 T = TypeVar("T")
 SECRET = "0123456789abcdef0123456789abcdef"
@@ -94,15 +94,7 @@ def served(settings: Settings, seed: Seed = no_seed, **page: Any) -> Iterator[Se
 
             await serve(app, "127.0.0.1:0", drain_timeout=5, ready=ready, stop=stop)
 
-    def run() -> None:
-        try:
-            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                runner.run(main())
-        finally:
-            up.set()
-
-    thread = threading.Thread(target=run)
-    thread.start()
+    thread = begin(main, up)
     try:
         assert up.wait(60)
         assert found, "the page could not be served"
