@@ -1,13 +1,18 @@
 """What clients ask, and what they get."""
 
+import asyncio
 import gzip
 import json
 import shutil
 import subprocess
+from zoneinfo import ZoneInfo
 
 import clickhouse_connect
 import httpx
 import pytest
+
+from console.checks.time_zones import Disagreement, disagreements, known_zones
+from rollcall.warehouse import Warehouse
 
 from .house import DAYS, Door
 
@@ -102,6 +107,20 @@ def test_compression_is_not_done_otherwise(door: Door) -> None:
         not in httpx.post(url, content="SELECT 1", headers={"Accept-Encoding": "br, gzip;q=0"}).headers
     )
     assert door.code("SELECT 1", compress="1") == 48
+
+
+def test_the_check_of_time_zones_comes_through(door: Door) -> None:
+    """As beside `up`, whose files nobody else may open."""
+    warehouse = Warehouse(lambda: clickhouse_connect.get_client(host="127.0.0.1", port=door.port, compress=False))
+
+    async def compared() -> tuple[set[str], dict[str, Disagreement | None]]:
+        try:
+            known = await known_zones(warehouse, ["Asia/Tokyo", "Acme/Office"])
+            return known, await disagreements(warehouse, {"Asia/Tokyo": ZoneInfo("Asia/Tokyo"), "UTC": ZoneInfo("UTC")})
+        finally:
+            await warehouse.close()
+
+    assert asyncio.run(compared()) == ({"Asia/Tokyo"}, {"Asia/Tokyo": None, "UTC": None})
 
 
 def test_clickhouse_connect_reads_the_rollup(door: Door) -> None:
