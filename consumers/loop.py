@@ -24,7 +24,7 @@ log = logger(__name__)
 _T = TypeVar("_T")
 
 _IDLE_WAIT = 1.0
-"""Seconds to wait for a first record before looking whether to stop."""
+"""Seconds to wait for a first record at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,21 +115,21 @@ class Consumer:
         return await self._source.log.reader(self._source.topic, self._source.group)
 
     async def _step(self, reader: Reader, stop: asyncio.Event) -> None:
-        entries = await self._with_retries(lambda: self._fill(reader), stop)
+        entries = await self._with_retries(lambda: self._fill(reader, stop), stop)
         if entries:
             poison = await self._with_retries(lambda: self._write(entries), stop)
             await self._with_retries(lambda: self._set_aside(poison), stop)
             await self._with_retries(lambda: self._commit(reader, entries), stop)
             self._count(entries, poison)
 
-    async def _fill(self, reader: Reader) -> list[Entry]:
-        """Read until the batch is full or its first record has waited long enough."""
+    async def _fill(self, reader: Reader, stop: asyncio.Event) -> list[Entry]:
+        """Read until the batch is full, its first record has waited long enough, or `stop` is set."""
         most = self._settings.batch_records
-        entries = list(await reader.read(most, _IDLE_WAIT))
+        entries = list(await _read(reader, most, _IDLE_WAIT, stop))
         until = time.monotonic() + self._settings.batch_seconds
         while entries and len(entries) < most and (left := until - time.monotonic()) > 0:
             try:
-                more = await reader.read(most - len(entries), left)
+                more = await _read(reader, most - len(entries), left, stop)
             except LogUnavailableError:
                 break  # write what is here; the next read meets the trouble again
             if not more:
@@ -161,3 +161,19 @@ class Consumer:
 
     async def _with_retries(self, call: Callable[[], Awaitable[_T]], stop: asyncio.Event) -> _T:
         return await self._outage.wait_out(call, stop, CONSUMER_RETRIES.labels(self._source.topic).inc)
+
+
+async def _read(reader: Reader, most: int, wait: float, stop: asyncio.Event) -> Sequence[Entry]:
+    """Read as the reader does, but wait no longer once `stop` is set: then only what is there already is read."""
+    if not stop.is_set():
+        reading = asyncio.ensure_future(reader.read(most, wait))
+        stopped = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait({reading, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopped.cancel()
+            reading.cancel()  # without effect when it is done; else the position is unchanged
+            await asyncio.wait({reading})
+        if not reading.cancelled():
+            return reading.result()
+    return await reader.read(most, 0.0)

@@ -21,7 +21,7 @@ from rollcall.warehouse import Warehouse, migrate, record_sites, require_current
 from rollcall.warehouse.engines import Embedded, Holding, parse_warehouse_url, read_holding
 from rollcall.warehouse.rebuild import rebuild_site
 
-_PAUSE = 0.25
+_PAUSE = 0.1
 
 Drain = Callable[[StoredRuntime], Awaitable[None]]
 """Writes what is on the log now into the warehouse, in this process: for when no consumer runs."""

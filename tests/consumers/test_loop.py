@@ -192,6 +192,52 @@ async def test_a_warehouse_that_is_away_is_waited_for(event_log: EventLog, wareh
     assert found == [{"n": 50, "keys": 50}]
 
 
+class IdleReader:
+    """Has nothing, and remembers how long it was asked to wait for more."""
+
+    def __init__(self, last: Sequence[Entry] = ()) -> None:
+        self.waits: list[float] = []
+        self.waiting = asyncio.Event()
+        self._last = last
+
+    async def read(self, max_records: int, max_wait: float) -> Sequence[Entry]:
+        self.waits.append(max_wait)
+        if max_wait:
+            self.waiting.set()
+            await asyncio.Event().wait()
+        found, self._last = self._last, ()
+        return found
+
+    async def close(self) -> None:
+        self.waits.append(-1)
+
+
+async def test_a_stop_does_not_wait_for_records_and_takes_those_that_are_there(
+    event_log: EventLog, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await append(event_log, *facts(1))
+    committed: list[Entry] = []
+    reader = IdleReader([one async for one in event_log.scan(ACTIVITY.name)])
+
+    async def commit(entries: Sequence[Entry]) -> None:
+        committed.extend(entries)
+
+    async def joined(_: Consumer) -> IdleReader:
+        return reader
+
+    monkeypatch.setattr(reader, "commit", commit, raising=False)
+    monkeypatch.setattr(Consumer, "_join", joined)
+    stop = asyncio.Event()
+    running = asyncio.create_task(consumer(event_log, warehouse).run(stop))
+    async with asyncio.timeout(60):
+        await reader.waiting.wait()
+        stop.set()
+        await running
+    assert reader.waits == [1.0, 0.0, 0.0, -1]
+    assert len(committed) == 1
+    assert await keys(warehouse) == {"history:0"}
+
+
 async def test_stopping_while_the_warehouse_is_away_commits_nothing(event_log: EventLog, warehouse: Warehouse) -> None:
     await append(event_log, *facts(50))
     moody = Moody(warehouse, 1_000_000, after=False)

@@ -62,7 +62,7 @@ def _look_often(monkeypatch: pytest.MonkeyPatch) -> None:
 def settings(jira: JiraSite, folder: Path) -> Settings:
     more: dict[str, Any] = {"attempts": 2, "backoff_first": 0.01, "backoff_max": 0.02}
     addresses = {name: f"127.0.0.1:{free_port()}" for name in ("listen", "sql_listen")}
-    return settings_for(jira.url, folder, reconcile=more, **addresses)
+    return settings_for(jira.url, folder, reconcile=more, consumer={"batch_seconds": 0.05}, **addresses)
 
 
 @asynccontextmanager
