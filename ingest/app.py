@@ -33,6 +33,8 @@ def create_app(
 ) -> Starlette:
     """Build the application: webhooks, ``/healthz``, ``/readyz``, ``/metrics``, and what else is given.
 
+    Its ``state.not_http`` is to be called for what comes to its port and is no HTTP request, see `serve`.
+
     Args:
         runtime: What the process stands on; facts go on its log.
         checks: What ``/readyz`` asks, by name; each raises when something is wrong.
@@ -49,6 +51,7 @@ def create_app(
     if extra_routes:  # the page is at "/", where a proxy that cuts the whole path posts to
         routes.append(Route("/", endpoint, methods=["POST"]))
     app = Starlette(routes=routes, lifespan=lifespan)
+    app.state.not_http = endpoint.refuse_not_http
     app.router.default = _posts_to(endpoint, app.router.default)
     return app
 

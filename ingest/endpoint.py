@@ -85,6 +85,10 @@ class WebhookEndpoint:
             self._refusals.tell(site, refusal, short_identifier(headers))
             await self._refuse(send, receive, refusal, unread=not body.ended and _has_body(headers))
 
+    def refuse_not_http(self) -> None:
+        """Count and log what came to the port and was no HTTP request; the server has answered it."""
+        self._refusals.tell(UNKNOWN_SITE, RefusalError(400, "not_http", close=True), "")
+
     async def _accept(self, site: str, headers: Headers, body: Body, receive: Receive) -> Outcome:
         """Check all that can be checked without the body first, so that what is refused costs no memory."""
         if site == UNKNOWN_SITE:

@@ -13,7 +13,16 @@ from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple
 
 from ingest.body import RefusalError
-from ingest.payload import ENTITY, Changelog, Envelope, open_envelope, read_changelog, refuse_data_center, refuse_future
+from ingest.payload import (
+    ENTITY,
+    Changelog,
+    Envelope,
+    open_envelope,
+    read_changelog,
+    refuse_data_center,
+    refuse_future,
+    without_deep_parts,
+)
 from rollcall.clock import now_ms
 from rollcall.dead_letters import WEBHOOK, dead_letter, record_of
 from rollcall.errors import LogUnavailableError, NotUnderstoodError
@@ -157,7 +166,7 @@ def translate(site: str, body: bytes, flow: str, received_at: int) -> Translatio
     try:
         return _translate(site, open_envelope(body), flow, received_at)
     except RecursionError:
-        raise NotUnderstoodError("too_deep", "The body is nested deeper than any Jira payload.") from None
+        return _translate(site, open_envelope(without_deep_parts(body)), flow, received_at)
 
 
 def event_label(body: bytes) -> str:

@@ -4,6 +4,7 @@ Decoding goes in stages: a struct keeps every part as raw JSON, and a part is de
 wrong type in a part that the event does not need does no harm, and the rest of a 25 MB issue is only skipped over.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -46,7 +47,8 @@ def open_envelope(body: bytes) -> Envelope:
     """Decode the top of a webhook body.
 
     Raises:
-        NotUnderstoodError: It is no JSON object in UTF-8, or nested too deep.
+        NotUnderstoodError: It is no JSON object in UTF-8.
+        RecursionError: It is nested too deep; see `without_deep_parts`.
     """
     if not body:
         raise NotUnderstoodError(
@@ -60,8 +62,41 @@ def open_envelope(body: bytes) -> Envelope:
         raise NotUnderstoodError("not_an_object", "The body is JSON but no JSON object.") from None
     except ValueError:
         raise NotUnderstoodError("not_json", "The body is not JSON in UTF-8.") from None
-    except RecursionError:
-        raise NotUnderstoodError("too_deep", "The body is nested deeper than any Jira payload.") from None
+
+
+_DEEPEST = 64
+"""Levels down to which parts are kept: what a fact needs is within seven."""
+
+_MOST_MARKS = 2_000_000
+"""More brackets and quotation marks than in any payload; to look at each holds up what else is received."""
+
+_BRACKET = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\Z)|[\[{\]}]', re.DOTALL)
+"""A text, so that brackets in it are passed over, or a bracket."""
+
+
+def without_deep_parts(body: bytes) -> bytes:
+    """Return JSON with null in the place of what lies deeper than any fact needs, which the decoder cannot pass over.
+
+    Raises:
+        NotUnderstoodError: It has too many parts to look at.
+    """
+    if sum(map(body.count, (b"[", b"{", b'"'))) > _MOST_MARKS:
+        raise NotUnderstoodError("too_deep", "The body is nested deeper than any Jira payload.")
+    kept: list[bytes] = []
+    depth = begin = 0
+    for found in _BRACKET.finditer(body):
+        token = found.group()
+        if token in (b"[", b"{"):
+            depth += 1
+            if depth == _DEEPEST + 1:
+                kept += (body[begin : found.start()], b"null")
+                begin = len(body)
+        elif token in (b"]", b"}"):
+            depth -= 1
+            if depth == _DEEPEST:
+                begin = found.end()
+    kept.append(body[begin:])
+    return b"".join(kept)
 
 
 _AHEAD_MS = 86_400_000

@@ -57,6 +57,11 @@ MEANINGS = {
         "their path does not begin with /webhooks/",
         "the URL in Jira lacks /webhooks/, or the proxy cuts or changes the path: it has to pass it on as it is",
     ),
+    "not_http": Meaning(
+        "they are no HTTP/1.1",
+        "let the proxy speak plain HTTP/1.1 to this port, without TLS, HTTP/2 and the PROXY protocol. If nothing of "
+        "yours does otherwise, a stranger knocks at the port",
+    ),
     "too_large": Meaning("their bodies exceed ingest.body_limit", "raise ingest.body_limit; Jira sends up to 25 MB"),
     "not_post": Meaning("they are no POST", "Jira posts; somebody else asks here", lost=False),
     "too_slow": Meaning("their bodies came too slowly", f"{_AGAIN}; see what slows down the proxy", lost=False),
@@ -69,6 +74,9 @@ MEANINGS = {
     "stopping": Meaning("Rollcall was stopping", _AGAIN, lost=False),
 }
 """What every reason means."""
+
+_OF_NO_SITE = frozenset({"unknown_site", "unknown_path", "not_http"})
+"""Reasons for which nobody knows what site is meant."""
 
 
 class RefusalLog:
@@ -83,7 +91,7 @@ class RefusalLog:
         names = list(sites)
         # The series of what would be lost begin at 0: else the first refusal would be no increase.
         for reason, meaning in MEANINGS.items():
-            for site in [UNKNOWN_SITE] if reason.startswith("unknown_") else names:
+            for site in [UNKNOWN_SITE] if reason in _OF_NO_SITE else names:
                 if meaning.lost:
                     _counter(site, reason)
 

@@ -61,6 +61,8 @@ def configure_logging(level: str, form: Literal["auto", "console", "json"]) -> N
     root.setLevel(level.upper())
     for noisy in ("uvicorn", "httpx", "httpcore", "clickhouse_connect"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
+    # What uvicorn warns of, such as bytes that are no HTTP, any stranger can cause.
+    logging.getLogger("uvicorn.error").filters = [EachOncePerMinute(logging.WARNING)]
 
 
 class _ShownElsewhere(logging.Handler):
@@ -126,6 +128,23 @@ class OncePerMinute:
             return False
         self._passed[line] = now
         return True
+
+
+class EachOncePerMinute(logging.Filter):
+    """Lets the same message of a library pass once a minute; messages are the same when their templates are.
+
+    Args:
+        worst: What is more severe than this always passes.
+    """
+
+    def __init__(self, worst: int = logging.CRITICAL) -> None:
+        super().__init__()
+        self._lines = OncePerMinute()
+        self._worst = worst
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether the record may pass."""
+        return record.levelno > self._worst or self._lines.allows(record.msg)
 
 
 LINES_A_MINUTE = 10

@@ -110,6 +110,7 @@ def ingest(config: Config = None) -> None:
                 drain_timeout=settings.ingest.drain_timeout,
                 ready=lambda port: say_ready(settings, port),
                 stop=stop_on_signals(),
+                not_http=app.state.not_http,
             )
         return DONE
 

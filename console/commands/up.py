@@ -96,7 +96,8 @@ async def _serve(
         extra_routes=page_routes(page),
     )
     drain = settings.ingest.drain_timeout
-    parts = [serve(app, settings.listen, drain_timeout=drain, ready=ready, stop=stop)]
+    not_http = app.state.not_http
+    parts = [serve(app, settings.listen, drain_timeout=drain, ready=ready, stop=stop, not_http=not_http)]
     if warehouse.holder and settings.sql_listen:
         parts.append(_answer_queries(runtime, warehouse.holder, pipeline, stop))
     async with in_background(daily_runs=partial(_reconcile_daily, runs, pipeline)):

@@ -11,6 +11,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import uvicorn
@@ -28,10 +29,15 @@ HEAD_SECONDS = 20.0
 
 
 class BoundedHeadProtocol(HttpToolsProtocol):
-    """uvicorn's httptools protocol, which by itself takes heads of any size and waits for them without end."""
+    """uvicorn's httptools protocol, which by itself takes heads of any size and waits for them without end.
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    Args:
+        not_http: Called for what is no HTTP request, which no application hears of.
+    """
+
+    def __init__(self, *args: Any, not_http: Callable[[], None] | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._not_http = not_http
         self._in_head = True
         self._head_size = 0
         self._deadline: asyncio.TimerHandle | None = None
@@ -57,6 +63,12 @@ class BoundedHeadProtocol(HttpToolsProtocol):
             self._head_size += len(data)
         if self._head_size > HEAD_LIMIT:
             self.transport.close()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP request."""
+        super().send_400_response(msg)
+        if self._not_http:
+            self._not_http()
 
     def on_message_begin(self) -> None:
         """Begin a head."""
@@ -143,6 +155,7 @@ async def serve(
     setting: str = "listen",
     ready: Callable[[int], None] | None = None,
     stop: asyncio.Event | None = None,
+    not_http: Callable[[], None] | None = None,
 ) -> None:
     """Serve until SIGTERM, SIGINT or ``stop``; then let the requests in flight finish, and return.
 
@@ -158,6 +171,7 @@ async def serve(
         setting: Name of the setting that holds the address, for the error.
         ready: Called with the port once connections are taken.
         stop: Ends the serving when set.
+        not_http: Called for whatever comes that is no HTTP request, and is answered 400.
 
     Raises:
         SettingsError: The address cannot be listened on.
@@ -165,7 +179,7 @@ async def serve(
     """
     listener = listen(address, setting)
     port: int = listener.getsockname()[1]
-    server = _Server(_config(app, drain_timeout), lambda: ready(port) if ready else None)
+    server = _Server(_config(app, drain_timeout, not_http), lambda: ready(port) if ready else None)
     watcher = asyncio.create_task(_stop_when(stop, server)) if stop else None
     try:
         await server.serve(sockets=[listener])
@@ -181,10 +195,11 @@ async def serve(
             await asyncio.wait(server.server_state.tasks, timeout=_LAST_WORDS)
 
 
-def _config(app: ASGIApp, drain_timeout: float) -> uvicorn.Config:
+def _config(app: ASGIApp, drain_timeout: float, not_http: Callable[[], None] | None) -> uvicorn.Config:
+    protocol: Any = partial(BoundedHeadProtocol, not_http=not_http)  # uvicorn calls it, and asks for a class
     return uvicorn.Config(
         app,
-        http=BoundedHeadProtocol,
+        http=protocol,
         ws="none",
         lifespan="on",
         interface="asgi3",

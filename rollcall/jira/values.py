@@ -22,8 +22,8 @@ _LONE_SURROGATE = re.compile(
 def decode_json(decoder: msgspec.json.Decoder[_T], body: bytes) -> _T:
     """Decode a body of Jira's, also one with a lone surrogate (half a pair) in a text, which msgspec refuses.
 
-    A text cut inside an emoji leaves half a surrogate pair: JSON by its grammar (RFC 8259, 8.2). Rollcall keeps no such
-    text, so the replacement character in its place changes no fact.
+    A text cut inside an emoji leaves half a surrogate pair: JSON by its grammar (RFC 8259, 8.2). The replacement
+    character stands in its place; an account id or key that has one is none, for it would be another's.
 
     Raises:
         msgspec.ValidationError: It is JSON of another shape.
@@ -187,6 +187,9 @@ class Account(NamedTuple):
 
 NOBODY = Account("", "")
 
+_REPLACEMENT = "\ufffd"
+"""What stands where a text was no text; no id or key has it."""
+
 
 class _Person(msgspec.Struct, frozen=True):
     accountId: str | None = None  # noqa: N815 - Jira's own name
@@ -213,15 +216,17 @@ def account_of(person: msgspec.Raw) -> Account:
 
 
 def account_id(text: str | None) -> str:
-    """Return the account id to keep: empty for none and for Jira's placeholder ``unknown``.
+    """Return the account id to keep: empty for none, for blanks and for Jira's placeholder ``unknown``.
 
     Raises:
-        ValueError: It is longer than any.
+        ValueError: It is longer than any, or a part of it was no text.
     """
-    if not text or text == _UNKNOWN_ACCOUNT:
+    if not text or text.isspace() or text == _UNKNOWN_ACCOUNT:
         return ""
     if len(text) > LONGEST_ACCOUNT_ID:
         raise ValueError(f"an account id longer than {LONGEST_ACCOUNT_ID} characters")
+    if _REPLACEMENT in text:
+        raise ValueError("an account id that is no text")
     return text
 
 
@@ -250,12 +255,12 @@ def issue_ref(issue_id: object, key: object, project_key: object) -> IssueRef:
         key: Its key, such as ``ACME-12``; empty when it is no text or longer than any.
         project_key: Its project's key; where it is none, it is read off the issue's key.
     """
-    issue_key = _short(key)
-    return IssueRef(id_or_zero(issue_id), issue_key, _short(project_key) or issue_key.rpartition("-")[0])
+    issue_key = _key(key)
+    return IssueRef(id_or_zero(issue_id), issue_key, _key(project_key) or issue_key.rpartition("-")[0])
 
 
-def _short(text: object) -> str:
-    return text if isinstance(text, str) and len(text) <= LONGEST_TEXT else ""
+def _key(text: object) -> str:
+    return text if isinstance(text, str) and len(text) <= LONGEST_TEXT and _REPLACEMENT not in text else ""
 
 
 class ChangelogItem(msgspec.Struct, frozen=True):

@@ -44,6 +44,9 @@ async def test_what_was_refused_and_what_to_do(tmp_path: Path) -> None:
             await client.post("/webhooks/acme", content=body, headers=signature(body, "x" * 32))
             for path in ("/webhooks/acme", "/webhooks/nobody", "/acme"):
                 await client.post(path, content=body)
+        with socket.create_connection(("127.0.0.1", page.port), timeout=10) as stranger:
+            stranger.sendall(b"\x16\x03\x01\r\n\r\n")
+            assert b" 400 " in stranger.recv(100)
         told = await findings(asking(page, host="0.0.0.0"))
     assert "the last one was accepted at 2" in told["acme: webhooks received"].found
     assert "none accepted since" in told["beta: webhooks received"].found
@@ -51,6 +54,7 @@ async def test_what_was_refused_and_what_to_do(tmp_path: Path) -> None:
         ("wrong_signature", "to acme were refused because they are signed with another secret", "differs from"),
         ("no_signature", "to acme were refused because they are not signed", "Automation"),
         ("unknown_site", "to no site of the settings were refused", "has to end in /webhooks/"),
+        ("not_http", "were refused because they are no HTTP/1.1", "plain HTTP/1.1 to this port"),
         ("unknown_path", "to no site of the settings were refused", "the proxy cuts or changes the path"),
     ):
         finding = told[f"webhooks received: {reason}"]

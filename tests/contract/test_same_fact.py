@@ -123,7 +123,7 @@ def test_what_spoils_the_edit_leaves_the_creation() -> None:
 
 
 @pytest.mark.parametrize("kind", ["atlassian", "app", "customer", "unknown", None, 5, "martian"])
-@pytest.mark.parametrize("account", ["ann", "unknown", "", None, "x" * 128, "x" * 129])
+@pytest.mark.parametrize("account", ["ann", "unknown", "", None, " ", "a\ud83d", "x" * 128, "x" * 129])
 def test_accounts(kind: object, account: object) -> None:
     person = {"accountId": account, "accountType": kind}
     entity = comment(author=person, updateAuthor=person)
@@ -143,6 +143,8 @@ def test_accounts(kind: object, account: object) -> None:
         {"key": "K" * 1025 + "-1"},
         {"key": 5},
         {"key": None},
+        {"key": "\ud83d-1"},
+        {"fields": {"project": {"key": "\udc00"}, "created": CREATED, "creator": ANN}},
         {"id": True},
         {"id": None},
         {"fields": {"project": {"key": LONG_KEY}, "created": CREATED, "creator": ANN}},

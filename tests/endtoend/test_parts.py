@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 from pathlib import Path
 
@@ -16,11 +17,19 @@ from .webhooks import comment_created
 pytestmark = pytest.mark.anyio
 
 
+def assert_counts_what_is_no_http(front: Installation) -> None:
+    with socket.create_connection(("127.0.0.1", front.port), timeout=PATIENCE) as connection:
+        connection.sendall(b"\x16\x03\x01\r\n\r\n")
+        assert connection.recv(100).split()[1] == b"400"
+    assert 'event="other",outcome="not_http",site=""} 1.0' in httpx.get(f"{front.url}/metrics").text
+
+
 async def test_ingest_and_consume_as_two_processes(tmp_path: Path) -> None:
     port = free_port()
     parts = Installation(tmp_path, measured=True, extra_settings=f'consumer.listen = "127.0.0.1:{port}"')
     parts.run("migrate")
     parts.start("ingest")
+    assert_counts_what_is_no_http(parts)
     sent = [comment_created(number) for number in range(200)]
     assert {parts.post(body) for _, body in sent} == {204}
 
@@ -76,6 +85,7 @@ def test_a_second_up_says_who_holds_the_files(tmp_path: Path) -> None:
 def test_rebuild_is_done_by_the_up_that_holds_the_files(tmp_path: Path) -> None:
     up = Installation(tmp_path, measured=True)
     up.start()
+    assert_counts_what_is_no_http(up)
     assert up.post(comment_created(1)[1]) == 204
     up.wait_until_written()
     up.wait_for("/readyz")

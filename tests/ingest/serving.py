@@ -90,7 +90,14 @@ def served(
             up.set()
 
         app = create_app(Runtime(chosen, topics_of(chosen), log), checks={"log": log.check})
-        await serve(app, "127.0.0.1:0", drain_timeout=drain_timeout, ready=ready, stop=stop)
+        await serve(
+            app,
+            "127.0.0.1:0",
+            drain_timeout=drain_timeout,
+            ready=ready,
+            stop=stop,
+            not_http=app.state.not_http,
+        )
         await log.close()
 
     thread = begin(main, up)

@@ -51,7 +51,9 @@ def test_an_edit_without_update_author_is_not_the_authors() -> None:
     assert only(without(comment("comment_updated"), "comment", "updateAuthor")).account_id == ""
 
 
-@pytest.mark.parametrize("gone", [None, {}, {"accountId": None}, {"accountId": "unknown"}, {"accountId": ""}])
+@pytest.mark.parametrize(
+    "gone", [None, {}, {"accountId": None}, {"accountId": "unknown"}, {"accountId": ""}, {"accountId": " \n "}]
+)
 def test_an_anonymous_act_is_a_fact_without_an_account(gone: object) -> None:
     fact = only(comment("comment_created", author=gone))
     assert (fact.account_id, fact.account_type) == ("", "")

@@ -3,6 +3,8 @@
 import pytest
 
 from ingest.handler import translate
+from ingest.payload import without_deep_parts
+from rollcall.errors import NotUnderstoodError
 from rollcall.records import decode_activity, encode
 
 from .payloads import (
@@ -88,6 +90,56 @@ def test_half_an_emoji_in_a_text_is_no_reason_to_lose_the_act() -> None:
         b"@@", rb"\udc00 \ud83d\ude00 \ud83d\ud83d\ude00 \\ud800"
     )
     assert translate("acme", twice, "", RECEIVED).facts
+
+
+DEEP = b"[" * 50_000 + b'"]}"' + b"]" * 50_000
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        comment("comment_created", body="@@"),
+        comment("comment_created", updateAuthor="@@"),
+        worklog("worklog_updated", author={"accountId": "@@"}),
+        {**issue_event("jira:issue_created"), "unknown": "@@"},
+        issue_event("jira:issue_updated", issue={"id": "10001", "key": "ACME-1", "fields": {"a": "@@"}}),
+        issue_event("jira:issue_updated", changelog={"id": "900", "items": [{"fieldId": "status", "from": "@@"}]}),
+        issue_event("jira:issue_deleted", changelog="@@"),
+    ],
+    ids=lambda payload: payload["webhookEvent"],
+)
+def test_a_part_nested_deeper_than_a_decoder_goes_spoils_nothing(payload: Json) -> None:
+    shallow, body = encoded(payload).replace(b'"@@"', b"null"), encoded(payload).replace(b'"@@"', DEEP)
+    assert translate("acme", body, "", RECEIVED) == translate("acme", shallow, "", RECEIVED)
+    assert translate("acme", body, "", RECEIVED).facts
+
+
+def test_what_lies_deep_is_left_out_and_nothing_else() -> None:
+    def nested(depth: int, inner: str) -> str:
+        return "[" * depth + inner + "]" * depth
+
+    kept = nested(63, '{"a\\"]": 1}, "}"')
+    assert without_deep_parts(f'{{"a": {kept[1:-1]}}}'.encode()) == f'{{"a": {kept[1:-1]}}}'.encode()
+    deep = '[1, {"b": ["]"]}, "é"]'
+    assert without_deep_parts(nested(64, f'1, {deep}, "\\\\", {{}}, 2').encode()) == (
+        nested(64, '1, null, "\\\\", null, 2').encode()
+    )
+    assert without_deep_parts(b'{"cut": "[[') == b'{"cut": "[['
+
+
+@pytest.mark.parametrize("half", [rb"\ud83d", rb"\udc00"])
+def test_half_an_emoji_in_a_key_or_id_is_no_key_and_no_id(half: bytes) -> None:
+    """Another character in its place would be another project's key, or another person's id."""
+    body = encoded(comment("comment_created")).replace(b'"ACME"', b'"' + half + b'"')
+    (fact,) = translate("acme", body, "", RECEIVED).facts
+    assert (fact.issue_key, fact.project_key) == ("ACME-1", "ACME")
+    (fact,) = translate("acme", body.replace(b'"ACME-1"', b'"A' + half + b'-1"'), "", RECEIVED).facts
+    assert (fact.issue_id, fact.issue_key, fact.project_key) == (10001, "", "")
+    with pytest.raises(NotUnderstoodError) as caught:
+        translate(
+            "acme", encoded(comment("comment_created", author={"accountId": "@"})).replace(b"@", half), "", RECEIVED
+        )
+    assert caught.value.reason == "bad_actor"
 
 
 def test_a_changelog_of_endless_fields_stays_a_small_record() -> None:

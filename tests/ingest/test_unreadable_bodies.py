@@ -30,9 +30,11 @@ WHOLE = encoded(comment("comment_created", body="tête-à-tête"))
         (b"[]", "not_an_object"),
         (b'"text"', "not_an_object"),
         (b"7", "not_an_object"),
-        (b'{"user":' * 100_000, "too_deep"),
-        (b'{"user":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "too_deep"),
-        (b'{"other":' * 100_000 + b"1" + b"}" * 100_000, "too_deep"),
+        (b'{"user":' * 100_000, "not_json"),
+        (b'{"user":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "no_event"),
+        (b'{"other":' * 100_000 + b"1" + b"}" * 100_000, "no_event"),
+        (b'{"other":' + b"[" * 2_000_001 + b"]" * 2_000_001 + b"}", "too_deep"),
+        (b'{"other":' + b"[" * 3_000 + b'""' * 2_000_000, "too_deep"),
     ],
 )
 def test_it_is_not_understood(body: bytes, reason: str) -> None:

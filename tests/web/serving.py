@@ -92,7 +92,8 @@ def served(settings: Settings, seed: Seed = no_seed, **page: Any) -> Iterator[Se
                 found.append(Served(port, settings, warehouse, event_log, asyncio.get_running_loop()))
                 up.set()
 
-            await serve(app, "127.0.0.1:0", drain_timeout=5, ready=ready, stop=stop)
+            not_http = app.state.not_http
+            await serve(app, "127.0.0.1:0", drain_timeout=5, ready=ready, stop=stop, not_http=not_http)
 
     thread = begin(main, up)
     try:

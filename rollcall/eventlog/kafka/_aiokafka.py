@@ -51,7 +51,7 @@ from aiokafka.protocol.commit import OffsetFetchRequest
 from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.protocol.types import Array, Boolean, Int16, Int32, Int64, Schema, String
 
-from rollcall.logs import OncePerMinute, logger
+from rollcall.logs import EachOncePerMinute, logger
 
 _log = logger(__name__)
 
@@ -336,19 +336,12 @@ _REBALANCING = "Heartbeat failed for group %s because it is rebalancing"
 """What aiokafka warns of although it is how members of a group come and go."""
 
 
-class _EachOncePerMinute(logging.Filter):
-    """Lets the same message pass once a minute; messages are the same when their templates are."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._lines = OncePerMinute()
-
+class _Limit(EachOncePerMinute):
     def filter(self, record: logging.LogRecord) -> bool:
-        """Return whether the record may pass."""
-        return record.msg != _REBALANCING and self._lines.allows(record.msg)
+        return record.msg != _REBALANCING and super().filter(record)
 
 
-_EACH_ONCE_PER_MINUTE = _EachOncePerMinute()
+_LIMIT = _Limit()
 
 
 def _limit_client_logs() -> None:
@@ -359,7 +352,7 @@ def _limit_client_logs() -> None:
     # A filter holds for the very logger it is added to, not for those below it.
     for name in list(logging.root.manager.loggerDict):
         if name == "aiokafka" or name.startswith("aiokafka."):
-            logging.getLogger(name).addFilter(_EACH_ONCE_PER_MINUTE)
+            logging.getLogger(name).addFilter(_LIMIT)
 
 
 class PrivateName(NamedTuple):
