@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from console.checks.finding import Finding
 from console.checks.time_zones import REMEDY, Disagreement, disagreements, known_zones
-from reconcile.admin_webhooks import BY_HAND, JQL_SECTION, AdminWebhook, list_webhooks
+from reconcile.admin_webhooks import BY_HAND, AdminWebhook, list_webhooks
 from reconcile.client.endpoints import CHANGELOGS_BY_ID, MY_PERMISSIONS, MYSELF, PROJECTS, SERVER_INFO
 from reconcile.client.jira_client import JiraClient, Limits, connected, limits_of
 from reconcile.client.jira_errors import AccountRefusedError, JiraError, NotThereError
@@ -188,7 +188,10 @@ async def webhook_findings(settings: Settings, name: str, jira: JiraClient) -> A
 
 def _is_ours(settings: Settings, name: str, url: str) -> bool:
     """Return whether a registration posts to this site's path, at the public address if one is set."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False  # somebody else's, with a template in it
     public = urlsplit(settings.page.public_url)
     here = not public.hostname or parts.hostname == public.hostname
     return here and parts.path.rstrip("/").endswith(f"/webhooks/{name}")
@@ -206,8 +209,7 @@ def _judged(settings: Settings, name: str, webhook: AdminWebhook) -> Finding:
         return Finding(subject, False, "sends no body ('Exclude body' is on), so nothing can be learned from it", again)
     if webhook.is_signed is False and not settings.sites[name].unsigned:
         return Finding(subject, False, "is not signed, so its posts are answered 401", again)
-    jql = (webhook.filters or {}).get(JQL_SECTION)
-    limited = f"; only issues matching {jql!r}" if jql else ""
+    limited = f"; only issues matching {webhook.jql!r}" if webhook.jql else ""
     return Finding(subject, True, f"posts to {webhook.url} with all events, signed{limited}")
 
 

@@ -1,5 +1,6 @@
 """``rollcall webhook``: the admin webhook at the Jira site."""
 
+from contextlib import suppress
 from ipaddress import ip_address
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -8,9 +9,9 @@ import typer
 
 from console.output import FormatOption, OutputFormat, print_rows
 from console.process import DONE, FAILED, INCOMPLETE, Config, SiteOption, print_error, run_command, site_names
-from reconcile.admin_webhooks import JQL_SECTION, AdminWebhook, list_webhooks, register_webhook, remove_webhook
+from reconcile.admin_webhooks import BY_HAND, AdminWebhook, list_webhooks, register_webhook, remove_webhook
 from reconcile.client.jira_client import JiraClient, connected
-from reconcile.client.jira_errors import NotThereError
+from reconcile.client.jira_errors import JiraError, NotThereError
 from rollcall.errors import SettingsError
 from rollcall.settings import Settings, SiteSettings
 
@@ -58,12 +59,17 @@ def register(
         async with connected(one, settings.sites[one], settings.reconcile) as jira:
             if there := await _registered(jira, target):
                 print_error(
-                    f"{one}: webhook {there.id} posts to {target} already; `rollcall webhook remove {there.id}` first"
+                    f"{one}: webhook {there.id or '?'} posts to {target} already{_idle(there)}; "
+                    f"`rollcall webhook remove {there.id or 'ID'}` first"
                 )
                 return FAILED
             made = await register_webhook(jira, name, target, secret, jql)
-            if made.is_signed is None:  # Jira may say it in the list only
-                made = await _registered(jira, target) or made
+            if made is None or made.is_signed is None:  # Jira may say it in the list only
+                with suppress(JiraError):
+                    made = await _registered(jira, target) or made
+        if made is None:
+            print_error(f"{one}: Jira took the webhook without a word of it; look whether it is there, else {BY_HAND}")
+            return FAILED
         print(f"{one}: registered webhook {made.id or '?'} for {target}, {_signing(secret, made)}")
         return INCOMPLETE if secret and made.is_signed is False else DONE
 
@@ -109,6 +115,7 @@ def _target(settings: Settings, site: str, url: str) -> str:
     try:
         parts = urlsplit(target)
         host = parts.hostname or ""
+        _ = parts.port  # checked when it is read
     except ValueError:
         raise SettingsError(f"{option}: is no URL") from None
     if parts.scheme != "https" or not host:
@@ -153,7 +160,25 @@ def _secret(name: str, site: SiteSettings) -> str:
 
 
 async def _registered(jira: JiraClient, target: str) -> AdminWebhook | None:
-    return next((one for one in await list_webhooks(jira) if one.url == target), None)
+    """Return the webhook that posts there, rather one that is switched on."""
+    there = [one for one in await list_webhooks(jira) if _place(one.url) == _place(target)]
+    return next((one for one in there if one.enabled), there[0] if there else None)
+
+
+def _place(url: str) -> tuple[str, ...]:
+    """Return what makes two URLs of webhooks one, however they are written."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme, parts.hostname or "", str(parts.port or 443), parts.path.rstrip("/"), parts.query
+    except ValueError:  # somebody else's, with a template in it
+        return (url,)
+
+
+def _idle(webhook: AdminWebhook) -> str:
+    """Say why nothing comes of a webhook, if nothing does."""
+    if not webhook.enabled:
+        return ", but is switched off (System > WebHooks)"
+    return ", but without a body" if webhook.exclude_body else ""
 
 
 def _row(site: str, webhook: AdminWebhook) -> dict[str, Any]:
@@ -165,5 +190,5 @@ def _row(site: str, webhook: AdminWebhook) -> dict[str, Any]:
         "enabled": webhook.enabled,
         "signed": webhook.is_signed,
         "events": sorted(webhook.events),
-        "jql": (webhook.filters or {}).get(JQL_SECTION) or "",
+        "jql": webhook.jql,
     }

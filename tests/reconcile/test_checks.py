@@ -71,6 +71,9 @@ async def test_nothing_is_set_up_yet(tmp_path: Path) -> None:
         ({"excludeBody": True}, "sends no body"),
         ({"isSigned": False}, "is not signed"),
         ({"url": "https://other.example/hook"}, "none of the 1 registered ones"),
+        ({"url": "https://[${host}]/webhooks/acme"}, "none of the 1 registered ones"),
+        ({"url": None, "name": 5, "filters": []}, "none of the 1 registered ones"),
+        ({"isSigned": False, "filters": {"issue-related-events-section": {}}, "enabled": "yes"}, "is not signed"),
     ],
 )
 async def test_a_webhook_that_is_not_right(changed: dict[str, object], says: str) -> None:
@@ -130,6 +133,7 @@ async def test_register_list_and_remove(tmp_path: Path) -> None:
         settings = settings_for(jira.url, tmp_path)
         async with asking(settings) as client:
             made = await register_webhook(client, "Rollcall", HERE, SECRET, "project = X")
+            assert made
             (listed,) = await list_webhooks(client)
             assert (listed.id, listed.url, listed.is_signed) == (made.id, HERE, True)
             assert jira.site.registry.webhooks[1].secret == SECRET
@@ -153,6 +157,8 @@ async def test_register_list_and_remove(tmp_path: Path) -> None:
         ("https://localhost/webhooks/acme", "cannot reach localhost"),
         ("https:///webhooks/acme", "https only"),
         ("https://[x/webhooks/acme", "is no URL"),
+        ("https://rollcall.example:99999/webhooks/acme", "is no URL"),
+        ("https://rollcall.example:port/webhooks/acme", "is no URL"),
         ("https://rollcall.example/webhooks/other", "has to end in /webhooks/acme"),
         ("https://rollcall.example/webhooks/acme?x=1", "has to end in /webhooks/acme"),
         ("https://rollcall.example/acme", "has to end in /webhooks/acme"),
@@ -180,8 +186,8 @@ async def test_signed_is_said_in_jiras_own_word(
     made: list[AdminWebhook] = []
 
     async def register(*_: object) -> AdminWebhook:
-        made.append(AdminWebhook(self_="https://x/webhook/7", url=HERE, is_signed=listed))
-        return AdminWebhook(self_="https://x/webhook/7", url=HERE, is_signed=answered)
+        made.append(AdminWebhook("7", url=HERE, is_signed=listed))
+        return AdminWebhook("7", url=HERE, is_signed=answered)
 
     async def there(*_: object) -> list[AdminWebhook]:
         return made
