@@ -80,6 +80,16 @@ def print_record(row: Row, columns: Sequence[str], form: OutputFormat) -> None:
         print(f"{name}: {_visible(_words(_plain(row[name])))}".rstrip())
 
 
+def print_payload(payload: bytes) -> None:
+    """Print bytes to stdout as they are; on a terminal without what could write to it beside its lines."""
+    if sys.stdout.isatty():
+        text = payload.decode("utf-8", "backslashreplace")
+        print("\n".join(map(_visible, text.split("\n"))))
+    else:
+        sys.stdout.buffer.write(payload)
+        sys.stdout.buffer.flush()
+
+
 async def print_rows_as_they_come(rows: AsyncIterable[Row], columns: Mapping[str, int], form: OutputFormat) -> None:
     """Print rows to stdout, each as soon as it is there; JSON is one array, and so comes at the end.
 

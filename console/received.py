@@ -64,7 +64,11 @@ class Received:
 
 
 def read_received(metrics: Iterable[Metric]) -> Received:
-    """Read it out of a process's metrics."""
+    """Read it out of a process's metrics.
+
+    Raises:
+        ValueError, OverflowError: They hold numbers that no process of ours has there.
+    """
     counts: dict[tuple[str, str], int] = {}
     refused_at: dict[tuple[str, str], datetime] = {}
     taken_at: dict[str, float] = {}
@@ -102,7 +106,7 @@ async def ask_received(address: str) -> Received | None:
     try:
         async with httpx.AsyncClient(timeout=_SECONDS, trust_env=False) as client:
             answer = await client.get(f"http://{url_host(host)}:{port}/metrics")
-        metrics = list(text_string_to_metric_families(answer.text))
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError):
+        received = read_received(text_string_to_metric_families(answer.text))
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError, OverflowError):
         return None
-    return received if (received := read_received(metrics)).sites else None
+    return received if received.sites else None

@@ -28,7 +28,9 @@ def replace_file(path: Path, content: bytes, mode: int = 0o600) -> None:
 
 
 def read_secret_file(setting: str, path: Path) -> str:
-    """Return the text of a secret file, without the byte order mark that Windows editors put before it.
+    """Return the text of a secret file, without the byte order marks that Windows editors put before it.
+
+    Where a file was appended to another, such a mark is in the middle.
 
     Args:
         setting: Name of the setting, for the error.
@@ -38,7 +40,7 @@ def read_secret_file(setting: str, path: Path) -> str:
         ValueError: It cannot be read or is empty; the text names setting, file and remedy, never the content.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = path.read_text(encoding="utf-8").replace("\ufeff", "")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise ValueError(f"{setting}: cannot read {path} ({reason}); check the path and who may read it") from None

@@ -73,6 +73,21 @@ def test_a_failure_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Monke
     assert (tmp_path / "one").read_bytes() == b"old"
 
 
+@pytest.mark.parametrize(
+    ("content", "secrets"),
+    [
+        (b"new\r\nold\r\n", [b"new", b"old"]),
+        (b"  new \t\n\n\n", [b"new"]),
+        (b"\xef\xbb\xbfnew\n\xef\xbb\xbfold\n", [b"new", b"old"]),
+        (b"new\rold", [b"new", b"old"]),
+    ],
+)
+def test_secrets_of_a_file_one_a_line(tmp_path: Path, content: bytes, secrets: list[bytes]) -> None:
+    path = tmp_path / "secrets"
+    path.write_bytes(content)
+    assert SiteSettings(url="https://acme.atlassian.net", webhook_secrets_file=path).secrets() == secrets
+
+
 @pytest.mark.parametrize("before", [b"", b"\xef\xbb\xbf"], ids=["plain", "byte order mark"])
 @pytest.mark.parametrize("end", [b"", b"\n", b"\r\n"])
 def test_a_secret_is_what_was_typed(tmp_path: Path, before: bytes, end: bytes) -> None:

@@ -9,7 +9,7 @@ import typer
 from rich.progress import track
 
 from console.dead_letter_queue import DeadLetterQueue, matching, pick_dead_letter
-from console.output import FormatOption, OutputFormat, print_record, print_rows
+from console.output import FormatOption, OutputFormat, print_payload, print_record, print_rows
 from console.process import DONE, INCOMPLETE, Config, print_error, run_command
 from rollcall.errors import NotUnderstoodError
 from rollcall.records import DeadLetter
@@ -63,8 +63,7 @@ def show(
             letters = await DeadLetterQueue(runtime).letters(settled=True)
         letter = pick_dead_letter(letters, letter_id)
         if payload:
-            sys.stdout.buffer.write(letter.payload)
-            sys.stdout.buffer.flush()
+            print_payload(letter.payload)
         else:
             print_record(_row(letter), _DETAILS, form)
         return DONE

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from console.output import print_payload
 from rollcall.records import DeadLetter, decode_activity, encode
 
 from ..endtoend.webhooks import comment_created
@@ -198,6 +199,15 @@ def test_shown_in_lines_that_can_be_copied(shell: Shell) -> None:
         json.loads(shell.run("deadletter", "show", "0007", "--format", "json").stdout)[0]["detail"]
         == detail + "\x1b[31m"
     )
+
+
+def test_a_payload_cannot_write_to_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hostile = b"a\x1b]0;title\x07\n\x1b[2J\xff\xe2\x80\xaeb"
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    print_payload(hostile)
+    assert capsys.readouterr().out == "a\\u001b]0;title\\u0007\n\\u001b[2J\\xff\\u202eb\n"
 
 
 def test_check_counts_each_dead_letter_once(shell: Shell) -> None:

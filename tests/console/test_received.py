@@ -91,7 +91,16 @@ def stranger(answer: bytes) -> Iterator[int]:
         server.shutdown()
 
 
-@pytest.mark.parametrize("answer", [b"<html>not here</html>", b"", b"some_metric 1\n"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"<html>not here</html>",
+        b"",
+        b"some_metric 1\n",
+        b"rollcall_webhooks_total NaN\n",
+        b'rollcall_webhook_last_timestamp_seconds{site="acme"} 1e300\n',
+    ],
+)
 async def test_what_answers_there_may_be_something_else(tmp_path: Path, answer: bytes) -> None:
     with stranger(answer) as port:
         told = await findings(settings_of(tmp_path, SITES, listen=f"127.0.0.1:{port}"))
