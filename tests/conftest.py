@@ -1,9 +1,11 @@
 """What all tests share."""
 
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
+import certifi
 import pytest
 import structlog
 from stamina import instrumentation
@@ -40,6 +42,23 @@ def loggers_follow_the_configuration() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(structlog, "configure", uncached)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def certificates_are_read_once() -> Iterator[None]:
+    """httpx reads the system's certificates for every client, which takes longer than most requests of a test."""
+    create, made = ssl.create_default_context, dict[str, ssl.SSLContext]()
+
+    def created(*given: Any, cafile: str | None = None, **more: Any) -> ssl.SSLContext:
+        if given or more or cafile is None or cafile != certifi.where():
+            return create(*given, cafile=cafile, **more)
+        if cafile not in made:
+            made[cafile] = create(cafile=cafile)
+        return made[cafile]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ssl, "create_default_context", created)
         yield
 
 
