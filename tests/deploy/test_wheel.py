@@ -57,7 +57,7 @@ def test_it_says_what_it_is(wheel: Path) -> None:
     needs = [re.split(r"[^\w.-]", line)[0] for line in metadata.get_all("Requires-Dist", []) if "extra ==" not in line]
     assert "chdb" not in needs
     assert len(needs) > 15
-    assert texts["entry_points.txt"].split() == ["[console_scripts]", "rollcall", "=", "console.main:app"]
+    assert texts["entry_points.txt"].split() == ["[console_scripts]", "rollcall", "=", "console.__main__:main"]
     assert "Apache License" in texts["LICENSE"]
 
 
