@@ -92,6 +92,77 @@ def test_half_an_emoji_in_a_text_is_no_reason_to_lose_the_act() -> None:
     assert translate("acme", twice, "", RECEIVED).facts
 
 
+ABSURD: dict[str, bytes] = {
+    "null": b"null",
+    "a list": b"[]",
+    "an object": b"{}",
+    "empty": b'""',
+    "words": b'"soon"',
+    "1999": b'"1999-01-01T00:00:00.000+0000"',
+    "2099": b'"2099-01-01T00:00:00.000+0000"',
+    "negative": b"-1",
+    "a fraction": b"1.5",
+    "yes": b"true",
+    "no number of bits": b"1" + b"0" * 400,
+    "no number of a computer": b"1e999",
+    "huge": b'"' + b"x" * 100_000 + b'"',
+    "half an emoji": rb'"\ud83d"',
+    "a key twice": b'{"id": 1, "id": {"accountId": 5}, "key": []}',
+    "deep": b'{"a":' * 2_000 + b"1" + b"}" * 2_000,
+}
+ENTITY_PARTS = ["body", "self", "visibility", "jsdPublic", "started", "timeSpent", "unknown"]
+ISSUE_PARTS = [("issue", "key"), ("issue", "self"), ("issue", "changelog"), ("issue", "fields", "project")]
+ANY_PARTS = [("matchedWebhookIds",), ("attachment",), ("eventType",), ("bulkOperationMetaData",), ("sprint",)]
+NOT_NEEDED: dict[str, list[tuple[str, ...]]] = {
+    "comment_created": [("comment", part) for part in ("updateAuthor", "updated", *ENTITY_PARTS)]
+    + [("timestamp",), ("issue",), ("issue", "id"), ("issue", "fields"), ("user",), ("worklog",), ("changelog",)],
+    "comment_updated": [("comment", part) for part in ("author", "created", *ENTITY_PARTS)]
+    + [("timestamp",), ("issue",), ("user",), ("worklog",), ("issue_event_type_name",)],
+    "comment_deleted": [("comment", part) for part in ("author", "updateAuthor", "created", "updated", *ENTITY_PARTS)]
+    + [("issue",), ("user",), ("worklog",), ("changelog",)],
+    "worklog_created": [("worklog", part) for part in ("updateAuthor", "updated", "issueId", *ENTITY_PARTS)]
+    + [("timestamp",), ("issue",), ("user",), ("comment",), ("isFromIssueLimitTransformation",)],
+    "worklog_updated": [("worklog", part) for part in ("author", "created", "issueId", *ENTITY_PARTS)]
+    + [("timestamp",), ("issue",), ("user",), ("comment",)],
+    "worklog_deleted": [("worklog", part) for part in ("author", "updateAuthor", "created", "updated", "issueId")]
+    + [("issue",), ("user",), ("comment",)],
+    "jira:issue_created": [("issue", "fields", part) for part in ("updated", "creator", "comment", "description")]
+    + [("timestamp",), ("changelog",), ("issue_event_type_name",), ("comment",), ("worklog",), *ISSUE_PARTS],
+    "jira:issue_updated": [("issue", "fields", part) for part in ("created", "creator", "reporter", "description")]
+    + [("timestamp",), ("issue_event_type_name",), ("comment",), ("worklog",), ("issue", "id"), *ISSUE_PARTS],
+    "jira:issue_deleted": [("issue", "fields"), ("changelog",), ("comment",), ("issue_event_type_name",), *ISSUE_PARTS],
+}
+
+
+def whole(event: str) -> Json:
+    make = comment if event.startswith("comment") else worklog if event.startswith("worklog") else issue_event
+    return make(event)
+
+
+def with_part(payload: Json, path: tuple[str, ...], value: bytes) -> bytes:
+    """Return the body with a part replaced, or added, by what may not even be JSON of Python's."""
+    if len(path) > 1:
+        payload.setdefault(path[0], {"fields": {}})
+    return encoded(changed(payload, "@@", *path)).replace(b'"@@"', value)
+
+
+@pytest.mark.parametrize("event", NOT_NEEDED)
+@pytest.mark.parametrize("value", ABSURD.values(), ids=ABSURD)
+def test_no_absurd_part_spoils_a_fact_that_does_not_need_it(event: str, value: bytes) -> None:
+    (true,) = told(whole(event)).facts
+    for path in [*NOT_NEEDED[event], *ANY_PARTS]:
+        got = translate("acme", with_part(whole(event), path, value), "", RECEIVED)
+        assert len(got.facts) == 1, path
+        (fact,) = got.facts
+        assert (fact.event_key, fact.account_id, fact.occurred_at) == (
+            true.event_key,
+            true.account_id,
+            true.occurred_at,
+        ), path
+        assert (fact.family, fact.action, fact.fields) == (true.family, true.action, true.fields), path
+        assert decode_activity(encode(fact)) == fact
+
+
 DEEP = b"[" * 50_000 + b'"]}"' + b"]" * 50_000
 
 
