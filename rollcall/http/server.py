@@ -6,6 +6,7 @@ take to arrive.
 
 import asyncio
 import math
+import re
 import signal
 import socket
 import threading
@@ -26,6 +27,18 @@ HEAD_LIMIT = 64 * 1024
 
 HEAD_SECONDS = 20.0
 """How long they may take to arrive."""
+
+
+_UPGRADE = re.compile(rb"\r\nupgrade[ \t]*:[^\r\n]*", re.IGNORECASE)
+
+
+def _without_upgrade(data: bytes) -> bytes:
+    """Take the wish for another protocol out of a head, which a server may do (RFC 9110, 7.8).
+
+    Java's HTTP client wishes for h2c on every new connection, and httptools then passes over the body.
+    """
+    head, end, body = data.partition(b"\r\n\r\n")
+    return _UPGRADE.sub(b"", head) + end + body
 
 
 class BoundedHeadProtocol(HttpToolsProtocol):
@@ -55,7 +68,7 @@ class BoundedHeadProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Count what belongs to an unfinished head, and close the connection beyond the limit."""
         begun = self._in_head
-        super().data_received(data)
+        super().data_received(_without_upgrade(data) if begun else data)
         if not self._in_head:
             return
         self._arm()

@@ -144,6 +144,18 @@ def test_a_body_in_drops_is_taken(server: Served, memory: MemoryLog) -> None:
     assert memory.facts
 
 
+@pytest.mark.parametrize("upgrade", ["Upgrade: h2c", "upgrade : websocket"])
+def test_a_wish_for_another_protocol_costs_no_body(server: Served, memory: MemoryLog, upgrade: str) -> None:
+    """As Java's HTTP client has it, which proxies are made of."""
+    body = encoded(comment("comment_created", body="\r\nupgrade: is text here"))
+    wish = ("Connection: Upgrade, HTTP2-Settings", "HTTP2-Settings: AAEAAEAAAAIAAAAB", upgrade)
+    with server.connect() as connection:
+        for sent in (head(len(body), signature(body), *wish) + body, head(len(body), signature(body)) + body):
+            connection.sendall(sent)
+            assert read_answer(connection).startswith(b"HTTP/1.1 204 ")
+    assert len(memory.facts) == 2
+
+
 def test_a_signed_body_that_is_not_understood_is_a_dead_letter(server: Served, memory: MemoryLog) -> None:
     answer = server.post(b"\x00 not json", x_atlassian_webhook_identifier="id-1", x_atlassian_webhook_flow="Primary")
     assert answer.status_code == 204
