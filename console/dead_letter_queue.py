@@ -6,11 +6,12 @@ from typing import Literal
 
 import msgspec
 
-from ingest.handler import FLOW, translate
+from ingest.handler import FLOW, own_fault, translate
 from rollcall.clock import now_ms
 from rollcall.dead_letters import WEBHOOK, record_of
 from rollcall.errors import NotUnderstoodError, RollcallError
 from rollcall.eventlog import Record, TopicState
+from rollcall.jira.values import EARLIEST_MS
 from rollcall.records import Activity, DeadLetter, decode_activity, decode_dead_letter, decode_directory, encode
 from rollcall.runtime import Runtime, Topics
 
@@ -149,7 +150,13 @@ def _records(topics: Topics, letter: DeadLetter) -> tuple[str, list[Record]]:
 
 
 def _facts(letter: DeadLetter) -> list[Activity]:
-    """Read a webhook again, by the clock of now: one that was behind at its receipt saw the future in it."""
-    received_at = max(letter.received_at, now_ms())
-    translation = translate(letter.site, letter.payload, letter.headers.get(FLOW, ""), received_at)
-    return [msgspec.structs.replace(fact, received_at=letter.received_at) for fact in translation.facts]
+    """Read a webhook again, by the clock of now: that of its receipt may have been wrong, by decades after a start."""
+    now = now_ms()
+    received_at = letter.received_at if EARLIEST_MS <= letter.received_at <= now else now
+    try:
+        translation = translate(letter.site, letter.payload, letter.headers.get(FLOW, ""), now)
+    except NotUnderstoodError:
+        raise
+    except Exception as error:  # a mistake of ours must not keep the other dead letters from being replayed
+        raise own_fault(error) from error
+    return [msgspec.structs.replace(fact, received_at=received_at) for fact in translation.facts]

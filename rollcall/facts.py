@@ -96,7 +96,7 @@ _PROJECT: msgspec.json.Decoder[Project | None] = msgspec.json.Decoder(Project | 
 def read_issue(part: msgspec.Raw) -> Issue:
     """Read an issue; what it lacks or has in another form is None, for nothing of it must spoil an act."""
     try:
-        return (_ISSUE.decode(part) if part else None) or _NO_ISSUE
+        return read(_ISSUE, part) or _NO_ISSUE
     except ValueError:
         return _piece_by_piece(part)
 

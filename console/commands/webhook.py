@@ -130,12 +130,18 @@ def _target(settings: Settings, site: str, url: str) -> str:
     return target
 
 
+_INNER_DOMAINS = frozenset({"arpa", "internal", "invalid", "local", "localhost", "test"})
+"""Last parts of names that the internet does not know (RFC 6761, 6762 and 8375; ICANN for internal)."""
+
+
 def _public(host: str) -> bool:
-    """Tell whether a host may be one that Jira Cloud reaches: no loopback or private address."""
+    """Tell whether a host may be one that Jira Cloud reaches: no inner name, no loopback or private address."""
     try:
         return ip_address(host).is_global
     except ValueError:
-        return host != "localhost" and not host.endswith(".localhost")
+        name, dot, last = host.rstrip(".").rpartition(".")
+        # A last part of digits is an address in another form, such as 127.1.
+        return bool(name and dot) and last not in _INNER_DOMAINS and not last.isdigit()
 
 
 def _signing(secret: str, made: AdminWebhook) -> str:

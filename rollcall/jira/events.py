@@ -1,7 +1,6 @@
 """Jira's webhook events: those that make facts and are registered, those knowingly ignored, echoes and cascades."""
 
 import re
-from collections.abc import Mapping
 
 REGISTERED = (
     "jira:issue_created",
@@ -58,13 +57,14 @@ IGNORED_FAMILIES = ("jira:version_", "issuetype_", "filter_", "board_", "option_
 
 OTHER = "other"
 
-LABELS: Mapping[str, str] = {name: name for name in FACTS | IGNORED}
-"""The known names, each under itself: what `label` says of them, without a call."""
+_KNOWN = FACTS | IGNORED
 
 
 def label(name: str) -> str:
     """Return the name to count an event under: a known name, a family such as ``board_*``, or ``other``."""
-    return LABELS.get(name) or next((f"{family}*" for family in IGNORED_FAMILIES if name.startswith(family)), OTHER)
+    if name in _KNOWN:
+        return name
+    return next((f"{family}*" for family in IGNORED_FAMILIES if name.startswith(family)), OTHER)
 
 
 _SECONDARY = "secondary"

@@ -70,10 +70,7 @@ def read_or_none(decoder: msgspec.json.Decoder[_T], part: msgspec.Raw) -> _T | N
 
 def id_or_none(part: msgspec.Raw) -> int | str | None:
     """Decode what may be an id, a number or a text; None when it is neither."""
-    try:
-        return NUMBER_OR_TEXT.decode(part) if part else None
-    except ValueError:
-        return None
+    return read_or_none(NUMBER_OR_TEXT, part)
 
 
 _ID = re.compile(r"\d{1,19}", re.ASCII)

@@ -7,6 +7,8 @@ import msgspec
 import pytest
 
 from console.output import print_payload
+from ingest.handler import Translation, translate
+from rollcall.clock import now_ms
 from rollcall.records import DeadLetter, decode_activity, encode
 
 from ..endtoend.webhooks import comment_created
@@ -83,15 +85,36 @@ def test_replay_puts_facts_on_the_log_and_settles_the_letter(shell: Shell) -> No
     }
 
 
-def test_what_a_clock_that_was_behind_refused_can_be_replayed(shell: Shell) -> None:
+@pytest.mark.parametrize("clock", ["2020-01-01", "1970-01-02", "2080-01-01", "2150-01-01"])
+def test_what_a_clock_that_was_wrong_refused_can_be_replayed(shell: Shell, clock: str) -> None:
     """The receipt's time is the wrong clock's, so that the fact must be judged by today's."""
     key, body = comment_created(42)
-    behind = ms("2020-01-01T00:00:00")
+    behind, begun = ms(f"{clock}T00:00:00"), now_ms()
     shell.append_letter(msgspec.structs.replace(letter(1, body), reason="implausible_time", received_at=behind))
     result = shell.run("deadletter", "replay", "--all")
     assert result.exit_code == 0, result.output
     (kept,) = (decode_activity(value) for value in shell.on_log(lambda topics: topics.activity.name))
-    assert (kept.event_key, kept.received_at) == (key, behind)
+    assert kept.event_key == key
+    assert kept.received_at == behind if clock == "2020-01-01" else begun <= kept.received_at <= now_ms()
+
+
+def test_a_dead_letter_on_which_rollcall_fails_keeps_no_other_from_being_replayed(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(site: str, body: bytes, flow: str, received_at: int) -> Translation:
+        if body == b"{}":
+            raise KeyError("secret text")
+        return translate(site, body, flow, received_at)
+
+    monkeypatch.setattr("console.dead_letter_queue.translate", broken)
+    key, body = comment_created(42)
+    shell.append_letter(letter(1, b"{}", reason="fault"))
+    shell.append_letter(letter(2, body))
+    result = shell.run("deadletter", "replay", "--all")
+    assert (result.exit_code, "1 dead letters replayed, 1 records put on the log, 1 stay" in result.stdout) == (3, True)
+    assert "Rollcall failed on this payload with KeyError; please report it" in result.stderr
+    assert "secret" not in result.stderr
+    assert activity(shell) == {key}
 
 
 def test_a_time_that_is_still_ahead_is_not_replayed(shell: Shell) -> None:
