@@ -87,7 +87,13 @@ def rounds(request: pytest.FixtureRequest) -> Rounds:
     return Rounds(soak_seconds() / request.config.stash[_FAULTS])
 
 
+LONG_FILES = ("endtoend/test_stream.py", "endtoend/test_kill.py", "web/test_people.py", "warehouse/test_rebuild.py")
+"""They take a minute or more, or stand at the end of the alphabet and take half of one: begun last, one process would
+work on them while the others have nothing left to do."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: "/".join(item.path.parts[-2:]) not in LONG_FILES)
     for item in items:
         if soak_seconds():
             item.add_marker(pytest.mark.timeout(0), append=False)

@@ -199,7 +199,8 @@ async def read_in_halves(context: BackfillContext, what: str, ids: list[int], as
 
     A request for many may fail because they are too many, or because of one of them. So it is cut in halves until what
     is left is one thing. Where one after the other fails and none succeeds, some are tried that lie far apart, and when
-    none of those can be read, the others are not asked: an endpoint that is out of order costs few requests.
+    none of those can be read, the others are not asked: an endpoint that is out of order costs few requests. What is no
+    smaller than a request that failed, while none of that size was answered, gets one try: its halves make up for it.
 
     Args:
         context: The run's context.
@@ -214,17 +215,21 @@ async def read_in_halves(context: BackfillContext, what: str, ids: list[int], as
     failed: dict[int, JiraError] = {}
     done: set[int] = set()
     succeeded, in_order = False, not context.is_hopeless(what)
+    fewest_failed, most_read = len(ids) + 1, 1
     waiting = [ids]
     while waiting:
         some = [one for one in waiting.pop() if one not in done]
         if not some:
             continue
-        error = await _error_of(context, what, some, ask)
+        too_many = most_read < len(some) >= fewest_failed
+        error = await _error_of(context, what, some, ask, 1 if too_many else FEW_ATTEMPTS)
         if error is None:
             done.update(some)
-            succeeded = True
+            succeeded, most_read = True, max(most_read, len(some))
             continue
-        if len(some) == 1:
+        if len(some) > 1:
+            fewest_failed = min(fewest_failed, len(some))
+        else:
             done.update(some)
             failed[some[0]] = error
         if not succeeded and (len(some) == 1 or not in_order):
@@ -244,24 +249,28 @@ async def read_in_halves(context: BackfillContext, what: str, ids: list[int], as
     return failed
 
 
-async def _error_of(context: BackfillContext, what: str, some: list[int], ask: Ask) -> JiraError | None:
+async def _error_of(
+    context: BackfillContext, what: str, some: list[int], ask: Ask, most: int = FEW_ATTEMPTS
+) -> JiraError | None:
     """Request some things, where it is one of them once more after an outage; return what went wrong."""
     waited = context.jira.stats.waits.total()
-    error = await _error_of_one_try(context, what, some, ask)
+    error = await _error_of_one_try(context, what, some, ask, most)
     if error is None or len(some) > 1:
         return error
     asked = context.jira.stats.waits.total()
     await context.tolerate(error)
     if context.jira.stats.waits.total() > asked > waited:
         # Jira as a whole was away until now, so the thing may not be to blame.
-        error = await _error_of_one_try(context, what, some, ask)
+        error = await _error_of_one_try(context, what, some, ask, most)
     context.failures[what] += error is not None
     return error
 
 
-async def _error_of_one_try(context: BackfillContext, what: str, some: list[int], ask: Ask) -> JiraError | None:
+async def _error_of_one_try(
+    context: BackfillContext, what: str, some: list[int], ask: Ask, most: int
+) -> JiraError | None:
     try:
-        await ask(some, context.attempts(what))
+        await ask(some, min(most, context.attempts(what)))
     except JiraError as error:
         return error
     context.failures[what] = 0

@@ -97,6 +97,15 @@ async def test_changelogs_for_fewer_issues(tmp_path: Path, status: int, above: i
     nothing_is_lost(came)
 
 
+async def test_a_request_for_too_many_is_not_waited_for_again_and_again(tmp_path: Path) -> None:
+    """Each size is tried in earnest once; of 124 pauses, of minutes together, a dozen are left."""
+    async with jira_site(SITE) as jira:
+        jira.faults(**broken(CHANGELOGS, 504, above=10))
+        came = await read(jira, tmp_path)
+    nothing_is_lost(came)
+    assert came.run.stats.waits.total() <= 14
+
+
 @pytest.mark.parametrize("status", [400, 403, 404, 500, 504])
 async def test_the_changelog_of_one_issue(tmp_path: Path, status: int) -> None:
     came, issue = await read_without(tmp_path, CHANGELOGS, status, most_commented)
