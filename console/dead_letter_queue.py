@@ -32,11 +32,12 @@ class DeadLetterQueue:
         self._counted: tuple[TopicState, int] | None = None
         self._counting = asyncio.Lock()
 
-    async def letters(self, *, settled: bool = False) -> dict[str, DeadLetter]:
+    async def letters(self, *, settled: bool = False, payloads: bool = True) -> dict[str, DeadLetter]:
         """Return the dead letters by id, oldest first.
 
         Args:
             settled: Whether to return also those that were replayed or dismissed.
+            payloads: Whether with what they hold, all of which is then in memory.
 
         Raises:
             LogUnavailableError: The log cannot be read.
@@ -48,6 +49,8 @@ class DeadLetterQueue:
                 letter = decode_dead_letter(entry.value)
             except msgspec.DecodeError:
                 continue  # written by another version or tool: not ours to judge
+            if not payloads:
+                letter = msgspec.structs.replace(letter, payload=b"")
             # By the time they came and not by their order on the log, whose partitions are read side by side.
             found = settlements if letter.settled else letters
             before = found.get(letter.letter_id)
@@ -61,7 +64,7 @@ class DeadLetterQueue:
         return {letter.letter_id: letter for letter in oldest_first if settled or not letter.settled}
 
     async def count_open(self, state: TopicState) -> int:
-        """Return how many are open; they are read only when the topic changed, for they hold whole payloads.
+        """Return how many are open; they are read only when the topic changed, for they may be many and large.
 
         Args:
             state: How the topic of dead letters stands.
@@ -73,7 +76,7 @@ class DeadLetterQueue:
             return 0
         async with self._counting:
             if self._counted is None or self._counted[0] != state:
-                self._counted = (state, len(await self.letters()))
+                self._counted = (state, len(await self.letters(payloads=False)))
             return self._counted[1]
 
     async def replay(self, letter: DeadLetter) -> int:

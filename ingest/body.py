@@ -64,7 +64,7 @@ class Body:
         self._limit = limit
         self._seconds = seconds
         self._budget = budget
-        self._size = 0
+        self._held = 0
         self.size = 0
         """Bytes that came of it, also after `release`."""
         self.ended = False
@@ -92,20 +92,20 @@ class Body:
 
     def release(self) -> None:
         """Give its part of the budget back."""
-        self._budget.give_back(self._size)
-        self._size = 0
+        self._budget.give_back(self._held)
+        self._held = 0
 
     async def _next(self, receive: Receive) -> tuple[bytes, bool]:
         message = await receive()
         if message["type"] != "http.request":
             raise DisconnectedError("the sender went away")
         chunk: bytes = message.get("body", b"")
-        if self._size + len(chunk) > self._limit:
+        if self.size + len(chunk) > self._limit:
             raise RefusalError(413, "too_large")
         if not self._budget.take(len(chunk)):
             raise RefusalError(503, "memory_full")
-        self._size += len(chunk)
-        self.size = self._size
+        self._held += len(chunk)
+        self.size += len(chunk)
         more: bool = message.get("more_body", False)
         self.ended = not more
         return chunk, more

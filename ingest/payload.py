@@ -1,7 +1,6 @@
 """The payload of a webhook: the parts that Rollcall looks at, and how one is read without minding the others.
 
-Decoding goes in stages: a struct keeps every part as raw JSON, and a part is decoded when an event needs it. So a
-wrong type in a part that the event does not need does no harm, and the rest of a 25 MB issue is only skipped over.
+Every part is kept as raw JSON until an event needs it, see `rollcall.jira.values`.
 """
 
 import re

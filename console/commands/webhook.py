@@ -12,7 +12,7 @@ from console.process import DONE, FAILED, INCOMPLETE, Config, SiteOption, print_
 from reconcile.admin_webhooks import BY_HAND, AdminWebhook, list_webhooks, register_webhook, remove_webhook
 from reconcile.client.jira_client import JiraClient, connected
 from reconcile.client.jira_errors import JiraError, NotThereError
-from rollcall.errors import SettingsError
+from rollcall.errors import RollcallError, SettingsError
 from rollcall.settings import Settings, SiteSettings
 
 app = typer.Typer(no_args_is_help=True, help="The admin webhook at the Jira site: list, register, remove.")
@@ -31,11 +31,20 @@ def list_command(
 
     async def body(settings: Settings) -> int:
         rows: list[dict[str, Any]] = []
-        for name in site_names(settings, site):
-            async with connected(name, settings.sites[name], settings.reconcile) as jira:
-                rows += [_row(name, webhook) for webhook in await list_webhooks(jira)]
+        failed: list[RollcallError] = []
+        names = site_names(settings, site)
+        for name in names:
+            try:
+                async with connected(name, settings.sites[name], settings.reconcile) as jira:
+                    rows += [_row(name, webhook) for webhook in await list_webhooks(jira)]
+            except RollcallError as error:  # the other sites' are listed all the same
+                failed.append(error)
+        if len(failed) == len(names):
+            raise failed[0]
         print_rows(rows, _COLUMNS, form)
-        return DONE
+        for failure in failed:
+            print_error(str(failure))
+        return INCOMPLETE if failed else DONE
 
     run_command(config, body)
 

@@ -1,5 +1,6 @@
 """`rollcall webhook` at a site with odd answers about its admin webhooks: no page of Atlassian's says how they are."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -155,3 +156,18 @@ async def test_removing(tmp_path: Path, status: int, code: int) -> None:
         done = await command(write_config(jira.url, tmp_path), "webhook", "remove", "7")
     assert done.code == code, done.err
     assert done.out == ("acme: removed webhook 7\n" if code == 0 else "")
+
+
+async def test_a_site_that_fails_costs_the_list_of_no_other(tmp_path: Path) -> None:
+    def alter(request: httpx.Request, answer: httpx.Response) -> httpx.Response:
+        return httpx.Response(200, json=[BEAN])
+
+    async with altered(SMALL, alter) as jira:
+        path = write_config(jira.url, tmp_path)
+        tokenless = f'[sites.beta]\nurl = "https://beta.atlassian.net"\nwebhook_secrets = ["{SECRET}"]\n'
+        path.write_text(path.read_text() + tokenless)
+        both = await command(path, "webhook", "list", "--format", "json")
+        alone = await command(path, "webhook", "list", "--site", "beta")
+    assert (both.code, [row["id"] for row in json.loads(both.out)]) == (3, ["7"])
+    assert "sites.beta: to ask Jira's REST API, set email and api_token_file" in both.err
+    assert (alone.code, alone.out) == (2, "")
