@@ -1,4 +1,4 @@
-"""The consumer loop: read a batch, write it, set poison aside, and only then commit.
+"""The consumer loop: read a batch, write it, set poison aside, write how far the topic is, and only then commit.
 
 At least once: whatever dies between the write and the commit, the batch is read and written again, and writing again
 changes nothing.
@@ -6,13 +6,13 @@ changes nothing.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from consumers.dead_letters import append_dead_letters
 from consumers.failure_rate import FailureRate
-from consumers.writers import Poison, Writer
+from consumers.writers import LogPositions, Poison, Writer
 from rollcall.errors import LogUnavailableError, RollcallError, WarehouseUnavailableError
 from rollcall.eventlog import Entry, EventLog, Reader
 from rollcall.logs import logger
@@ -48,7 +48,9 @@ class Consumer:
         source: Where the records come from.
         writer: What writes them.
         settings: Batch sizes, pauses and the limit of poison.
-        fault: Called at named points (``inserted``, ``set aside``, ``committed``); tests kill the process there.
+        fault: Called at named points (``inserted``, ``set aside``, ``recorded``, ``committed``); tests kill the process
+            there.
+        positions: What holds the group's positions against the warehouse; None for no such care.
     """
 
     def __init__(
@@ -57,11 +59,13 @@ class Consumer:
         writer: Writer,
         settings: ConsumerSettings,
         fault: Callable[[str], None] = _no_fault,
+        positions: LogPositions | None = None,
     ) -> None:
         self._source = source
         self._writer = writer
         self._settings = settings
         self._fault = fault
+        self._positions = positions
         self._failure_rate = FailureRate(settings.poison_window, settings.poison_ratio)
         self._outage = Outage(log, settings.backoff_max, topic=source.topic)
 
@@ -101,12 +105,17 @@ class Consumer:
         reader = await self._join()
         total = 0
         try:
+            await self._admit(reader)
             while entries := await reader.read(self._settings.batch_records, 0.0):
-                poison = await self._write(entries)
-                await self._set_aside(poison)
-                await self._commit(reader, entries)
-                self._count(entries, poison)
-                total += len(entries)
+                if self._positions and reader.unaccepted():
+                    await reader.rewind()
+                else:
+                    poison = await self._write(entries)
+                    await self._set_aside(poison)
+                    await self._commit(reader, entries, await self._record(entries))
+                    self._count(entries, poison)
+                    total += len(entries)
+                await self._admit(reader)
         finally:
             await reader.close()
         return total
@@ -115,12 +124,26 @@ class Consumer:
         return await self._source.log.reader(self._source.topic, self._source.group)
 
     async def _step(self, reader: Reader, stop: asyncio.Event) -> None:
+        await self._with_retries(lambda: self._admit(reader), stop)
         entries = await self._with_retries(lambda: self._fill(reader, stop), stop)
-        if entries:
+        if self._positions and reader.unaccepted():
+            # Partitions came while it read; what it read may be of before.
+            await self._with_retries(reader.rewind, stop)
+        elif entries:
             poison = await self._with_retries(lambda: self._write(entries), stop)
             await self._with_retries(lambda: self._set_aside(poison), stop)
-            await self._with_retries(lambda: self._commit(reader, entries), stop)
+            metadata = await self._with_retries(lambda: self._record(entries), stop)
+            await self._with_retries(lambda: self._commit(reader, entries, metadata), stop)
             self._count(entries, poison)
+
+    async def _admit(self, reader: Reader) -> None:
+        if self._positions:
+            await self._positions.admit(reader)
+
+    async def _record(self, entries: Sequence[Entry]) -> Mapping[int, str] | None:
+        metadata = await self._positions.record(entries) if self._positions else None
+        self._fault("recorded")
+        return metadata
 
     async def _fill(self, reader: Reader, stop: asyncio.Event) -> list[Entry]:
         """Read until the batch is full, its first record has waited long enough, or `stop` is set."""
@@ -151,8 +174,8 @@ class Consumer:
             self._fault("set aside")
             log.warning("records set aside", topic=self._source.topic, records=len(poison), reason=poison[0].reason)
 
-    async def _commit(self, reader: Reader, entries: Sequence[Entry]) -> None:
-        await reader.commit(entries)
+    async def _commit(self, reader: Reader, entries: Sequence[Entry], metadata: Mapping[int, str] | None) -> None:
+        await reader.commit(entries, metadata)
         self._fault("committed")
 
     def _count(self, entries: Sequence[Entry], poison: Sequence[Poison]) -> None:

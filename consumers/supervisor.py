@@ -3,7 +3,7 @@
 import asyncio
 
 from consumers.loop import Consumer, Source
-from consumers.writers import ActivityWriter, DirectoryWriter, Writer
+from consumers.writers import ActivityWriter, DirectoryWriter, LogPositions, Writer
 from rollcall.errors import RollcallError
 from rollcall.logs import logger
 from rollcall.outage import Outage
@@ -22,7 +22,12 @@ def consumers_of(runtime: StoredRuntime) -> dict[str, Consumer]:
         topics.directory.name: DirectoryWriter(runtime.warehouse),
     }
     return {
-        topic: Consumer(Source(runtime.log, topic, WAREHOUSE_GROUP, topics.deadletter.name), writer, settings.consumer)
+        topic: Consumer(
+            Source(runtime.log, topic, WAREHOUSE_GROUP, topics.deadletter.name),
+            writer,
+            settings.consumer,
+            positions=LogPositions(runtime.warehouse, topic),
+        )
         for topic, writer in writers.items()
     }
 

@@ -3,15 +3,20 @@
 Activity goes into ``activity`` and, through its views, into the rollups. Directory rows go into the snapshot tables,
 the completing record last, so that a snapshot is seen whole. A batch of which the engine refuses a row is halved until
 the bad row stands alone.
+
+How far a topic is written stands in the warehouse too, so that one that is empty, older or another is noticed.
 """
 
-from collections.abc import Mapping, Sequence
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import msgspec
 
-from rollcall.eventlog import Entry
+from rollcall.errors import WarehouseUnavailableError
+from rollcall.eventlog import Entry, Position, Reader
+from rollcall.logs import logger
 from rollcall.records import (
     Directory,
     License,
@@ -25,6 +30,8 @@ from rollcall.records import (
 )
 from rollcall.settings import SiteSettings
 from rollcall.warehouse import RefusedRowsError, Warehouse
+
+log = logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,3 +149,124 @@ def _line(record: Directory) -> bytes:
         if name in fields:
             fields[name] = f"{fields[name] // 1000}.{fields[name] % 1000:03}"
     return msgspec.json.encode(fields)
+
+
+@dataclass(frozen=True, slots=True)
+class _Metadata:
+    """What stands beside a committed offset: the warehouse's id, a series, and the offset written under it.
+
+    The offset is not always the committed one: the log goes on by itself where records were removed.
+    """
+
+    warehouse: str
+    series: str
+    next_offset: int
+
+    @classmethod
+    def read(cls, text: str) -> "_Metadata | None":
+        """Read it; None when it is nothing of ours."""
+        warehouse, _, rest = text.partition("/")
+        series, _, offset = rest.partition("/")
+        return cls(warehouse, series, int(offset)) if warehouse and series and offset.isdecimal() else None
+
+    def __str__(self) -> str:
+        return f"{self.warehouse}/{self.series}/{self.next_offset}"
+
+
+_OTHER = "it is another warehouse, or an empty one"
+_OLDER = "it is older than the positions, as a restored backup is"
+
+
+class LogPositions:
+    """How far the warehouse has the partitions of a topic, held against what the group has committed on the log.
+
+    Each batch's position is written into the warehouse before it is committed. So a committed position that the
+    warehouse lacks is of another warehouse, or of this one's future.
+    """
+
+    def __init__(self, warehouse: Warehouse, topic: str) -> None:
+        self._warehouse = warehouse
+        self._topic = topic
+        self._identity = ""
+        self._series: dict[int, str] = {}
+
+    async def mismatch(self, positions: Iterable[Position]) -> dict[Position, str]:
+        """Return those of a group's positions that this warehouse is not at, each with the reason in words.
+
+        Raises:
+            WarehouseUnavailableError: It does not say.
+        """
+        identity, written = await self._known()
+        found = {}
+        for position in positions:
+            beside = _Metadata.read(position.metadata)
+            if beside is None or beside.warehouse != identity:
+                found[position] = _OTHER
+            elif written.get((beside.series, position.partition), 0) < beside.next_offset:
+                found[position] = _OLDER
+        return found
+
+    async def admit(self, reader: Reader) -> None:
+        """Accept the positions that came to a reader, or read the partitions again from their beginning, and say so.
+
+        Raises:
+            LogUnavailableError, WarehouseUnavailableError: Some are left; call it again.
+        """
+        if not (positions := reader.unaccepted()):
+            return
+        wrong = await self.mismatch(positions)
+        again: dict[str, int] = {}
+        for position in positions:
+            if reason := wrong.get(position):
+                series = secrets.token_hex(4)
+                records = await reader.restart(position, str(_Metadata(self._identity, series, 0)))
+                self._series[position.partition] = series
+                if records:
+                    again[reason] = again.get(reason, 0) + records
+            elif beside := _Metadata.read(position.metadata):
+                self._series[position.partition] = beside.series
+                reader.accept(position)
+        for reason, records in again.items():
+            log.warning(
+                "the warehouse does not have what the log's positions say; the log is read again from its beginning",
+                topic=self._topic,
+                records=records,
+                cause=reason,
+            )
+
+    async def record(self, entries: Sequence[Entry]) -> dict[int, str]:
+        """Write how far the topic is written, now that these entries are; return what to commit beside, by partition.
+
+        Raises:
+            WarehouseUnavailableError: Nothing is promised; call it again.
+        """
+        following: dict[int, int] = {}
+        for entry in entries:
+            if entry.partition in self._series:
+                following[entry.partition] = max(following.get(entry.partition, 0), entry.offset + 1)
+        rows = [
+            {"topic": self._topic, "series": self._series[partition], "partition": partition, "next_offset": offset}
+            for partition, offset in following.items()
+        ]
+        if rows:
+            await self._warehouse.insert_lines("log_positions", [msgspec.json.encode(row) for row in rows])
+        return {
+            partition: str(_Metadata(self._identity, self._series[partition], offset))
+            for partition, offset in following.items()
+        }
+
+    async def _known(self) -> tuple[str, dict[tuple[str, int], int]]:
+        """Return the warehouse's id, and the offsets written of the topic by series and partition."""
+        for table in ("warehouse_identity", "log_positions"):
+            if waiting := self._warehouse.cluster.caught_up(table):
+                await self._warehouse.command(waiting)
+        ids = await self._warehouse.query("SELECT id FROM warehouse_identity ORDER BY made_at, id LIMIT 1")
+        if not ids:
+            raise WarehouseUnavailableError("the warehouse has no id; run rollcall migrate")
+        rows = await self._warehouse.query(
+            "SELECT series, partition, max(log_positions.next_offset) AS written FROM log_positions "
+            "WHERE topic = {topic:String} GROUP BY series, partition",
+            {"topic": self._topic},
+        )
+        self._identity = ids[0]["id"]
+        return self._identity, {(row["series"], row["partition"]): row["written"] for row in rows}

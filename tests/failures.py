@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rollcall.errors import LogUnavailableError, RollcallError, WarehouseUnavailableError
-from rollcall.eventlog import Entry, EventLog, Reader, Record, Remark, TopicState
+from rollcall.eventlog import Entry, EventLog, Position, Reader, Record, Remark, TopicState
 from rollcall.warehouse import Row, Warehouse
 
 
@@ -91,9 +91,19 @@ class _FailingReader:
     async def read(self, max_records: int, max_wait: float) -> Sequence[Entry]:
         return await self._reader.read(max_records, max_wait)
 
-    async def commit(self, entries: Sequence[Entry]) -> None:
+    async def commit(self, entries: Sequence[Entry], metadata: Mapping[int, str] | None = None) -> None:
         self._failures.durable(LogUnavailableError)
-        await self._reader.commit(entries)
+        await self._reader.commit(entries, metadata)
+
+    def unaccepted(self) -> Sequence[Position]:
+        return self._reader.unaccepted()
+
+    def accept(self, position: Position) -> None:
+        self._reader.accept(position)
+
+    async def restart(self, position: Position, metadata: str) -> int:
+        self._failures.durable(LogUnavailableError)
+        return await self._reader.restart(position, metadata)
 
     async def rewind(self) -> None:
         await self._reader.rewind()

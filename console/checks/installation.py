@@ -1,6 +1,6 @@
 """Checks of what is on this side: settings, event log, warehouse with its tables and insert settings, zones, clock."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -9,7 +9,9 @@ from console.checks.receiver import receiver_findings
 from console.checks.time_zones import zone_findings
 from console.dead_letter_queue import DeadLetterQueue
 from console.sqldoor.allowlist import INTERNAL_TABLES
+from consumers.writers import LogPositions
 from rollcall.errors import RollcallError, SettingsError
+from rollcall.eventlog import Position
 from rollcall.runtime import WAREHOUSE_GROUP, Runtime, opened, opened_for_reading, opened_warehouse
 from rollcall.settings import Settings
 from rollcall.warehouse import Warehouse
@@ -68,10 +70,13 @@ async def local_findings(settings: Settings) -> AsyncIterator[Finding]:
     """Look at everything that needs no Jira."""
     for finding in _settings(settings):
         yield finding
+    positions: dict[str, list[Position]] = {}
     try:
         async with opened(settings) as runtime:
             await runtime.log.check()
             yield await _log(runtime)
+            for topic in (runtime.topics.activity.name, runtime.topics.directory.name):
+                positions[topic] = (await runtime.log.state(topic)).positions.get(WAREHOUSE_GROUP, [])
             for remark in runtime.log.remarks:
                 yield Finding(f"topic {remark.topic}", not remark.remedy, remark.found, remark.remedy)
     except RollcallError as error:
@@ -84,18 +89,42 @@ async def local_findings(settings: Settings) -> AsyncIterator[Finding]:
             schema, inserts = await schema_finding(settings, warehouse), await insert_finding(settings)
             [newest] = await warehouse.query("SELECT max(received_at) AS last FROM activity")
             zones = await zone_findings(settings, warehouse)
+            belonging = await _belonging(warehouse, positions)
     except RollcallError as error:
         yield Finding("warehouse", False, str(error), _warehouse_remedy(error))
         yield _clock(None)
         return
     days, last = facts["days"], facts["last"]
     yield Finding("warehouse", True, f"answers; {days} user days" + (f", the last on {last}" if days else ""))
+    if belonging:
+        yield belonging
     yield schema
     if inserts:
         yield inserts
     for finding in zones:
         yield finding
     yield _clock(newest["last"])
+
+
+async def _belonging(warehouse: Warehouse, positions: Mapping[str, Sequence[Position]]) -> Finding | None:
+    """Hold the consumers' positions on the log against the warehouse; None where they have not committed any."""
+    begun = {topic: some for topic, some in positions.items() if any(one.offset for one in some)}
+    if not begun:
+        return None
+    wrong = [
+        f"{topic}/{position.partition}: {reason}"
+        for topic, some in begun.items()
+        for position, reason in (await LogPositions(warehouse, topic).mismatch(some)).items()
+    ]
+    if not wrong:
+        return Finding("positions", True, "the warehouse has what the consumers' positions on the log say")
+    return Finding(
+        "positions",
+        False,
+        f"the warehouse does not have what the consumers' positions on the log say: {'; '.join(wrong)}",
+        "put the right warehouse back, or start `rollcall up` or `rollcall consume`: they read the log again from its "
+        "beginning, and `rollcall reconcile` brings what the log no longer has",
+    )
 
 
 def _settings(settings: Settings) -> list[Finding]:

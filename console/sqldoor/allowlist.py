@@ -25,6 +25,7 @@ WAREHOUSE_TABLES = frozenset(
         "known_account_types",
         "license_usage",
         "license_usage_30d",
+        "log_positions",
         "schema_migrations",
         "site_days",
         "sites",
@@ -32,6 +33,7 @@ WAREHOUSE_TABLES = frozenset(
         "user_days",
         "user_usage",
         "user_usage_30d",
+        "warehouse_identity",
         "webhook_coverage_daily",
     }
 )

@@ -5,8 +5,8 @@ topic at least once, from where it last committed. A log and its readers belong 
 on. A topic that the log was not opened with is a ValueError everywhere.
 """
 
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 
@@ -47,12 +47,35 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Position:
+    """Where a group goes on in a partition.
+
+    Attributes:
+        partition: Its number.
+        offset: What the group reads next.
+        metadata: What was committed beside it; empty when nothing was.
+    """
+
+    partition: int
+    offset: int
+    metadata: str
+
+
+@dataclass(frozen=True, slots=True)
 class TopicState:
-    """How a topic stands: records kept, the bytes of their values, and each group's lag in records."""
+    """How a topic stands.
+
+    Attributes:
+        records: Records kept.
+        bytes: The bytes of their values.
+        lag: Each group's lag in records.
+        positions: What each group has committed.
+    """
 
     records: int
     bytes: int
     lag: dict[str, int]
+    positions: dict[str, list[Position]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +112,44 @@ class Reader(Protocol):
         """
         ...
 
-    async def commit(self, entries: Sequence[Entry]) -> None:
+    async def commit(self, entries: Sequence[Entry], metadata: Mapping[int, str] | None = None) -> None:
         """Record durably that the group is done with these entries and all before them in their partitions.
 
         Never moves a group backwards. No entries, no effect.
 
+        Args:
+            entries: What the group is done with.
+            metadata: What to keep beside the positions, by partition. Partitions without any, and those that were not
+                accepted, are left out: their entries are read again. None keeps what is there, for every partition.
+
         Raises:
             LogUnavailableError: Not recorded; the entries will be read again after a restart.
+        """
+        ...
+
+    def unaccepted(self) -> Sequence[Position]:
+        """Return the positions of this member's partitions that came to it and were neither accepted nor restarted."""
+        ...
+
+    def accept(self, position: Position) -> None:
+        """Go on from a position of `unaccepted`."""
+        ...
+
+    async def restart(self, position: Position, metadata: str) -> int:
+        """Send the group back to the oldest record kept of a partition, durably, instead of accepting its position.
+
+        What was read of the partition before is read again, and no commit of other members under way moves the group
+        forward. A partition that is another member's by now is left alone.
+
+        Args:
+            position: One of `unaccepted`.
+            metadata: What to keep beside the new position.
+
+        Returns:
+            How many records are read again.
+
+        Raises:
+            LogUnavailableError: Nothing is promised; call it again.
         """
         ...
 

@@ -96,6 +96,38 @@ class RefusedRowsError(Exception):
     """The engine refuses these rows whatever the time: at least one of them is bad."""
 
 
+class Folder:
+    """The embedded engine's folder, which has to stay the one that was opened.
+
+    The engine knows it by its path: with the folder moved away it goes on, makes what it lacks at the path anew, and
+    what it is given is gone with its next start.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._opened: tuple[int, int] | None = None
+
+    def opened(self) -> None:
+        """Remember the folder that is there; only the first time counts."""
+        if self._opened is None:
+            self._opened = self._found()
+
+    def require_unmoved(self) -> None:
+        """Raise WarehouseUnavailableError where another folder is at the path by now, or none."""
+        if self._opened is not None and self._found() != self._opened:
+            raise WarehouseUnavailableError(
+                f"the warehouse {self._path} was moved, deleted or replaced while in use; put it back in place of what "
+                "is there now, or restart Rollcall, which then reads the event log again from its beginning"
+            )
+
+    def _found(self) -> tuple[int, int] | None:
+        try:
+            found = self._path.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
+
 class Warehouse:
     """ClickHouse behind an async face; every call runs in a worker thread that owns its connection.
 
@@ -116,6 +148,7 @@ class Warehouse:
     ) -> None:
         self._open_client = open_client
         self.holder = holder
+        self._folder = Folder(holder.address.path) if holder else None
         self.cluster = cluster or Cluster()
         self._own = threading.local()
         self._clients: list[Client] = []
@@ -206,11 +239,18 @@ class Warehouse:
 
     def _call(self, call: Callable[[Client], _T], inserting: bool) -> _T:
         try:
+            if self._folder:
+                self._folder.require_unmoved()
             client: Client | None = getattr(self._own, "client", None)
             if client is None:
                 client = self._own.client = self._open_client()
                 self._clients.append(client)
-            return call(client)
+                if self._folder:
+                    self._folder.opened()
+            result = call(client)
+            if inserting and self._folder:
+                self._folder.require_unmoved()
+            return result
         except ClickHouseError as error:
             code = getattr(error, "code", None)
             if inserting and (code in _BAD_DATA or isinstance(error, DataError)):

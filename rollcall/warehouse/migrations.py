@@ -5,6 +5,7 @@ On a cluster, every table has to be one table on all replicas.
 
 import hashlib
 import re
+import secrets
 from dataclasses import dataclass, replace
 from importlib import resources
 
@@ -115,6 +116,16 @@ ENGINE = {replicated}ReplacingMergeTree(applied_at)
 ORDER BY version
 """
 
+_IDENTITY = """
+CREATE TABLE IF NOT EXISTS warehouse_identity {on_cluster}
+(
+    id      String,
+    made_at DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC')
+)
+ENGINE = {replicated}MergeTree
+ORDER BY made_at
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Migration:
@@ -163,11 +174,14 @@ async def pending(warehouse: Warehouse) -> list[Migration]:
 async def migrate(warehouse: Warehouse) -> list[Migration]:
     """Apply what is pending and return it. Safe to run again after an interruption.
 
+    A warehouse without an id gets one: random, to tell it from every other (`consumers.writers.LogPositions`).
+
     Raises:
         SchemaError, WarehouseUnavailableError: See `pending`.
     """
     await require_cluster(warehouse)
-    await warehouse.command(warehouse.cluster.filled(_LEDGER))
+    for table in (_LEDGER, _IDENTITY):
+        await warehouse.command(warehouse.cluster.filled(table))
     todo = await pending(warehouse)
     for migration in todo:
         for statement in migration.statements():
@@ -177,6 +191,10 @@ async def migrate(warehouse: Warehouse) -> list[Migration]:
             {"v": migration.version, "n": migration.name, "c": migration.checksum},
         )
     await require_same_tables(warehouse)
+    await warehouse.command(
+        "INSERT INTO warehouse_identity (id) SELECT {id:String} WHERE NOT EXISTS (SELECT 1 FROM warehouse_identity)",
+        {"id": secrets.token_hex(8)},
+    )
     return todo
 
 

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from consumers.loop import Consumer, Source
-from consumers.writers import ActivityWriter
+from consumers.writers import ActivityWriter, LogPositions
 from rollcall.eventlog import EventLog, Topic
 from rollcall.eventlog.sqlite import open_sqlite_log
 from rollcall.settings import ConsumerSettings
@@ -37,7 +37,8 @@ async def main(way: str, folder: str, point: str, count: int) -> None:
 
     settings = ConsumerSettings(batch_records=BATCH, batch_seconds=0.01)
     source = Source(log, ACTIVITY.name, "warehouse", LETTERS.name)
-    consumer = Consumer(source, ActivityWriter(warehouse, SITES), settings, fault)
+    positions = LogPositions(warehouse, ACTIVITY.name)
+    consumer = Consumer(source, ActivityWriter(warehouse, SITES), settings, fault, positions)
     await (consumer.drain() if way == "drain" else run_until_empty(log, consumer))
     await warehouse.close()
     await log.close()

@@ -1,4 +1,4 @@
-"""SIGKILL between insert, dead letters and commit, and right after it: every fact is there once, no letter is lost."""
+"""SIGKILL between insert, dead letters, position and commit, and after it: every fact and letter is there once."""
 
 import signal
 import subprocess
@@ -40,7 +40,7 @@ async def left_behind(folder: Path) -> tuple[int, set[bytes]]:
 
 
 @pytest.mark.parametrize("way", ["run", "drain"])
-@pytest.mark.parametrize("point", ["inserted", "set aside", "committed"])
+@pytest.mark.parametrize("point", ["inserted", "set aside", "recorded", "committed"])
 async def test_killed_at_a_named_point_nothing_is_lost_or_doubled(tmp_path: Path, point: str, way: str) -> None:
     async with fresh_warehouse(tmp_path):
         pass
@@ -57,7 +57,7 @@ async def test_killed_at_a_named_point_nothing_is_lost_or_doubled(tmp_path: Path
         committed, letters = await left_behind(tmp_path)
         assert committed == done
         assert letters == POISON & set(RECORDS[:kept])
-    assert consume(way, tmp_path, "never", 1) == 0
+    assert consume(way, tmp_path, "never", 1) == 0, "and it reads on from where the group is"
 
     assert await left_behind(tmp_path) == (len(RECORDS), POISON)
     warehouse = await open_warehouse(f"chdb://{tmp_path}/warehouse", "a test")

@@ -108,10 +108,10 @@ async def test_letters_are_written_once_however_often_the_commit_fails(
 ) -> None:
     committed, failures = SqliteReader.commit, iter(range(4))
 
-    async def refused_at_first(reader: SqliteReader, entries: Sequence[Entry]) -> None:
+    async def refused_at_first(reader: SqliteReader, entries: Sequence[Entry], metadata: None) -> None:
         if next(failures, None) is not None:
             raise LogUnavailableError("away")
-        await committed(reader, entries)
+        await committed(reader, entries, metadata)
 
     monkeypatch.setattr(SqliteReader, "commit", refused_at_first)
     await append(event_log, b"no record", *facts(5))
@@ -219,7 +219,7 @@ async def test_a_stop_does_not_wait_for_records_and_takes_those_that_are_there(
     committed: list[Entry] = []
     reader = IdleReader([one async for one in event_log.scan(ACTIVITY.name)])
 
-    async def commit(entries: Sequence[Entry]) -> None:
+    async def commit(entries: Sequence[Entry], metadata: None) -> None:
         committed.extend(entries)
 
     async def joined(_: Consumer) -> IdleReader:

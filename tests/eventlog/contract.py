@@ -70,6 +70,17 @@ async def read_all(reader: Reader, count: int, at_once: int = 100) -> list[Entry
     return entries
 
 
+def accept_all(reader: Reader) -> None:
+    for position in reader.unaccepted():
+        reader.accept(position)
+
+
+def positions_at(reader: Reader, entries: Sequence[Entry]) -> list[tuple[int, str]]:
+    """Offset and metadata of a reader's positions in the partition that these entries, of one key, are in."""
+    found = [position for position in reader.unaccepted() if position.partition == entries[0].partition]
+    return [(position.offset, position.metadata) for position in found]
+
+
 async def left_over(reader: Reader) -> Sequence[Entry]:
     return await reader.read(100, 0.2)
 
@@ -241,6 +252,71 @@ class EventLogContract:
             await reader.commit([])
             await reader.rewind()
             assert list(await left_over(reader)) == []
+
+    async def test_what_stands_beside_a_position_comes_with_it(self, place: Place) -> None:
+        async with self.open(place) as log:
+            await log.append(numbered(8))
+            reader = await log.reader()
+            assert {position.metadata for position in reader.unaccepted()} == {""}
+            accept_all(reader)
+            assert list(reader.unaccepted()) == []
+            entries = await read_all(reader, 8)
+            await reader.commit(entries[:5], {entries[0].partition: "five"})
+            await reader.close()
+            again = await log.reader()
+            assert positions_at(again, entries) == [(entries[5].offset, "five")]
+            await again.commit(await read_all(again, 3))
+            state = await log.log.state(log.topic)
+            await again.close()
+            third = await log.reader()
+            assert positions_at(third, entries) == [(entries[-1].offset + 1, "five")]
+            assert list(state.positions["group"]) == sorted(third.unaccepted(), key=lambda one: one.partition)
+
+    async def test_what_was_not_accepted_is_not_committed_with_metadata(self, place: Place) -> None:
+        async with self.open(place) as log:
+            await log.append(numbered(4))
+            reader = await log.reader()
+            entries = await read_all(reader, 4)
+            beside = {entries[0].partition: "beside"}
+            await reader.commit(entries, beside)
+            await reader.rewind()
+            entries = await read_all(reader, 4)
+            accept_all(reader)
+            await reader.commit(entries, {})
+            await reader.rewind()
+            assert texts(await read_all(reader, 4)) == numbered(4)
+            await reader.commit(entries, beside)
+            await reader.rewind()
+            assert list(await left_over(reader)) == []
+
+    async def test_a_restart_sends_the_group_back_to_the_oldest_record(self, place: Place) -> None:
+        async with self.open(place) as log:
+            await log.append(numbered(6))
+            reader = await log.reader()
+            entries = await read_all(reader, 6)
+            await reader.commit(entries[:4])
+            await reader.close()
+            reader = await log.reader()
+            await read_all(reader, 2)
+            back = [await reader.restart(position, "anew") for position in reader.unaccepted()]
+            assert sum(back) == 4
+            assert list(reader.unaccepted()) == []
+            assert (await log.log.state(log.topic)).lag == {"group": 6}
+            assert texts(await read_all(reader, 6)) == numbered(6)
+            await reader.close()
+            reader = await log.reader()
+            [(offset, beside)] = positions_at(reader, entries)
+            assert (offset <= entries[0].offset, beside) == (True, "anew")
+            accept_all(reader)
+            await reader.commit(await read_all(reader, 6), {entries[0].partition: "anew"})
+            assert (await log.log.state(log.topic)).lag == {"group": 0}
+
+    async def test_a_new_group_has_nothing_to_go_back_over(self, place: Place) -> None:
+        async with self.open(place) as log:
+            await log.append(numbered(3))
+            reader = await log.reader()
+            assert {await reader.restart(position, "x") for position in reader.unaccepted()} == {0}
+            assert texts(await read_all(reader, 3)) == numbered(3)
 
     async def test_groups_do_not_disturb_each_other(self, place: Place) -> None:
         async with self.open(place) as log:

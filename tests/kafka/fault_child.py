@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from consumers.loop import Consumer, Source
-from consumers.writers import ActivityWriter
+from consumers.writers import ActivityWriter, LogPositions
 from rollcall.logs import configure_logging
 from rollcall.runtime import WAREHOUSE_GROUP, opened_with_warehouse
 from rollcall.settings import load_settings
@@ -32,7 +32,8 @@ async def main(config: str, inserts: str) -> None:
         topics = runtime.topics
         source = Source(runtime.log, topics.activity.name, WAREHOUSE_GROUP, topics.deadletter.name)
         writer = ActivityWriter(runtime.warehouse, settings.sites)
-        await Consumer(source, writer, settings.consumer, fault).run(asyncio.Event())
+        positions = LogPositions(runtime.warehouse, topics.activity.name)
+        await Consumer(source, writer, settings.consumer, fault, positions).run(asyncio.Event())
 
 
 if __name__ == "__main__":

@@ -50,6 +50,7 @@ from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.commit import OffsetFetchRequest
 from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.protocol.types import Array, Boolean, Int16, Int32, Int64, Schema, String
+from aiokafka.structs import OffsetAndMetadata
 
 from rollcall.logs import EachOncePerMinute, logger
 
@@ -252,9 +253,10 @@ def has_leader(consumer: Any, tp: TopicPartition) -> bool:
     return bool(consumer._client.cluster.leader_for_partition(tp) != _NO_LEADER)
 
 
-async def committed_offsets(consumer: Any, tps: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+async def committed_offsets(consumer: Any, tps: Sequence[TopicPartition]) -> dict[TopicPartition, OffsetAndMetadata]:
     """Return what the consumer's group has committed, in one request; no entry where it has not. Raises KafkaError."""
-    return {tp: found.offset for tp, found in (await consumer._coordinator.fetch_committed_offsets(tps)).items()}
+    found: dict[TopicPartition, OffsetAndMetadata] = await consumer._coordinator.fetch_committed_offsets(tps)
+    return found
 
 
 def is_forgotten(consumer: Any) -> bool:

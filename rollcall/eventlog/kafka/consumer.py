@@ -1,13 +1,13 @@
 """Consumers: a group's reader of one topic, and reading a topic outside of any group."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import ConsumerStoppedError, KafkaError
 
 from rollcall.errors import LogUnavailableError
-from rollcall.eventlog.interface import Entry
+from rollcall.eventlog.interface import Entry, Position
 from rollcall.eventlog.kafka._aiokafka import end_consumer, partitions_of
 from rollcall.eventlog.kafka.brokers import Connection, unavailable, within
 from rollcall.eventlog.kafka.group_member import GroupMember
@@ -98,7 +98,7 @@ class KafkaReader:
                 raise LogUnavailableError(f"Kafka has records of {self._topic} but gave none in {longest:g} s")
         return entries
 
-    async def commit(self, entries: Sequence[Entry]) -> None:
+    async def commit(self, entries: Sequence[Entry], metadata: Mapping[int, str] | None = None) -> None:
         """See `rollcall.eventlog.Reader.commit`. Entries of partitions that were revoked are left out.
 
         A client whose commits fail again and again is replaced as one that cannot read is: its group may have lost it
@@ -109,11 +109,29 @@ class KafkaReader:
             return
         member = await self.join()
         try:
-            await member.commit(next_offsets(self._topic, entries))
+            await member.commit(next_offsets(self._topic, entries), metadata)
         except LogUnavailableError:
             self._note_silence(member)
             raise
         self._silent = 0
+
+    def unaccepted(self) -> Sequence[Position]:
+        """See `rollcall.eventlog.Reader.unaccepted`."""
+        return self._member.unaccepted() if self._member else []
+
+    def accept(self, position: Position) -> None:
+        """See `rollcall.eventlog.Reader.accept`."""
+        if self._member:
+            self._member.accept(position)
+
+    async def restart(self, position: Position, metadata: str) -> int:
+        """See `rollcall.eventlog.Reader.restart`."""
+        member = await self.join()
+        try:
+            return await member.restart(position, metadata)
+        except LogUnavailableError:
+            self._note_silence(member)
+            raise
 
     async def rewind(self) -> None:
         """See `rollcall.eventlog.Reader.rewind`."""

@@ -21,7 +21,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 from rollcall.errors import LogUnavailableError
-from rollcall.eventlog.interface import Entry
+from rollcall.eventlog.interface import Entry, Position
 from rollcall.eventlog.kafka._aiokafka import committed_offsets, has_died, has_leader, is_forgotten
 from rollcall.eventlog.kafka.brokers import within
 from rollcall.eventlog.kafka.offsets import OffsetGaps, entries_of, report_loss, show_loss_counter
@@ -34,11 +34,16 @@ _REBALANCE_GRACE = 0.5
 
 
 @dataclass(slots=True)
-class Position:
-    """How far an owned partition is committed, and how far it is read."""
+class OwnedPartition:
+    """How far an owned partition is committed, what stands beside that, how far it is read, and whether it is accepted.
+
+    See `rollcall.eventlog.Reader.unaccepted`.
+    """
 
     committed: int
     read: int
+    metadata: str = ""
+    accepted: bool = False
 
 
 class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is not typed
@@ -54,7 +59,7 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         self._consumer = consumer
         self._timeout = timeout
         self._revoke_timeout = revoke_timeout
-        self._positions: dict[TopicPartition, Position] = {}
+        self._positions: dict[TopicPartition, OwnedPartition] = {}
         self._gaps = OffsetGaps()
         self._ready = asyncio.Event()
         self._settled = asyncio.Event()
@@ -110,8 +115,12 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         positions = self._positions
         return any(tp in positions and end > positions[tp].read for tp, end in ends.items())
 
-    async def commit(self, following: Mapping[TopicPartition, int]) -> None:
-        """Commit that all before these offsets is done, as far as the partitions are still owned.
+    async def commit(self, following: Mapping[TopicPartition, int], metadata: Mapping[int, str] | None) -> None:
+        """Commit that all before these offsets is done, as far as the partitions are still owned, and accepted.
+
+        Args:
+            following: The offset after the last that is done, by partition.
+            metadata: See `rollcall.eventlog.Reader.commit`.
 
         Raises:
             LogUnavailableError: Not known to be recorded.
@@ -121,21 +130,58 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
             owned = {
                 tp: offset for tp, offset in following.items() if tp in positions and offset > positions[tp].committed
             }
+            if metadata is not None:
+                owned = {tp: to for tp, to in owned.items() if positions[tp].accepted and tp.partition in metadata}
+            beside = {tp: positions[tp].metadata if metadata is None else metadata[tp.partition] for tp in owned}
             if not owned:
                 return
             if not is_forgotten(self._consumer):
                 with suppress(_RevokedError):
                     async with within(self._timeout, "committing"):
                         lost = await self._gaps.losses(self._consumer, owned)
-                        await self._commit_offsets(owned)
+                        await self._commit_offsets({tp: (to, beside[tp]) for tp, to in owned.items()})
                     report_loss(lost)
             self._gaps.settle(owned)
             # Where the group has moved on there is nothing to wait for either.
             for tp, offset in owned.items():
-                positions[tp].committed = offset
+                positions[tp].committed, positions[tp].metadata = offset, beside[tp]
                 if positions[tp].read < offset:  # it went and came back, while this was being written
                     self._seek(tp, offset)
             self._look_if_settled()
+
+    def unaccepted(self) -> list[Position]:
+        """See `rollcall.eventlog.Reader.unaccepted`."""
+        return [
+            Position(tp.partition, one.committed, one.metadata)
+            for tp, one in self._positions.items()
+            if not one.accepted
+        ]
+
+    def accept(self, position: Position) -> None:
+        """See `rollcall.eventlog.Reader.accept`."""
+        for tp, one in self._positions.items():
+            if Position(tp.partition, one.committed, one.metadata) == position:
+                one.accepted = True
+
+    async def restart(self, position: Position, metadata: str) -> int:
+        """See `rollcall.eventlog.Reader.restart`."""
+        async with self._committing:
+            positions = self._positions
+            tp = next((tp for tp in positions if tp.partition == position.partition), None)
+            if tp is None or positions[tp].accepted or positions[tp].committed != position.offset:
+                return 0
+            async with within(self._timeout, "going back to the oldest record"):
+                first: int = (await self._consumer.beginning_offsets([tp]))[tp]
+                try:
+                    await self._commit_offsets({tp: (first, metadata)})
+                except _RevokedError:
+                    return 0  # whoever has it now decides
+            self._gaps.forget()
+            positions[tp] = OwnedPartition(first, first, metadata, accepted=True)
+            if positions is self._positions:
+                self._seek(tp, first)
+            self._look_if_settled()
+            return max(0, position.offset - first)
 
     async def rewind(self) -> None:
         """Read again from what was committed."""
@@ -175,22 +221,25 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         self._settled.clear()
         self._ready.set()
 
-    async def _starting_positions(self, tps: list[TopicPartition]) -> dict[TopicPartition, Position]:
+    async def _starting_positions(self, tps: list[TopicPartition]) -> dict[TopicPartition, OwnedPartition]:
         committed = await committed_offsets(self._consumer, tps)
         led = self._with_leader(tps)
         first = await self._consumer.beginning_offsets(led)
         last = await self._consumer.end_offsets(led)
-        start = {tp: committed[tp] if tp in committed else first.get(tp, 0) for tp in tps}
+        start: dict[TopicPartition, int] = {
+            tp: committed[tp].offset if tp in committed else first.get(tp, 0) for tp in tps
+        }
+        beside: dict[TopicPartition, str] = {tp: committed[tp].metadata or "" if tp in committed else "" for tp in tps}
         lost = {tp: first[tp] - start[tp] for tp in led if start[tp] < first[tp]}
         if anew := {tp: first[tp] for tp in led if tp not in committed or tp in lost}:
-            await self._commit_offsets(anew)
+            await self._commit_offsets({tp: (offset, beside[tp]) for tp, offset in anew.items()})
         report_loss(lost)
         self._gaps.begin(unknown={tp for tp in tps if tp not in first and tp not in committed})
         for tp in led:
             # Outside of what the topic holds: the client goes to the oldest record, and so do we.
             if not first[tp] <= start[tp] <= last[tp]:
                 start[tp] = first[tp]
-        return {tp: Position(offset, offset) for tp, offset in start.items()}
+        return {tp: OwnedPartition(offset, offset, beside[tp]) for tp, offset in start.items()}
 
     def _with_leader(self, tps: Iterable[TopicPartition]) -> list[TopicPartition]:
         """Leave out partitions without a leader: nobody can say where they end, and the others can be read."""
@@ -201,7 +250,7 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
             self._consumer.seek(tp, offset)
             self._positions[tp].read = offset
 
-    async def _commit_offsets(self, offsets: Mapping[TopicPartition, int]) -> None:
+    async def _commit_offsets(self, offsets: Mapping[TopicPartition, tuple[int, str]]) -> None:
         try:
             await self._consumer.commit(dict(offsets))
         except (CommitFailedError, IllegalStateError) as error:

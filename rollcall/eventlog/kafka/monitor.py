@@ -10,7 +10,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError, for_code
 
 from rollcall.errors import LogUnavailableError
-from rollcall.eventlog.interface import TopicState
+from rollcall.eventlog.interface import Position, TopicState
 from rollcall.eventlog.kafka._aiokafka import end_admin, end_consumer, log_dir_sizes, partitions_of
 from rollcall.eventlog.kafka.brokers import Connection, within
 from rollcall.eventlog.kafka.consumer import group_id
@@ -88,14 +88,16 @@ class Monitor:
         first = await clients.offsets.beginning_offsets(tps)
         last = await clients.offsets.end_offsets(tps)
         brokers = [broker["node_id"] for broker in (await clients.admin.describe_cluster())["brokers"]]
-        lag = {}
+        lag: dict[str, int] = {}
+        positions: dict[str, list[Position]] = {}
         for group in sorted(await self._groups_of(clients, topic, brokers)):
             done = await clients.admin.list_consumer_group_offsets(group_id(topic, group), partitions=tps)
             if not done.keys() >= set(tps):  # a group that committed nothing is listed as such
                 raise LogUnavailableError(f"Kafka does not say how far {group} is with {topic}")
             lag[group] = sum(last[tp] - max(first[tp], done[tp].offset) for tp in tps)
+            positions[group] = [Position(tp.partition, max(0, done[tp].offset), done[tp].metadata or "") for tp in tps]
         size = await _bytes(clients, topic, [tp.partition for tp in tps], brokers)
-        return TopicState(sum(last[tp] - first[tp] for tp in tps), size, lag)
+        return TopicState(sum(last[tp] - first[tp] for tp in tps), size, lag, positions)
 
     async def _groups_of(self, clients: _Clients, topic: str, brokers: list[int]) -> set[str]:
         """Return the groups of a topic, by their names; those of a broker that just died are remembered."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rollcall.errors import SettingsError
-from rollcall.eventlog.interface import Entry, Topic, TopicState
+from rollcall.eventlog.interface import Entry, Position, Topic, TopicState
 from rollcall.eventlog.sqlite.connection import WriteLock, connect
 from rollcall.files import make_private_folder, sync_folder
 
@@ -54,7 +54,7 @@ def _make_file(database: Path) -> None:
         sync_folder(database.parent)
 
 
-VERSION = 1
+VERSION = 2
 APPLICATION_ID = 0x524F4C4C  # "ROLL", so that another program's database is not mistaken for a log
 
 _TABLES = (
@@ -62,8 +62,13 @@ _TABLES = (
     "CREATE TABLE topics (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,"
     " records INTEGER NOT NULL DEFAULT 0, bytes INTEGER NOT NULL DEFAULT 0)",
     "CREATE TABLE positions (group_name TEXT NOT NULL, topic INTEGER NOT NULL REFERENCES topics (id),"
-    " next INTEGER NOT NULL, PRIMARY KEY (group_name, topic)) WITHOUT ROWID",
+    " next INTEGER NOT NULL, metadata TEXT NOT NULL DEFAULT '', epoch INTEGER NOT NULL DEFAULT 0,"
+    " PRIMARY KEY (group_name, topic)) WITHOUT ROWID",
     "CREATE TABLE probe (id INTEGER PRIMARY KEY CHECK (id = 1), noise BLOB NOT NULL)",
+)
+_FROM_VERSION_1 = (
+    "ALTER TABLE positions ADD COLUMN metadata TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE positions ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0",
 )
 _TOPIC_TABLE = (
     'CREATE TABLE {table} ("offset" INTEGER PRIMARY KEY AUTOINCREMENT, appended_at INTEGER NOT NULL,'
@@ -115,8 +120,9 @@ def prepare(
 
 
 def _create(db: sqlite3.Connection, topics: Iterable[Topic]) -> dict[str, TopicTable]:
-    if db.execute("PRAGMA user_version").fetchone() == (0,):
-        for statement in _TABLES:
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    if version < VERSION:
+        for statement in _FROM_VERSION_1 if version else _TABLES:
             db.execute(statement)
         db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         db.execute(f"PRAGMA user_version = {VERSION}")
@@ -148,6 +154,7 @@ def _topic_table(db: sqlite3.Connection, topic: Topic) -> TopicTable:
 
 _INSERT = "INSERT INTO {table} (appended_at, value) VALUES (?, ?)"
 _SELECT = 'SELECT "offset", value FROM {table} WHERE "offset" BETWEEN ? AND ? ORDER BY "offset" LIMIT ?'
+_FIRST = 'SELECT min("offset") FROM {table}'
 _NEWEST = 'SELECT coalesce(max("offset"), 0) FROM {table}'
 _OLDEST = 'SELECT "offset", appended_at, length(value) FROM {table} WHERE "offset" < ? ORDER BY "offset" LIMIT ?'
 _DELETE = 'DELETE FROM {table} WHERE "offset" <= ?'
@@ -201,37 +208,81 @@ def measure(db: sqlite3.Connection, table: TopicTable) -> TopicState:
     try:
         records, size = db.execute("SELECT records, bytes FROM topics WHERE id = ?", (table.id,)).fetchone()
         end = newest_offset(db, table) + 1
-        groups = db.execute("SELECT group_name, next FROM positions WHERE topic = ?", (table.id,)).fetchall()
+        groups = db.execute("SELECT group_name, next, metadata FROM positions WHERE topic = ?", (table.id,)).fetchall()
     finally:
         db.execute("ROLLBACK")
-    return TopicState(records, size, {group: max(0, min(records, end - following)) for group, following in groups})
+    return TopicState(
+        records,
+        size,
+        {group: max(0, min(records, end - following)) for group, following, _ in groups},
+        {group: [Position(0, following, metadata)] for group, following, metadata in groups},
+    )
 
 
-def join_group(db: sqlite3.Connection, table: TopicTable, group: str) -> int:
-    """Return the offset a group reads next, registering a group that is new: 0, the oldest record kept.
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What a group has committed.
+
+    Attributes:
+        next: The offset that it reads next; 0, the oldest record kept, when it committed nothing.
+        metadata: What stands beside it.
+        epoch: How often the group was sent back to the beginning. A reader that joined before commits nothing more.
+    """
+
+    next: int = 0
+    metadata: str = ""
+    epoch: int = 0
+
+
+def join_group(db: sqlite3.Connection, table: TopicTable, group: str) -> Committed:
+    """Return what a group has committed, registering a group that is new.
 
     Registering at once, before the first commit, is what holds retention back for it.
     """
     db.execute(
         "INSERT INTO positions (group_name, topic, next) VALUES (?, ?, 0) ON CONFLICT DO NOTHING", (group, table.id)
     )
-    return committed_offset(db, table, group)
+    return committed(db, table, group)
 
 
-def commit_offset(db: sqlite3.Connection, table: TopicTable, group: str, following: int) -> None:
-    """Note that a group is done with all before the offset ``following``. Never moves a group backwards."""
+def commit_offset(
+    db: sqlite3.Connection, table: TopicTable, group: str, following: int, metadata: str | None, epoch: int
+) -> Committed:
+    """Note that a group is done with all before the offset ``following``, and return what it has committed then.
+
+    Never moves a group backwards, nor one that was sent back to the beginning since that epoch. Without metadata, what
+    is there stays.
+    """
     db.execute(
-        "INSERT INTO positions (group_name, topic, next) VALUES (?, ?, ?)"
-        " ON CONFLICT DO UPDATE SET next = max(next, excluded.next)",
-        (group, table.id, following),
+        "INSERT INTO positions (group_name, topic, next, metadata, epoch) VALUES (?1, ?2, ?3, coalesce(?4, ''), ?5)"
+        " ON CONFLICT DO UPDATE SET next = ?3, metadata = coalesce(?4, metadata) WHERE next < ?3 AND epoch = ?5",
+        (group, table.id, following, metadata, epoch),
     )
+    return committed(db, table, group)
 
 
-def committed_offset(db: sqlite3.Connection, table: TopicTable, group: str) -> int:
-    """Return the offset a group reads next after all it committed; 0 when it committed nothing."""
-    row = db.execute("SELECT next FROM positions WHERE group_name = ? AND topic = ?", (group, table.id)).fetchone()
-    following: int = row[0] if row else 0
-    return following
+def restart_group(db: sqlite3.Connection, table: TopicTable, group: str, metadata: str, epoch: int) -> int:
+    """Send a group back to the oldest record kept; return how many records it reads again.
+
+    0 also when it was sent back before, since that epoch.
+    """
+    before = committed(db, table, group)
+    if before.epoch != epoch:
+        return 0
+    (oldest,) = db.execute(_FIRST.format(table=table.name)).fetchone()
+    db.execute(
+        "UPDATE positions SET next = 0, metadata = ?, epoch = epoch + 1 WHERE group_name = ? AND topic = ?",
+        (metadata, group, table.id),
+    )
+    return max(0, before.next - oldest) if oldest is not None else 0
+
+
+def committed(db: sqlite3.Connection, table: TopicTable, group: str) -> Committed:
+    """Return what a group has committed."""
+    row = db.execute(
+        "SELECT next, metadata, epoch FROM positions WHERE group_name = ? AND topic = ?", (group, table.id)
+    ).fetchone()
+    return Committed(*row) if row else Committed()
 
 
 STEP_RECORDS = 1000

@@ -10,16 +10,17 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from rollcall.clock import now_ms
 from rollcall.errors import LogUnavailableError
-from rollcall.eventlog.interface import Entry, Record, Remark, Topic, TopicState
+from rollcall.eventlog.interface import Entry, Position, Record, Remark, Topic, TopicState
 from rollcall.eventlog.sqlite.connection import Limits, WriteLock, connect, empty_wal, unavailable
 from rollcall.eventlog.sqlite.database import (
+    Committed,
     TopicTable,
     commit_offset,
-    committed_offset,
+    committed,
     create_database_file,
     insert,
     join_group,
@@ -27,6 +28,7 @@ from rollcall.eventlog.sqlite.database import (
     newest_offset,
     prepare,
     remove_step,
+    restart_group,
     select,
     shrink_step,
 )
@@ -78,6 +80,9 @@ class ReadConnection:
             self._db = None
 
 
+_PARTITION = 0
+"""The only one of a topic."""
+
 POLL_SECONDS = 0.05
 """How often a waiting reader looks for records of other processes; those of its own process wake it at once."""
 
@@ -94,16 +99,18 @@ class SqliteReader:
         self,
         table: TopicTable,
         group: str,
-        first: int,
+        start: Committed,
         writer: Writer,
         connection: ReadConnection,
         limits: Limits,
         left: Callable[["SqliteReader"], None],
     ) -> None:
-        """Start at the offset ``first``; ``left`` is called when the reader closes."""
+        """Start where the group is; ``left`` is called when the reader closes."""
         self._table = table
         self._group = group
-        self._next = first
+        self._start = start
+        self._next = start.next
+        self._accepted = False
         self._writer = writer
         self._connection = connection
         self._limits = limits
@@ -137,24 +144,58 @@ class SqliteReader:
                 async with asyncio.timeout(min(POLL_SECONDS, remaining)):
                     await self._fresh.wait()
 
-    async def commit(self, entries: Sequence[Entry]) -> None:
-        """See `rollcall.eventlog.Reader.commit`."""
+    async def commit(self, entries: Sequence[Entry], metadata: Mapping[int, str] | None = None) -> None:
+        """See `rollcall.eventlog.Reader.commit`.
+
+        Where another reader has sent the group back to the beginning meanwhile, this one goes there too.
+        """
         self._refuse_when_closed()
-        if entries:
-            following = max(entry.offset for entry in entries) + 1
-            await self._writer.do(partial(commit_offset, table=self._table, group=self._group, following=following))
+        if not entries or (metadata is not None and not (self._accepted and _PARTITION in metadata)):
+            return
+        following = max(entry.offset for entry in entries) + 1
+        beside = None if metadata is None else metadata[_PARTITION]
+        place: dict[str, Any] = {"table": self._table, "group": self._group}
+        found = await self._writer.do(
+            partial(commit_offset, **place, following=following, metadata=beside, epoch=self._start.epoch)
+        )
+        if found.epoch != self._start.epoch:
+            await self._go_to(found, accepted=False)
+
+    def unaccepted(self) -> Sequence[Position]:
+        """See `rollcall.eventlog.Reader.unaccepted`."""
+        return [] if self._accepted else [Position(_PARTITION, self._start.next, self._start.metadata)]
+
+    def accept(self, position: Position) -> None:
+        """See `rollcall.eventlog.Reader.accept`."""
+        self._accepted = self._accepted or position in self.unaccepted()
+
+    async def restart(self, position: Position, metadata: str) -> int:
+        """See `rollcall.eventlog.Reader.restart`."""
+        self._refuse_when_closed()
+        if position not in self.unaccepted():
+            return 0
+        place: dict[str, Any] = {"table": self._table, "group": self._group}
+        again = await self._writer.do(partial(restart_group, **place, metadata=metadata, epoch=self._start.epoch))
+        found = await self._connection.run(partial(committed, **place))
+        await self._go_to(found, accepted=found.metadata == metadata)
+        return again
 
     async def rewind(self) -> None:
         """See `rollcall.eventlog.Reader.rewind`."""
         async with self._position_lock:
             self._refuse_when_closed()
-            self._next = await self._connection.run(partial(committed_offset, table=self._table, group=self._group))
+            found = await self._connection.run(partial(committed, table=self._table, group=self._group))
+            self._next = found.next
 
     async def close(self) -> None:
         """See `rollcall.eventlog.Reader.close`."""
         self._closed = True
         self.wake()
         self._left(self)
+
+    async def _go_to(self, found: Committed, *, accepted: bool) -> None:
+        async with self._position_lock:
+            self._start, self._next, self._accepted = found, found.next, accepted
 
     async def _fetch(self, max_records: int) -> list[Entry]:
         async with self._position_lock:
@@ -224,8 +265,8 @@ class SqliteLog:
     async def reader(self, topic: str, group: str) -> SqliteReader:
         """See `rollcall.eventlog.EventLog.reader`."""
         table = self._table(topic)
-        first = await self._writer.do(partial(join_group, table=table, group=group))
-        reader = SqliteReader(table, group, first, self._writer, self._connection, self._limits, self._readers.discard)
+        start = await self._writer.do(partial(join_group, table=table, group=group))
+        reader = SqliteReader(table, group, start, self._writer, self._connection, self._limits, self._readers.discard)
         self._readers.add(reader)
         return reader
 

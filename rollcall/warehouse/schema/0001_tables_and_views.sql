@@ -25,6 +25,22 @@ SELECT site, any(current_sites.timezone) AS timezone, toDate(formatDateTime(now6
 FROM sites AS current_sites FINAL
 GROUP BY site;
 
+---- The event log: how far this warehouse has it ----
+
+-- The offset after the last record of each partition that is written here. Written after a batch and before the group
+-- commits it, so that a committed offset beyond it shows that this warehouse is older than the group's position. A series
+-- is a reading of the partition from its beginning; its name, and this warehouse's id, stand beside the committed offset.
+CREATE TABLE log_positions {on_cluster}
+(
+    topic       String,
+    series      String,
+    partition   UInt32,
+    next_offset SimpleAggregateFunction(max, UInt64)
+)
+ENGINE = {replicated}AggregatingMergeTree
+ORDER BY (topic, series, partition)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
+
 ---- Facts ----
 
 -- The way in: one insert here feeds every table that has to do with facts, so a fact cannot be in one and missing in
