@@ -114,7 +114,9 @@ async def running(
     """
     site.now()  # reads the history into the index, so that the first request need not wait for it
     bound = listen(port)
-    server = _Server(uvicorn.Config(build_app(site), log_level="warning", access_log=False, lifespan="off"))
+    # The Date of an answer is of the site's clock.
+    quiet = uvicorn.Config(build_app(site), log_level="warning", access_log=False, lifespan="off", date_header=False)
+    server = _Server(quiet)
     feed = LiveFeed(site, disorder or Disorder(), time_scale)
     tasks = [asyncio.create_task(server.serve(sockets=[bound])), asyncio.create_task(feed.run(history_for))]
     try:

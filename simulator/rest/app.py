@@ -5,6 +5,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from email.utils import formatdate
 from typing import Any, NamedTuple
 
 import msgspec
@@ -132,7 +133,7 @@ def build_app(site: Site) -> Starlette:
 def _handler(
     site: Site, serializer: RestSerializer, endpoint: Endpoint, *, gateway: bool
 ) -> Callable[[Request], Awaitable[Response]]:
-    """Return what answers one endpoint: counted, delayed, throttled, checked, and only then handled."""
+    """Return what answers one endpoint: counted, delayed, throttled, checked, only then handled, and dated."""
 
     async def handle(request: Request) -> Response:
         number = site.requests.total()
@@ -142,6 +143,7 @@ def _handler(
         body = await request.body()
         response = _fault(site, endpoint, number) or _answer(site, serializer, endpoint, request, body, gateway=gateway)
         site.statuses[response.status_code] += 1
+        response.headers["Date"] = formatdate(site.clock.now() / 1000, usegmt=True)
         if site.faults.vanish_every and (number + 1) % site.faults.vanish_every == 0:
             site.vanish(site.faults.vanish_count)
         return response

@@ -1,5 +1,6 @@
 """Paging, caps and quirks of the REST API, each as jira-cloud.md or Atlassian's file tells them."""
 
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
@@ -279,3 +280,12 @@ async def test_bodies_that_are_no_json_are_400(client: httpx.AsyncClient) -> Non
     answer = await client.post(f"{V3}/search/jql", content=b"{")
     assert answer.status_code == 400
     assert (await client.post(f"{V3}/search/jql", json={"jql": "id = 1", "fields": 7})).status_code == 400
+
+
+async def test_every_answer_is_dated_by_the_sites_clock() -> None:
+    site = Site(SiteConfig(seed=3, people=3, days=3, now_ms=1_795_000_000_000))
+    async with client_of(site) as client:
+        for path in ("/myself", "/issue/none"):
+            site.clock.advance(MINUTE_MS)
+            dated = parsedate_to_datetime((await client.get(f"{V3}{path}")).headers["date"])
+            assert dated.timestamp() * 1000 == site.clock.now()
