@@ -69,6 +69,13 @@ class KnownDirectory(NamedTuple):
         return self.as_of.get(part, self.as_of.get(kind))
 
 
+class KnownIssue(NamedTuple):
+    """An issue that REST brought facts of: its id, and whether it is known to be deleted."""
+
+    issue_id: int
+    deleted: bool
+
+
 class ExistingFacts(Protocol):
     """Answers from what is in the warehouse."""
 
@@ -78,6 +85,24 @@ class ExistingFacts(Protocol):
 
     async def nameless_deletions(self, site: str, issue_ids: Collection[int]) -> Sequence[Deletion]:
         """Return deletions of comments of these issues without an actor. Raises WarehouseUnavailableError."""
+        ...
+
+    async def issues(self, site: str, since: int, after: int, most: int) -> Sequence[KnownIssue]:
+        """Return issues that REST brought facts of, in order of their ids. Raises WarehouseUnavailableError.
+
+        Args:
+            site: Name of the site in the settings.
+            since: When the facts have to have happened, or later, epoch ms.
+            after: Ids up to this are left out.
+            most: How many at most.
+        """
+        ...
+
+    async def newest(self, site: str) -> int:
+        """Return when the latest act happened that REST knows of, epoch ms; 0 for none.
+
+        Raises WarehouseUnavailableError.
+        """
         ...
 
     async def directory(self, site: str) -> KnownDirectory:
@@ -97,6 +122,16 @@ class NoExistingFacts:
         """Return nothing."""
         del site, issue_ids
         return []
+
+    async def issues(self, site: str, since: int, after: int, most: int) -> Sequence[KnownIssue]:
+        """Return nothing."""
+        del site, since, after, most
+        return []
+
+    async def newest(self, site: str) -> int:
+        """Return nothing."""
+        del site
+        return 0
 
     async def directory(self, site: str) -> KnownDirectory:
         """Return nothing."""
@@ -152,6 +187,27 @@ class WarehouseFacts:
             {"site": site},
         )
         return [Deletion(entity_id(row["event_key"]), row["issue"], row["at"]) for row in rows]
+
+    async def issues(self, site: str, since: int, after: int, most: int) -> Sequence[KnownIssue]:
+        """See `ExistingFacts.issues`."""
+        rows = await self._warehouse.query(
+            "SELECT activity.issue_id AS id, "
+            "max(event_key = concat('issue:', toString(activity.issue_id), ':deleted')) AS deleted FROM activity "
+            "WHERE site = {site:String} AND activity.issue_id > {after:UInt64} "
+            "AND occurred_at >= fromUnixTimestamp64Milli({since:Int64}, 'UTC') "
+            "GROUP BY id HAVING max(source = 'reconcile') ORDER BY id LIMIT {most:UInt32}",
+            {"site": site, "since": since, "after": after, "most": most},
+        )
+        return [KnownIssue(row["id"], bool(row["deleted"])) for row in rows]
+
+    async def newest(self, site: str) -> int:
+        """See `ExistingFacts.newest`."""
+        [row] = await self._warehouse.query(
+            "SELECT toUnixTimestamp64Milli(max(rest_occurred_at)) AS at FROM activity_sources "
+            "WHERE site = {site:String}",
+            {"site": site},
+        )
+        return max(0, row["at"] or 0)
 
     async def directory(self, site: str) -> KnownDirectory:
         """See `ExistingFacts.directory`."""

@@ -25,7 +25,17 @@ from reconcile.state.run_state import (
     state_folder,
     temporary_state,
 )
+from reconcile.state.watermark import (
+    Watermark,
+    basis_of,
+    keep_watermark,
+    moved_since,
+    read_watermark,
+    roles_due,
+    watermark_after,
+)
 from rollcall.clock import now_ms
+from rollcall.errors import WarehouseUnavailableError
 from rollcall.jira.values import parse_jira_time
 from rollcall.logs import logger
 from rollcall.runtime import Runtime
@@ -51,6 +61,7 @@ class RunContext:
         existing: What the warehouse knows; None when it cannot be queried.
         state: Remembers how far the run is.
         progress: Shows how far the run is.
+        watermark: How far the runs before have read the site; None where that is not known.
     """
 
     name: str
@@ -60,6 +71,7 @@ class RunContext:
     existing: ExistingFacts | None
     state: RunState
     progress: Progress
+    watermark: Watermark | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +79,18 @@ class RunOptions:
     """What a run is to do.
 
     Attributes:
-        window: Which days to read.
+        window: Which days to read. Of the default ones only what moved since the run before, where that is known.
         parts: The halves of a run to do: who there is, what happened.
         dry_run: Write nothing, only report.
         resume: Go on with an interrupted run, whose window and parts then hold.
+        whole: Read all of the default window, and the project roles, whatever was read before.
     """
 
     window: WindowRequest = field(default_factory=WindowRequest)
     parts: tuple[Part, ...] = ("directory", "activity")
     dry_run: bool = False
     resume: bool = False
+    whole: bool = False
 
 
 async def read_site(site: RunContext, options: RunOptions, left: Checkpoint | None = None) -> Checkpoint:
@@ -98,9 +112,13 @@ async def read_site(site: RunContext, options: RunOptions, left: Checkpoint | No
     """
     # First of all: with bad credentials some endpoints answer as to nobody (see clients), and that looks like success.
     account = await _account(site)
-    now = await _present(site)
-    run = left or _begin(site, options, now)
-    if left:
+    now, told = await _present(site)
+    basis = basis_of(site.settings, site.name, account if isinstance(account, Myself) else None)
+    run = left or _begin(site, options, now, basis, await _standing_watermark(site))
+    if left is None:
+        run.began = now if told else 0
+    else:
+        run.covers &= run.basis == basis
         run.resumed, run.unfinished = run.resumed + 1, False
         site.jira.stats.add(run.stats)
     place = place_of(run)
@@ -158,31 +176,60 @@ async def _account(site: RunContext) -> Myself | JiraUnavailableError:
         return error
 
 
-async def _present(site: RunContext) -> int:
-    """Return Jira's present, epoch ms; where Jira does not say it, this machine's."""
-    try:
-        theirs = parse_jira_time((await site.jira.read(ServerInfo, SERVER_INFO, attempts=2)).server_time)
-    except (JiraError, ValueError) as error:
-        log.warning("Jira does not tell the time; this machine's is taken", site=site.name, cause=str(error))
-        return now_ms()
+async def _present(site: RunContext) -> tuple[int, bool]:
+    """Return Jira's present, epoch ms, and whether Jira told it; where it does not, it is this machine's."""
+    theirs = site.jira.present
+    if theirs is None:
+        try:
+            theirs = parse_jira_time((await site.jira.read(ServerInfo, SERVER_INFO, attempts=2)).server_time)
+        except (JiraError, ValueError) as error:
+            log.warning("Jira does not tell the time; this machine's is taken", site=site.name, cause=str(error))
+            return now_ms(), False
     if abs(theirs - now_ms()) > _CLOCKS_MS:
         seconds = round((theirs - now_ms()) / 1000)
         log.warning("the clocks of Jira and of this machine differ", site=site.name, seconds=seconds)
-    return theirs
+    return theirs, True
 
 
-def _begin(site: RunContext, options: RunOptions, now: int) -> Checkpoint:
+async def _standing_watermark(site: RunContext) -> Watermark | None:
+    """Return how far the site was read, unless the warehouse has not what was read then."""
+    watermark = site.watermark
+    if watermark is None or not watermark.newest:
+        return watermark
+    if await _newest(site.existing, site.name) < watermark.newest:
+        log.warning("the warehouse lacks what earlier runs brought; all of the window is read", site=site.name)
+        return None
+    return watermark
+
+
+async def _newest(existing: ExistingFacts | None, name: str) -> int:
+    try:
+        return await existing.newest(name) if existing else 0
+    except WarehouseUnavailableError:
+        return 0
+
+
+def _begin(site: RunContext, options: RunOptions, now: int, basis: str, watermark: Watermark | None) -> Checkpoint:
     settings = site.settings
     zone = settings.sites[site.name].zone()
     span = window(options.window, settings.reconcile, zone, now)
     daily = window(WindowRequest(), settings.reconcile, zone, now)
+    watermark = None if options.whole else watermark
+    covers = span.since <= daily.since and span.until >= daily.until
+    # What was asked for by its days is read whole. A dry run can only compare what it finds itself.
+    moves = options.window == WindowRequest() and not options.dry_run
     return Checkpoint(
         site=site.name,
         run_id=secrets.token_hex(8),
         started_at=now_ms(),
         window=span,
         parts=list(options.parts),
-        whole=set(options.parts) == set(RunOptions().parts) and span.since <= daily.since and span.until >= daily.until,
+        whole=set(options.parts) == set(RunOptions().parts) and covers,
+        basis=basis,
+        covers=covers and "activity" in options.parts,
+        moved=moved_since(watermark, basis, now, span, settings.reconcile) if moves else None,
+        # Who asks for the directory alone asks for all of it.
+        roles_due="activity" not in options.parts or roles_due(watermark, basis, now, settings.reconcile),
     )
 
 
@@ -253,23 +300,25 @@ async def run_site(
     Raises:
         RollcallError: It failed; unless it was a dry run, `--resume` goes on.
     """
-    site = settings.sites[name]
+    site, folder = settings.sites[name], state_folder(settings)
     with _open_state(settings, name, options) as (state, left):
         progress = progress or LoggedProgress(name)
         async with connected(name, site, settings.reconcile, limits) as jira:
             jira.pauses.listener = progress.wait
-            context = RunContext(name, settings, jira, sink.runtime, sink.existing, state, progress)
+            watermark = read_watermark(folder, name) if folder else None
+            context = RunContext(name, settings, jira, sink.runtime, sink.existing, state, progress, watermark)
             run = await read_site(context, options, left)
-        if sink.runtime:
-            await _write_through(settings, name, run, sink)
+        written = await _is_written_through(settings, name, run, sink) if sink.runtime else False
         if options.dry_run:
             coverage = await coverage_of_dry_run(run.found, sink.reader, settings, name)
         else:
             coverage = await read_coverage(sink.reader, settings, name, run.window) if sink.reader else None
         _warn_of_coverage(name, coverage)
-        folder = state_folder(settings)
         if sink.runtime and folder:
             # Before the checkpoint goes: a crash in between costs a look, the other way round it would cost a run.
+            read = written and not run.found.skipped[UNREADABLE]  # which of all it was nobody knows
+            newest = await _newest(sink.existing, name)
+            keep_watermark(folder, name, watermark_after(run, watermark, read=read, newest=newest))
             if last := last_run_of(run):
                 keep_last_run(folder, name, last)
             if not run.unfinished:
@@ -288,13 +337,14 @@ def _open_state(settings: Settings, name: str, options: RunOptions) -> Iterator[
         yield stack.enter_context(lasting_state(folder, name, resume=options.resume))
 
 
-async def _write_through(settings: Settings, name: str, run: Checkpoint, sink: Sink) -> None:
+async def _is_written_through(settings: Settings, name: str, run: Checkpoint, sink: Sink) -> bool:
     missing = await sink.write()
     if not missing and "activity" in run.parts:
         missing = await try_rebuild(sink, name, run.window.days(settings.sites[name].zone()))
     if missing:
         run.unfinished = True
         run.missing.append(missing)
+    return not missing
 
 
 def _warn_of_coverage(name: str, coverage: Coverage | None) -> None:

@@ -89,7 +89,13 @@ _PARTS: dict[Only | None, tuple[Part, ...]] = {
 
 
 def run_options(
-    days: int | None, since: datetime | None, until: datetime | None, only: Only | None, dry_run: bool, resume: bool
+    days: int | None,
+    since: datetime | None,
+    until: datetime | None,
+    only: Only | None,
+    dry_run: bool,
+    resume: bool,
+    whole: bool = False,
 ) -> RunOptions:
     """Check that the options fit together.
 
@@ -98,13 +104,17 @@ def run_options(
     """
     if days and since:
         raise typer.BadParameter("say either --days or --since", param_hint="--days")
-    if resume and (days or since or until or only):
+    if whole and (days or since or until):
+        raise typer.BadParameter(
+            "reads all of the default window; a window that is named is read whole anyway", param_hint="--whole"
+        )
+    if resume and (days or since or until or only or whole):
         raise typer.BadParameter(
             "goes on with the window and the parts of the interrupted run; give no others", param_hint="--resume"
         )
     if resume and dry_run:
         raise typer.BadParameter("a dry run leaves nothing to go on with", param_hint="--resume")
-    return RunOptions(WindowRequest(days, since, until), _PARTS[only], dry_run, resume)
+    return RunOptions(WindowRequest(days, since, until), _PARTS[only], dry_run, resume, whole)
 
 
 Time = Annotated[
@@ -121,13 +131,21 @@ def reconcile(
     since: Time = None,
     until: Time = None,
     only: Annotated[Only | None, typer.Option(help="Only what people did, or only who they are.")] = None,
+    whole: Annotated[
+        bool,
+        typer.Option(
+            "--whole",
+            help="Read all of the window, and the project roles, as is done every `reconcile.whole_days`; otherwise "
+            "only what moved since the last run that lacked nothing.",
+        ),
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Report what is missing and write nothing.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was interrupted.")] = False,
     form: Annotated[OutputFormat, typer.Option("--format", help="How to print the summary.")] = OutputFormat.TABLE,
     config: Config = None,
 ) -> None:
     """Ask Jira's REST API what the webhooks missed, and who there is. `up` may be running."""
-    options = run_options(days, since, until, only, dry_run, resume)
+    options = run_options(days, since, until, only, dry_run, resume, whole)
 
     async def body(settings: Settings) -> int:
         names = site_names(settings, site)
@@ -171,6 +189,8 @@ _Lines = Iterator[tuple[str, str, object]]
 def _run(run: Checkpoint, dry_run: bool) -> _Lines:
     yield "run", "since", _moment(run.window.since)
     yield "run", "until", _moment(run.window.until)
+    if run.moved and "activity" in run.parts:
+        yield "run", "issues moved since", _moment(run.moved.issues)
     yield "run", "parts", ", ".join(run.parts)
     yield "run", "dry run", dry_run
     if run.resumed:

@@ -3,8 +3,9 @@
 What one request cannot give costs only itself: it is asked for by other means, or in smaller parts, and what then
 cannot be read is a gap that has a name.
 
-Candidates are all issues that moved since the window's beginning: whatever makes a fact moves an issue's ``updated``
-(Atlassian docs, connectors), and creation is a move too. Jira reads times in JQL to the minute and in the calling
+Candidates are all issues that moved since the window's beginning, or since the run before began, and those of which
+something could not be read then: whatever makes a fact moves an issue's ``updated`` (Atlassian docs, connectors), and
+creation is a move too. Jira reads times in JQL to the minute and in the calling
 account's time zone.
 
 How many comments a search embeds is not documented (20 and 100 have been seen), and ``total`` counts all; the others
@@ -12,7 +13,7 @@ are asked for. Edits of old comments count, so that all comments are needed and 
 """
 
 from collections.abc import AsyncIterator, Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -24,6 +25,7 @@ from reconcile.backfill.census import (
     NOT_GIVEN,
     PageSize,
     compare_numbers,
+    count_gone,
     may_be_too_large,
     settle_refusals,
     take_census,
@@ -80,6 +82,9 @@ def candidates(since: int, now: int, zone_name: str | None) -> str:
             "account's profile to UTC"
         ) from None
     local = datetime.fromtimestamp(since / 1000, UTC).astimezone(zone)
+    # An hour that the clocks repeat in autumn could be read as the later one; the one before it cannot.
+    while local.utcoffset() != local.replace(fold=1 - local.fold).utcoffset():
+        local = (local.astimezone(UTC) - timedelta(minutes=30)).astimezone(zone)
     return f'updated >= "{local:%Y-%m-%d %H:%M}" ORDER BY created ASC'
 
 
@@ -134,7 +139,9 @@ class _Issues:
     def __init__(self, context: BackfillContext, now: int, zone: str | None) -> None:
         self._context = context
         self._cursor = context.checkpoint.issues
-        self._jql = partial(candidates, context.facts.window.since - context.overlap_ms, now, zone)
+        moved, all_since = context.checkpoint.moved, context.facts.window.since - context.overlap_ms
+        self._jql = partial(candidates, moved.issues if moved else all_since, now, zone)
+        self._all_jql = partial(candidates, all_since, now, zone)
         self._size = PageSize(ISSUES_A_PAGE)
         self._resumed = self._cursor.token
         self._tokens = SeenTokens(SEARCH, self._resumed)
@@ -227,12 +234,14 @@ class _Issues:
             spool.refuse(ISSUE, {one: reason_of(failed.get(one, NOT_GIVEN)) for one in missing})
             return
         # Of an issue that no search gives, comments and changes may be there all the same.
-        listed = await settle_refusals(context)
+        listed = await settle_refusals(context, self._all_jql() if context.checkpoint.moved else self._cursor.jql)
         places = spool.places(listed)
         refs = [places.get(one, IssueRef(one)) for one in sorted(listed)]
         await gather_first_error(take_other_comments(context, ref, None, listed=True) for ref in refs)
         cursor.pending = [*cursor.pending, *sorted(listed - places.keys())]
         await compare_numbers(context)
+        if context.checkpoint.moved is None:
+            await count_gone(context)
         cursor.checked = True
 
     async def _by_id(self, came: list[IssueRef], ids: list[int], attempts: int) -> None:
@@ -270,6 +279,9 @@ def _embedded(context: BackfillContext, found: _Candidate) -> Iterator[Activity]
 
 _COMMENTS_A_PAGE = 100
 """Jira gives no more at once (measured by others)."""
+_MOST_A_PAGE = 1_000
+"""Requested where there are more, for no page's limit is documented."""
+_TOO_MANY = 400
 _FEWEST_A_PAGE = 6
 """Where a page of 100 fails, 25 and then 6 are requested."""
 
@@ -328,35 +340,36 @@ def comment_facts(context: BackfillContext, comments: list[msgspec.Raw], ref: Is
 async def other_comments(
     jira: JiraClient, issue_id: int, embedded: Comments | None, attempts: int = FEW_ATTEMPTS
 ) -> AsyncIterator[list[msgspec.Raw]]:
-    """Yield the comments that did not come with the issue, page by page; some may come twice.
+    """Yield the comments of an issue, page by page; some may come twice.
 
     Raises:
         NotThereError: The issue is gone.
         JiraError: Jira did not answer, or refused.
     """
-    had = embedded.comments if embedded else []
-    seen = _comment_ids(had)
-    total = 0
-    # Were the embedded ones not the oldest, or was one deleted while pages were turned, then the count falls short
-    # and all are read from the start.
-    for start in dict.fromkeys((len(had), 0)):
-        async for page in _comment_pages(jira, issue_id, start, attempts):
-            total = page.total or 0
+    seen = _comment_ids(embedded.comments) if embedded else set()
+    many = embedded is not None and (embedded.total or 0) > _COMMENTS_A_PAGE
+    # From the start: which ones are embedded is not documented. Where one is deleted while pages are turned, the count
+    # falls short, and they are read once more.
+    for _ in range(2):
+        total = pages = 0
+        async for page in _comment_pages(jira, issue_id, _MOST_A_PAGE if many else _COMMENTS_A_PAGE, attempts):
+            total, pages = page.total or 0, pages + bool(page.comments)
             seen |= _comment_ids(page.comments)
             yield page.comments
-        if len(seen) >= total:
+        if len(seen) >= total or pages < 2:
             return
 
 
-async def _comment_pages(jira: JiraClient, issue_id: int, start: int, attempts: int) -> AsyncIterator[Comments]:
-    size, seen = _COMMENTS_A_PAGE, SeenElements()
+async def _comment_pages(jira: JiraClient, issue_id: int, size: int, attempts: int) -> AsyncIterator[Comments]:
+    start, seen = 0, SeenElements()
     for _ in range(MOST_PAGES):
         query = {"startAt": start, "maxResults": size, "orderBy": "created"}
         try:
             page = await jira.read(Comments, COMMENTS, issue_id, query=query, attempts=attempts)
-        except JiraUnavailableError:
-            size //= 4
-            if size < _FEWEST_A_PAGE or attempts == 1:
+        except JiraError as error:
+            large = size > _COMMENTS_A_PAGE
+            size = _COMMENTS_A_PAGE if large else size // 4
+            if not _may_be_too_many(error, large) or size < _FEWEST_A_PAGE or attempts == 1:
                 raise
             continue
         if page.comments and not seen.remember(page.keys):
@@ -366,6 +379,12 @@ async def _comment_pages(jira: JiraClient, issue_id: int, start: int, attempts: 
         if not page.comments or start >= (page.total or 0):
             return
     raise PagingError(f"{COMMENTS.name}: the comments of issue {issue_id} do not end")
+
+
+def _may_be_too_many(error: JiraError, large: bool) -> bool:
+    """Return whether fewer comments a page may fare better; more than Jira is known to give may also be refused."""
+    refused = isinstance(error, JiraRefusedError) and error.status == _TOO_MANY
+    return isinstance(error, JiraUnavailableError) or (large and refused)
 
 
 def _comment_ids(comments: list[msgspec.Raw]) -> set[str]:

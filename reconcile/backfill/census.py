@@ -13,6 +13,7 @@ from reconcile.client.endpoints import SEARCH
 from reconcile.client.jira_errors import AccountRefusedError, JiraError, PagingError
 from reconcile.client.paging import SeenTokens
 from reconcile.responses import SearchPage
+from rollcall.errors import WarehouseUnavailableError
 from rollcall.jira.values import id_or_zero
 
 ISSUE = "issue"
@@ -24,6 +25,8 @@ _IDS_A_PAGE = 5_000
 _FEWEST_IDS = 50
 _BARREN_PAGES = 20
 """Pages in a row that bring nothing new, after which a list is held to be endless."""
+_MANY_PAGES = 20_000
+"""More pages of ids than any site has."""
 _GOOD_PAGES = 5
 
 
@@ -81,7 +84,7 @@ async def take_census(context: BackfillContext) -> None:
     spool.forget_census()
     cursor.expected = barren = 0
     try:
-        async for ids in _listed(context):
+        async for ids in _listed(context, cursor.jql):
             before, cursor.expected = cursor.expected, spool.list_issues(ids)
             barren = barren + 1 if cursor.expected == before else 0
             if barren >= _BARREN_PAGES:
@@ -90,11 +93,13 @@ async def take_census(context: BackfillContext) -> None:
         await context.tolerate(error)
         cursor.expected = 0
         context.note("the list of all issues, which the search is held against,", error)
+    if moved := context.checkpoint.moved:
+        spool.list_issues(moved.issue_ids)
     cursor.counted = True
 
 
-async def _listed(context: BackfillContext) -> AsyncIterator[list[int]]:
-    body: dict[str, object] = {"jql": context.checkpoint.issues.jql, "fields": ["id"]}
+async def _listed(context: BackfillContext, jql: str) -> AsyncIterator[list[int]]:
+    body: dict[str, object] = {"jql": jql, "fields": ["id"]}
     size, tokens = PageSize(_IDS_A_PAGE, _FEWEST_IDS), SeenTokens(SEARCH)
     while True:
         attempts = context.attempts(ISSUE)
@@ -119,20 +124,22 @@ def _id(element: msgspec.Raw) -> int:
         return 0
 
 
-async def still_listed(context: BackfillContext, ids: set[int]) -> set[int]:
+async def still_listed(context: BackfillContext, jql: str, ids: set[int]) -> set[int]:
     """Return which of these issues Jira lists now; all of them where it lists nothing.
 
     Raises:
         JiraError: Jira is away, or no longer takes the account.
     """
     found: set[int] = set()
-    barren = 0
+    barren, most_barren = 0, context.checkpoint.issues.expected / _FEWEST_IDS + _BARREN_PAGES
+    if context.checkpoint.moved:
+        most_barren = _MANY_PAGES
     try:
-        async for some in _listed(context):
+        async for some in _listed(context, jql):
             before = len(found)
             found |= ids.intersection(some)
             barren = barren + 1 if len(found) == before else 0
-            if found == ids or barren > context.checkpoint.issues.expected / _FEWEST_IDS + _BARREN_PAGES:
+            if found == ids or barren > most_barren:
                 break
     except JiraError as error:
         await context.tolerate(error)
@@ -140,10 +147,14 @@ async def still_listed(context: BackfillContext, ids: set[int]) -> set[int]:
     return found
 
 
-async def settle_refusals(context: BackfillContext) -> set[int]:
+async def settle_refusals(context: BackfillContext, jql: str) -> set[int]:
     """Name the issues that Jira lists and no search gave, and return those whose comments have yet to be read.
 
     Issues that it no longer lists are gone or hidden, and counted as skipped.
+
+    Args:
+        context: The run's context.
+        jql: Finds all issues that there may be refusals of.
 
     Raises:
         JiraError: Jira is away, or no longer takes the account.
@@ -152,7 +163,7 @@ async def settle_refusals(context: BackfillContext) -> set[int]:
     if not refusals:
         return set()
     doubtful = {number for number, _, _ in refusals}
-    listed = await still_listed(context, doubtful)
+    listed = await still_listed(context, jql, doubtful)
     context.skip(f"issues {GONE}", len(doubtful - listed))
     for number, what, reason in refusals:
         if number in listed and what == ISSUE:
@@ -166,9 +177,42 @@ async def compare_numbers(context: BackfillContext) -> None:
     Raises:
         JiraError: Jira is away, or no longer takes the account.
     """
-    cursor, known = context.checkpoint.issues, context.state.spool.known_issues()
+    cursor, known, moved = context.checkpoint.issues, context.state.spool.known_issues(), context.checkpoint.moved
+    known -= len(moved.issue_ids) if moved else 0  # they stand in no census
     if cursor.expected and known > cursor.expected * 1.05 + 50:
         await take_census(context)
         if cursor.expected and known > cursor.expected * 1.05 + 50:
             why = f"the search found {known} issues where Jira lists {cursor.expected}; run it again later"
             context.note("the list of all issues, which the search is held against,", why)
+
+
+_KNOWN_AT_A_TIME = 20_000
+
+
+async def count_gone(context: BackfillContext) -> None:
+    """Say how many issues that earlier runs read the census of a whole window no longer lists.
+
+    They were deleted or archived, or are hidden from the account now. Nobody did that as far as REST knows, and what
+    was done in them before did happen: their facts stay.
+    """
+    cursor, publisher = context.checkpoint.issues, context.publisher
+    gone = deleted = after = 0
+    try:
+        while publisher.existing and cursor.expected:
+            since = context.facts.window.since
+            known = await publisher.existing.issues(context.checkpoint.site, since, after, _KNOWN_AT_A_TIME)
+            if not known:
+                break
+            after = known[-1].issue_id
+            missing = context.state.spool.not_listed(one.issue_id for one in known)
+            gone += len(missing)
+            deleted += sum(one.deleted for one in known if one.issue_id in missing)
+    except WarehouseUnavailableError:
+        return  # it is no condition, and is asked again a week later
+    if gone:
+        told = f" ({deleted} of them deleted as webhooks said)" if deleted else ""
+        words = f"{gone} issue{'s' * (gone > 1)} of these days that Jira no longer lists{told}; their facts stay"
+        context.checkpoint.notes = [note for note in context.checkpoint.notes if _GONE not in note] + [words]
+
+
+_GONE = "that Jira no longer lists"

@@ -143,19 +143,20 @@ class BackfillContext:
         """Return whether so many of this kind failed in a row that the endpoint itself seems to be out of order."""
         return self.failures[what] >= _HOPELESS
 
-    def note(self, what: str, error: JiraError | str, ids: Iterable[int] = ()) -> None:
+    def note(self, what: str, error: JiraError | str, ids: Iterable[int] = (), of: str = "issues") -> None:
         """Name something as missing.
 
         Args:
             what: Its kind, which ends in a noun where there are ids.
             error: Why it could not be read.
             ids: Which of them; none where the kind says it all.
+            of: What it belongs to, see `Gap`.
         """
         reason = reason_of(error)
         gaps = self.checkpoint.gaps
         gap = next((one for one in gaps if (one.what, one.reason) == (what, reason)), None)
         if gap is None:
-            gap = Gap(what, reason)
+            gap = Gap(what, reason, of=of)
             self.checkpoint.gaps = [*gaps, gap]
             log.warning("something could not be read from Jira", site=self.checkpoint.site, what=what, cause=reason)
         for one in ids:

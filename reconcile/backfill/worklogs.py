@@ -12,12 +12,12 @@ from datetime import UTC, datetime
 import msgspec
 
 from reconcile.backfill.context import GONE, BackfillContext, entity_facts, read_in_halves
-from reconcile.client.endpoints import WORKLOGS, WORKLOGS_DELETED, WORKLOGS_UPDATED, Endpoint
+from reconcile.client.endpoints import SEARCH, WORKLOGS, WORKLOGS_DELETED, WORKLOGS_UPDATED, Endpoint
 from reconcile.client.jira_errors import JiraError, PagingError
 from reconcile.client.paging import MOST_PAGES, decoded_elements, next_since
-from reconcile.responses import ENTITY, TOUCHED, WorklogFeed
+from reconcile.responses import ENTITY, TOUCHED, SearchPage, WorklogFeed
 from reconcile.state.checkpoint import FeedCursor
-from rollcall.facts import Entity
+from rollcall.facts import Entity, read_issue
 from rollcall.jira.values import IssueRef, id_or_none, id_or_zero, jira_id, parse_jira_time
 from rollcall.records import Activity
 
@@ -31,13 +31,18 @@ async def touched_worklogs(context: BackfillContext) -> None:
     Raises:
         JiraError: Jira is away, or no longer takes the account.
     """
-    cursor = context.checkpoint.worklogs
+    cursor, spool, moved = context.checkpoint.worklogs, context.state.spool, context.checkpoint.moved
+    if moved:
+        spool.list_worklogs(moved.worklog_ids)
+    begin = moved.worklogs if moved else context.facts.window.since - context.overlap_ms
     done = 0
-    async for entries in _pages(context, WORKLOGS_UPDATED, context.facts.window.since - context.overlap_ms, cursor):
-        ids = [number for number, at in entries if at >= context.facts.window.since]
-        done += await _ask(context, context.state.spool.not_seen(ids))
+    async for entries in _pages(context, WORKLOGS_UPDATED, begin, cursor):
+        spool.list_worklogs(number for number, at in entries if at >= context.facts.window.since)
+        # Only whole requests: a page goes back a little, and changelog entries have named many already.
+        while len(named := spool.unseen_worklogs(_MOST)) == _MOST:
+            done += await _ask(context, named)
         context.progress.at("worklogs", done)
-    while named := context.state.spool.unseen_worklogs(_MOST):
+    while named := spool.unseen_worklogs(_MOST):
         done += await _ask(context, named)
         await context.save()
     cursor.done = True
@@ -45,7 +50,10 @@ async def touched_worklogs(context: BackfillContext) -> None:
     context.progress.end("worklogs", done)
 
 
-_FEEDS = {WORKLOGS_UPDATED: "the feed of touched worklogs", WORKLOGS_DELETED: "the feed of deleted worklogs"}
+_FEEDS = {
+    WORKLOGS_UPDATED: ("the feed of touched worklogs", "worklogs"),
+    WORKLOGS_DELETED: ("the feed of deleted worklogs", "deletions"),
+}
 
 
 async def _pages(
@@ -79,7 +87,8 @@ async def _pages(
 async def _end(context: BackfillContext, feed: Endpoint, since: int, error: JiraError, cursor: FeedCursor) -> None:
     await context.tolerate(error)
     at = datetime.fromtimestamp(since / 1000, UTC)
-    context.note(f"{_FEEDS[feed]} from {at:%Y-%m-%d %H:%M} UTC on", error)
+    what, of = _FEEDS[feed]
+    context.note(f"{what} from {at:%Y-%m-%d %H:%M} UTC on", error, of=of)
     cursor.read = True
 
 
@@ -134,7 +143,7 @@ async def _ask(context: BackfillContext, ids: list[int]) -> int:
         some = ids[start : start + _MOST]
         failed = await read_in_halves(context, WORKLOG, some, ask)
         for one, error in failed.items():
-            context.note(WORKLOG, error, [one])
+            context.note(WORKLOG, error, [one], of="worklogs")
         # Before they count as requested: a run that is cut off in between would never request them again.
         await context.save()
         context.state.spool.see_worklogs(some)
@@ -143,10 +152,41 @@ async def _ask(context: BackfillContext, ids: list[int]) -> int:
 
 async def _take(context: BackfillContext, worklogs: list[Entity]) -> None:
     numbers = [id_or_zero(id_or_none(one.issueId)) for one in worklogs]
-    refs = context.state.spool.places(numbers)
+    refs = await _places(context, numbers)
     for worklog, number in zip(worklogs, numbers, strict=True):
         ref = refs.get(number, IssueRef(number))
         await context.publisher.add(entity_facts(context.facts, "worklog", worklog, ref, context.unreadable))
+
+
+_ISSUES = 100
+"""A search page at most, with any field."""
+
+
+async def _places(context: BackfillContext, numbers: list[int]) -> dict[int, IssueRef]:
+    """Return where issues belong; of a run that reads what moved, also of those that did not and have such worklogs."""
+    spool = context.state.spool
+    refs = spool.places(numbers)
+    unknown = (
+        sorted({number for number in numbers if number and number not in refs}) if context.checkpoint.moved else []
+    )
+    for start in range(0, len(unknown), _ISSUES):
+        some = unknown[start : start + _ISSUES]
+        body = {"jql": f"id in ({', '.join(map(str, some))})", "fields": ["project"], "maxResults": len(some)}
+        try:
+            page = await context.jira.read(SearchPage, SEARCH, body=body, attempts=context.attempts(WORKLOG))
+        except JiraError as error:
+            await context.tolerate(error)  # the worklogs are there all the same, without the issue's key
+            continue
+        found = (_place(issue) for issue in page.issues)
+        spool.put_issues(ref for ref in found if ref.issue_id)
+    return refs | spool.places(unknown)
+
+
+def _place(issue: msgspec.Raw) -> IssueRef:
+    try:
+        return read_issue(issue).ref()
+    except RecursionError:
+        return IssueRef()
 
 
 async def deleted_worklogs(context: BackfillContext) -> None:
@@ -155,9 +195,10 @@ async def deleted_worklogs(context: BackfillContext) -> None:
     Raises:
         JiraError: Jira is away, or no longer takes the account.
     """
-    cursor = context.checkpoint.deletions
+    cursor, moved = context.checkpoint.deletions, context.checkpoint.moved
+    begin = moved.deletions if moved else context.facts.window.since - 1
     done = 0
-    async for entries in _pages(context, WORKLOGS_DELETED, context.facts.window.since - 1, cursor):
+    async for entries in _pages(context, WORKLOGS_DELETED, begin, cursor):
         facts = _facts(context, entries)
         await context.publisher.add(facts)
         done += len(facts)

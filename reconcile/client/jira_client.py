@@ -12,6 +12,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
@@ -111,8 +112,17 @@ class JiraClient:
         self._http = http
         self._limits = limits
         self._secret = secret
+        self._date = ""
         self.pauses = Pauses()
         self._slots = asyncio.Semaphore(limits.concurrency)
+
+    @property
+    def present(self) -> int | None:
+        """Jira's present as of its latest good answer, epoch ms to the second; None where that had no date."""
+        try:
+            return int(parsedate_to_datetime(self._date).timestamp() * 1000)
+        except (TypeError, ValueError, OverflowError):
+            return None
 
     @property
     def _now(self) -> Limits:
@@ -218,6 +228,7 @@ class JiraClient:
         if self._secret and (refused := account_refusal(endpoint, answer.status_code, answer.headers)):
             raise refused
         if answer.is_success:
+            self._date = answer.headers.get("date", "")
             return answer.content
         if answer.status_code in (_RETRIED if endpoint.repeatable else _ALWAYS_RETRIED):
             raise self._retry_later(endpoint, answer, limits)

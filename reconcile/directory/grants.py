@@ -9,6 +9,7 @@ Project roles take one request a project, and one for each of its roles.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
@@ -28,6 +29,7 @@ from reconcile.responses import (
     RoleActor,
 )
 from rollcall.jira.values import LONGEST_TEXT
+from rollcall.settings import ReconcileSettings
 
 _MEMBERS = 50
 _GROUPS = 50
@@ -250,6 +252,8 @@ _MOST_FAILED = 10
 """Projects that may fail before it counts whether most do."""
 
 Skip = Callable[[str], None]
+Tell = Callable[[int, int, float], None]
+"""Hears of projects, requests and seconds."""
 
 
 class ProjectRoles:
@@ -258,8 +262,9 @@ class ProjectRoles:
     Args:
         jira: Asks.
         groups: Resolves groups that hold a role.
-        group_limit: Members above which a group is not listed person by person.
+        settings: How large a group is listed person by person, and how many requests go out at a time.
         skip: Called with the reason for whatever is left out.
+        tell: Called with what it costs, once the first project is read.
 
     Attributes:
         forbidden: Keys of the projects whose roles the account may not see.
@@ -267,12 +272,14 @@ class ProjectRoles:
         cut: Keys of the projects whose roles are held by a group that is lost.
     """
 
-    def __init__(self, jira: JiraClient, groups: Groups, group_limit: int, skip: Skip) -> None:
+    def __init__(self, jira: JiraClient, groups: Groups, settings: ReconcileSettings, skip: Skip, tell: Tell) -> None:
         self._jira = jira
         self._groups = groups
-        self._group_limit = group_limit
+        self._settings = settings
         self._skip = skip
+        self._tell = tell
         self._read = 0
+        self._roles = 0
         self.forbidden: list[str] = []
         self.failed: dict[str, JiraError] = {}
         self.cut: set[str] = set()
@@ -291,15 +298,26 @@ class ProjectRoles:
         seen: set[str] = set()
         async for page in by_offset(PROJECTS, ask):
             keys = [project.key for project in page.values if project.key not in seen]
-            seen.update(keys)
             held: set[Held] = set()
+            if keys and not seen:
+                await self._first(keys.pop(0), page.total or len(keys) + 1, held)
+            seen.update(project.key for project in page.values)
             await gather_first_error(self._project(key, held) for key in keys)
             yield held
+
+    async def _first(self, key: str, projects: int, held: set[Held]) -> None:
+        """Read one project, and tell from it what all of them cost: roles are alike in all projects."""
+        asked, begun = self._jira.stats.requests.total(), time.monotonic()
+        await self._project(key, held)
+        each = (time.monotonic() - begun) / max(1, self._jira.stats.requests.total() - asked)
+        requests = projects * (1 + self._roles)
+        self._tell(projects, requests, requests * each / self._settings.concurrency)
 
     async def _project(self, key: str, held: set[Held]) -> None:
         try:
             roles = await self._jira.read(dict[str, str], PROJECT_ROLES, key)
             found: set[Held] = set()
+            self._roles = len(roles)
             # The answer is a map of names to links, and the link's end the only place that has the role's id.
             for link in roles.values():
                 if number := id_of_link(link):
@@ -335,7 +353,7 @@ class ProjectRoles:
         if not actor.actor_group or not actor.actor_group.group_id:
             return []
         members = await self._groups.members(actor.actor_group.group_id)
-        if len(members) > self._group_limit:
+        if len(members) > self._settings.project_role_group_limit:
             self._skip("project roles of large groups (project_role_group_limit)")
             return []
         return list(members)

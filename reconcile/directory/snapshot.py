@@ -33,6 +33,7 @@ from reconcile.state.checkpoint import Checkpoint
 from rollcall.clock import now_ms
 from rollcall.errors import WarehouseUnavailableError
 from rollcall.jira.values import account_id
+from rollcall.logs import logger
 from rollcall.records import License, Role, Seats, SnapshotComplete, User
 from rollcall.settings import ReconcileSettings
 
@@ -85,6 +86,10 @@ _POORER = 0.05
 """By how much less of Jira's own count than before is poorer."""
 _SHOWN = 3
 """Projects named in a sentence."""
+_PROJECTS = "projects"
+_ROLES_AGAIN = "--whole reads them before they are due"
+
+log = logger(__name__)
 
 
 class Snapshot:
@@ -145,7 +150,7 @@ class Snapshot:
                 await self._licenses(found)
             await self._roles(await global_roles(groups, found, gaps))
             self._landed |= f"roles:{SITE_ADMIN}" not in gaps.lacks
-            if self._settings.project_roles:
+            if self._settings.project_roles and await self._are_roles_due():
                 await self._project_roles(groups)
         finally:
             groups.close()
@@ -246,9 +251,30 @@ class Snapshot:
         )
         self._progress.at("roles", self._run.found.rows["roles"])
 
+    async def _are_roles_due(self) -> bool:
+        """Return whether the project roles are to be read; where not, they stay as an earlier snapshot has them."""
+        known = None if self._run.roles_due else await self._known()
+        at = known.age_of(_PROJECTS) if known else None
+        if self._run.roles_due or (known and at is None):
+            self._run.roles_due = True
+            return True
+        self._gaps.add(_PROJECTS)
+        note = f"project roles are as read on {_moment(at)}; {_ROLES_AGAIN}" if at is not None else ""
+        self._run.notes += [note] if note and note not in self._run.notes else []
+        return False
+
     async def _project_roles(self, groups: Groups) -> None:
-        roles = ProjectRoles(self._jira, groups, self._settings.project_role_group_limit, self._skip)
-        with self._gaps.reading("projects", "project roles"):
+        def tell(projects: int, requests: int, seconds: float) -> None:
+            log.info(
+                "project roles are read now; `reconcile.whole_days` says how often",
+                site=self._site,
+                projects=projects,
+                requests=requests,
+                minutes=max(1, round(seconds / 60)),
+            )
+
+        roles = ProjectRoles(self._jira, groups, self._settings, self._skip, tell)
+        with self._gaps.reading(_PROJECTS, "project roles"):
             async for held in roles.held():
                 await self._roles(held)
                 self._landed |= bool(held)
@@ -259,6 +285,7 @@ class Snapshot:
             self._gaps.add(f"projects:{key}")
         if count := len(roles.forbidden):
             self._missing.append(f"the roles in {count} projects, which the account may not see")
+        self._run.roles_read = _PROJECTS not in self._gaps.lacks and not roles.failed and not roles.cut
 
     def _name(self, projects: list[str], why: str) -> None:
         for key in projects:
@@ -295,4 +322,8 @@ def _instead(known: KnownDirectory | None, part: str) -> str:
         return ""
     if (at := known.age_of(part)) is None:
         return "; no earlier run has read it"
-    return f"; reports go on with what was read on {datetime.fromtimestamp(at / 1000, UTC):%Y-%m-%d %H:%M} UTC"
+    return f"; reports go on with what was read on {_moment(at)}"
+
+
+def _moment(at: int) -> str:
+    return f"{datetime.fromtimestamp(at / 1000, UTC):%Y-%m-%d %H:%M} UTC"

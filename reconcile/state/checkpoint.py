@@ -176,6 +176,8 @@ class Found(msgspec.Struct):
 
 _IDS_NAMED = 10
 """More in one line nobody reads."""
+_IDS_KEPT = 50
+"""More the next run does not ask for one by one."""
 
 
 class Gap(msgspec.Struct):
@@ -184,19 +186,21 @@ class Gap(msgspec.Struct):
     Attributes:
         what: Its kind, which ends in a noun where there are ids: ``comments of issue``.
         reason: Why, in words.
-        ids: The first few ids; none where the kind says it all.
+        ids: The first ids; none where the kind says it all.
         count: How many ids there are.
+        of: What it belongs to: ``issues``, ``worklogs`` or ``deletions`` (of worklogs). So are its ids.
     """
 
     what: str
     reason: str
     ids: list[int] = []
     count: int = 0
+    of: str = "issues"
 
     def add(self, number: int) -> None:
         """Take one more id."""
         self.count += 1
-        if len(self.ids) < _IDS_NAMED:
+        if len(self.ids) < _IDS_KEPT:
             self.ids = [*self.ids, number]
 
     def words(self) -> str:
@@ -206,12 +210,43 @@ class Gap(msgspec.Struct):
         if self.count == 1:
             return f"{self.what} {self.ids[0]} could not be read: {self.reason}"
         before, _, noun = self.what.rpartition(" ")
-        named = ", ".join(map(str, self.ids)) + (", …" if self.count > len(self.ids) else "")
+        named = ", ".join(map(str, self.ids[:_IDS_NAMED])) + (", …" if self.count > _IDS_NAMED else "")
         return f"{before} {self.count} {noun}s: {named} could not be read: {self.reason}".strip()
 
 
+class Moved(msgspec.Struct, frozen=True):
+    """What a run reads that does not read its whole window: what moved since, and what could not be read before.
+
+    Attributes:
+        issues: Since when issues have to have moved, epoch ms.
+        worklogs: From when the feed of touched worklogs is read, epoch ms.
+        deletions: The same of the feed of deleted ones.
+        issue_ids: Issues to be read whether they moved or not.
+        worklog_ids: The same of worklogs.
+    """
+
+    issues: int
+    worklogs: int
+    deletions: int
+    issue_ids: list[int] = []
+    worklog_ids: list[int] = []
+
+
 class Checkpoint(msgspec.Struct, kw_only=True):
-    """A run of one site."""
+    """A run of one site.
+
+    Attributes:
+        whole: Whether it does all that a day's run does: both parts, and at least the default window.
+        began: When it began by Jira's clock, epoch ms; 0 where Jira did not tell the time.
+        basis: Who asks which site how, see `basis_of`; empty where that is not known.
+        covers: Whether it reads the activity of at least the default window, or all of it that moved.
+        moved: What it reads; None for the whole window.
+        roles_due: Whether it is to read the project roles.
+        roles_read: Whether it read them.
+        place: Where it stood when it was begun or gone on with last.
+        tries: How often it was begun or gone on with there.
+        unfinished: Whether the records have yet to reach the warehouse, or the touched days to be rebuilt.
+    """
 
     format: int = _FORMAT
     site: str
@@ -220,7 +255,12 @@ class Checkpoint(msgspec.Struct, kw_only=True):
     window: Window
     parts: list[Part]
     whole: bool = False
-    """Whether it does all that a day's run does: both parts, and at least the default window."""
+    began: int = 0
+    basis: str = ""
+    covers: bool = False
+    moved: Moved | None = None
+    roles_due: bool = True
+    roles_read: bool = False
     directory_done: bool = False
     issues: IssuesCursor = msgspec.field(default_factory=IssuesCursor)
     worklogs: FeedCursor = msgspec.field(default_factory=FeedCursor)
@@ -232,11 +272,8 @@ class Checkpoint(msgspec.Struct, kw_only=True):
     notes: list[str] = []
     resumed: int = 0
     place: str = ""
-    """Where the run stood when it was begun or gone on with last."""
     tries: int = 0
-    """How often it was begun or gone on with there."""
     unfinished: bool = False
-    """Whether the records have yet to reach the warehouse, or the touched days to be rebuilt."""
 
 
 _TRIES_AT_ONE_PLACE = 3

@@ -54,6 +54,7 @@ class RunLock:
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS issues (id INTEGER PRIMARY KEY, key TEXT NOT NULL, project TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS worklogs (id INTEGER PRIMARY KEY, seen INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS unseen_worklogs ON worklogs (id) WHERE seen != 1;
 CREATE TABLE IF NOT EXISTS deleted_worklogs (id INTEGER PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS census (id INTEGER PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS refusals (id INTEGER, what TEXT, reason TEXT, PRIMARY KEY (id, what));
@@ -110,6 +111,16 @@ class Spool:
         )
         return [row[0] for row in rows]
 
+    def not_listed(self, ids: Iterable[int]) -> set[int]:
+        """Return those of these issues that neither the census lists nor the search gave."""
+        missing = set(ids)
+        for some in _slices(list(missing)):
+            marks = ",".join("?" * len(some))
+            for table in ("census", "issues"):
+                rows = self._db.execute(f"SELECT id FROM {table} WHERE id IN ({marks})", some)  # noqa: S608 - marks are ?
+                missing.difference_update(row[0] for row in rows)
+        return missing
+
     def refuse(self, what: str, reasons: Mapping[int, str]) -> None:
         """Remember issues of which Jira did not give this, and why."""
         self._put(
@@ -128,22 +139,21 @@ class Spool:
         """Remember worklogs that were requested."""
         self._put("INSERT OR REPLACE INTO worklogs VALUES (?, 1)", ((one,) for one in ids))
 
+    def list_worklogs(self, ids: Iterable[int]) -> None:
+        """Remember worklogs that Jira lists as touched; those are there, whatever a changelog entry says."""
+        self._put(
+            "INSERT INTO worklogs VALUES (?, 2) ON CONFLICT (id) DO UPDATE SET seen = 2 WHERE seen = 0",
+            ((one,) for one in ids),
+        )
+
     def unseen_worklogs(self, most: int) -> list[int]:
-        """Return some worklogs that were named, never requested, and not deleted since."""
+        """Return some worklogs that were listed, or named and not deleted since, and never requested."""
         rows = self._db.execute(
-            "SELECT id FROM worklogs WHERE seen = 0 AND id NOT IN (SELECT id FROM deleted_worklogs) LIMIT ?", (most,)
+            "SELECT id FROM worklogs WHERE seen != 1 "
+            "AND (seen = 2 OR id NOT IN (SELECT id FROM deleted_worklogs)) LIMIT ?",
+            (most,),
         )
         return [row[0] for row in rows]
-
-    def not_seen(self, ids: Iterable[int]) -> list[int]:
-        """Return those of these worklogs that were not requested yet, in order, each once."""
-        distinct = list(dict.fromkeys(ids))
-        known: set[int] = set()
-        for some in _slices(distinct):
-            marks = ",".join("?" * len(some))
-            rows = self._db.execute(f"SELECT id FROM worklogs WHERE seen = 1 AND id IN ({marks})", some)  # noqa: S608 - marks are ?
-            known.update(row[0] for row in rows)
-        return [one for one in distinct if one not in known]
 
     def name_deleted(self, ids: Iterable[int]) -> None:
         """Remember worklogs whose deletion a changelog entry named."""

@@ -111,10 +111,27 @@ class ReconcileSettings(Group):
         float,
         Field(
             ge=0,
-            description="Hours before the window from which Jira is asked for candidates; facts are then filtered "
+            description="Hours before a whole window from which Jira is asked for candidates; facts are then filtered "
             "exactly.",
         ),
     ] = 24.0
+    whole_days: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=365,
+            description="Days after which a run reads its whole window again, and the project roles; the runs between "
+            "read what moved since the last one that lacked nothing. 1 for always.",
+        ),
+    ] = 7
+    moved_overlap_hours: Annotated[
+        float,
+        Field(
+            ge=0.1,
+            description="Hours before the beginning of that last run from which what moved is read again; for Jira's "
+            "search index, differing clocks, and webhooks that come late.",
+        ),
+    ] = 2.0
     state_dir: Annotated[
         Path | None,
         Field(

@@ -4,13 +4,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
+from reconcile.backfill.context import UNREADABLE
 from reconcile.client.jira_client import JiraClient, Limits, connected
 from reconcile.progress import LoggedProgress
 from reconcile.publisher import ExistingFacts, NoExistingFacts
 from reconcile.run import RunContext, RunOptions, read_site
 from reconcile.state.checkpoint import Checkpoint
 from reconcile.state.run_state import lasting_state
+from reconcile.state.watermark import Watermark, keep_watermark, read_watermark, watermark_after
 from rollcall.records import Activity, Directory, decode_activity, decode_directory
 from rollcall.runtime import opened
 from rollcall.settings import Settings
@@ -36,6 +39,7 @@ async def reconcile(
     existing: ExistingFacts | None = None,
     resume: bool = False,
     failures: Failures | None = None,
+    watermark: Watermark | None = None,
 ) -> Checkpoint:
     """One run, as the command does it but for the warehouse."""
     async with opened(settings) as runtime, jira(settings, limits) as client:
@@ -43,10 +47,18 @@ async def reconcile(
             runtime = replace(runtime, log=FailingLog(runtime.log, failures))
         folder = Path(settings.log_url.removeprefix("sqlite://")).parent / "reconcile"
         with lasting_state(folder, "acme", resume=resume) as (state, left):
-            context = RunContext(
-                "acme", settings, client, runtime, existing or NoExistingFacts(), state, LoggedProgress("acme")
-            )
+            known = existing or NoExistingFacts()
+            context = RunContext("acme", settings, client, runtime, known, state, LoggedProgress("acme"), watermark)
             return await read_site(context, options or RunOptions(), left)
+
+
+async def next_run(settings: Settings, options: RunOptions | None = None, **more: Any) -> Checkpoint:
+    """One run of the activity that goes on where the runs before came to, as the command does it."""
+    folder = Path(settings.log_url.removeprefix("sqlite://")).parent / "reconcile"
+    before = read_watermark(folder, "acme")
+    run = await reconcile(settings, options or RunOptions(parts=("activity",)), watermark=before, **more)
+    keep_watermark(folder, "acme", watermark_after(run, before, read=not run.found.skipped[UNREADABLE]))
+    return run
 
 
 @asynccontextmanager

@@ -17,7 +17,7 @@ def told(site: Site) -> dict[str, Truth]:
 
 @lru_cache(maxsize=4)
 def _told(config: SiteConfig, now: int) -> dict[str, Truth]:
-    return {one.event_key: one for one in truth(config, now=now)}
+    return {one.event_key: one for one in truth(config, until=max(now, config.now_ms), now=now)}
 
 
 def known_to_rest(site: Site, window: Window, gone: Iterable[int] = ()) -> dict[str, Truth]:

@@ -134,6 +134,9 @@ MISFITS: list[dict[str, Any]] = [
     {"days": 3, "since": datetime(2026, 11, 1, tzinfo=UTC)},
     {"resume": True, "days": 3},
     {"resume": True, "dry_run": True},
+    {"resume": True, "whole": True},
+    {"whole": True, "days": 30},
+    {"whole": True, "until": datetime(2026, 11, 1, tzinfo=UTC)},
 ]
 
 
@@ -142,6 +145,21 @@ def test_options_that_do_not_fit_together(options: dict[str, Any]) -> None:
     wanted = {"days": None, "since": None, "until": None, "only": None, "dry_run": False, "resume": False}
     with pytest.raises(typer.BadParameter):
         run_options(**{**wanted, **options})
+
+
+async def test_a_second_run_tells_since_when_it_reads(tmp_path: Path) -> None:
+    async with jira_site(SITE) as jira:
+        path = write_config(jira.url, tmp_path)
+        first = await command(path, "reconcile", "--only", "activity", "--format", "json")
+        assert [row for row in first.rows if row["name"] == "issues moved since"] == []
+        before = jira.requests
+        again = await command(path, "reconcile", "--only", "activity", "--format", "json")
+        assert moment(again.value("run", "issues moved since")) == moment(again.value("run", "until")) - 2 * 3_600_000
+        assert again.value("run", "since") == first.value("run", "since")
+        assert again.value("coverage", "facts that REST knows") == first.value("coverage", "facts that REST knows")
+        assert jira.requests - before <= 8
+        whole = await command(path, "reconcile", "--only", "activity", "--whole", "--format", "json")
+        assert whole.value("issues", "candidates") == first.value("issues", "candidates")
 
 
 async def test_beside_up_while_webhooks_pour_in(tmp_path: Path) -> None:
@@ -163,6 +181,11 @@ async def test_beside_up_while_webhooks_pour_in(tmp_path: Path) -> None:
             assert run.code == 0, run.err
             again = await process(path, "reconcile", "--format", "json")
             assert again.value("facts", "new") == 0
+            # The SQL door answers what a run asks the warehouse before and after.
+            assert again.value("run", "issues moved since")
+            jira.site.vanish_issue(max(one.issue_id for one in told(jira.site).values() if one.rest_at))
+            whole = await process(path, "reconcile", "--whole", "--only", "activity", "--format", "json")
+            assert whole.value("note", "") == "1 issue of these days that Jira no longer lists; their facts stay"
         finally:
             up.terminate()
             await up.communicate()

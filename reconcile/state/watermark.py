@@ -1,0 +1,170 @@
+"""The watermark of a site: how far the runs so far have read it, and so what the next one has to read.
+
+A run begins where the last one began that lacked nothing, less an overlap: what moved while it ran, or stood in no
+search index yet, is read again. What could not be read is looked at again: by its id, or from where the watermark stood
+before. What changes without moving `updated` is found by the whole run, which reads all of the window, once a week.
+
+All times are Jira's own, epoch ms, so that a wrong clock of this machine does no harm.
+"""
+
+import hashlib
+from pathlib import Path
+
+import msgspec
+
+from reconcile.responses import Myself
+from reconcile.state.checkpoint import Checkpoint, CheckpointError, Gap, Moved, Window
+from rollcall.files import replace_file
+from rollcall.settings import ReconcileSettings, Settings
+
+_DAY_MS = 86_400_000
+_EARLY_MS = _DAY_MS // 2
+"""How much less than its days may have passed: a run begins some seconds earlier or later each day."""
+
+
+class Watermark(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a site was read.
+
+    Attributes:
+        basis: Who asked which site how; see `basis_of`.
+        whole_at: When the last run began that read the whole window.
+        issues: Whatever moved before was read, but for `issue_ids`; 0 for never.
+        worklogs: The same by the feed of touched worklogs, but for `worklog_ids`.
+        deletions: The same by the feed of deleted worklogs.
+        issue_ids: Issues of which something could not be read.
+        worklog_ids: The same of worklogs.
+        roles_at: When the project roles were read last; 0 for never, or not all of them.
+        roles_basis: Who asked for them.
+        newest: When the latest act happened that the warehouse has of REST; 0 where that is not known. A warehouse
+            that has none as late is another one, or an older state of it.
+    """
+
+    basis: str = ""
+    whole_at: int = 0
+    issues: int = 0
+    worklogs: int = 0
+    deletions: int = 0
+    issue_ids: list[int] = []
+    worklog_ids: list[int] = []
+    roles_at: int = 0
+    roles_basis: str = ""
+    newest: int = 0
+
+
+def basis_of(settings: Settings, site: str, account: Myself | None) -> str:
+    """Return what a watermark holds for: another account sees other issues, other days are another window.
+
+    Args:
+        settings: The settings.
+        site: The site's name in them.
+        account: Who asks; None where Jira does not say, and then nothing is known to hold.
+    """
+    if account is None or not account.account_id:
+        return ""
+    one = settings.sites[site]
+    what = [one.url, account.account_id, account.time_zone, one.timezone, settings.reconcile.days]
+    return hashlib.sha256(msgspec.json.encode(what)).hexdigest()  # nobody's id lies in the file
+
+
+def moved_since(
+    watermark: Watermark | None, basis: str, now: int, window: Window, settings: ReconcileSettings
+) -> Moved | None:
+    """Return what a run of the default window has to read; None for all of it.
+
+    Args:
+        watermark: How far the runs before came.
+        basis: What holds now.
+        now: Jira's present.
+        window: The run's window.
+        settings: How far to go back, and how often to read all.
+    """
+    if watermark is None or not basis or watermark.basis != basis or _is_due(watermark.whole_at, now, settings):
+        return None
+    if max(watermark.issues, watermark.worklogs, watermark.deletions) > now:  # a clock went back
+        return None
+    overlap, first = _ms(settings.moved_overlap_hours), window.since - _ms(settings.overlap_hours)
+    if watermark.issues - overlap <= first:
+        return None
+    return Moved(
+        watermark.issues - overlap,
+        max(watermark.worklogs - overlap, first),
+        max(watermark.deletions - overlap, window.since - 1),
+        watermark.issue_ids,
+        watermark.worklog_ids,
+    )
+
+
+def roles_due(watermark: Watermark | None, basis: str, now: int, settings: ReconcileSettings) -> bool:
+    """Return whether the project roles are to be read again."""
+    return (
+        watermark is None or watermark.roles_basis != basis or not basis or _is_due(watermark.roles_at, now, settings)
+    )
+
+
+def _is_due(last: int, now: int, settings: ReconcileSettings) -> bool:
+    return not 0 <= now - last < settings.whole_days * _DAY_MS - _EARLY_MS
+
+
+def _ms(hours: float) -> int:
+    return int(hours * 3_600_000)
+
+
+def watermark_after(run: Checkpoint, before: Watermark | None, *, read: bool, newest: int = 0) -> Watermark:
+    """Return how far a site was read once a run is through.
+
+    Args:
+        run: The run.
+        before: How far it was read before.
+        read: Whether all that it read but for its gaps is in the warehouse.
+        newest: When the latest act happened that the warehouse has of REST; 0 where that is not known.
+    """
+    before = before or Watermark()
+    if "directory" in run.parts and run.roles_due:
+        at = run.began if run.roles_read else 0
+        before = msgspec.structs.replace(before, roles_at=at, roles_basis=run.basis)
+    if not (run.covers and run.began and run.basis and read):
+        return before
+    held = before if before.basis == run.basis else Watermark()
+    lost = {gap.of for gap in run.gaps if gap.count > len(gap.ids) or not gap.ids}
+    # No later than the window's end: what happened after it was not taken.
+    began = min(run.began, run.window.until)
+    return msgspec.structs.replace(
+        before,
+        basis=run.basis,
+        newest=newest,
+        whole_at=held.whole_at if run.moved or "issues" in lost else began,
+        issues=held.issues if "issues" in lost else began,
+        worklogs=held.worklogs if "worklogs" in lost else began,
+        deletions=held.deletions if "deletions" in lost else began,
+        issue_ids=_ids(run.gaps, "issues"),
+        worklog_ids=_ids(run.gaps, "worklogs"),
+    )
+
+
+def _ids(gaps: list[Gap], of: str) -> list[int]:
+    return sorted({one for gap in gaps if gap.of == of for one in gap.ids})
+
+
+def read_watermark(folder: Path, site: str) -> Watermark | None:
+    """Return how far a site was read; None where nothing is remembered, or it cannot be read: then all is read."""
+    try:
+        return msgspec.json.decode(_file(folder, site).read_bytes(), type=Watermark)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def keep_watermark(folder: Path, site: str, watermark: Watermark) -> None:
+    """Remember how far a site was read.
+
+    Raises:
+        CheckpointError: It cannot be written.
+    """
+    path = _file(folder, site)
+    try:
+        replace_file(path, msgspec.json.encode(watermark))
+    except OSError as error:
+        raise CheckpointError(f"cannot write {path} ({error.strerror}); free the disk") from error
+
+
+def _file(folder: Path, site: str) -> Path:
+    return folder / f"{site}.watermark"
