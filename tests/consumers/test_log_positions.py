@@ -2,7 +2,7 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -213,13 +213,17 @@ async def test_a_folder_that_is_moved_during_an_insert_is_noticed(
 ) -> None:
     async with fresh_warehouse(tmp_path) as warehouse:
         folder = tmp_path / "warehouse"
-        insert = warehouse.insert_lines
+        await warehouse.ping()
+        client: Any = type(warehouse._clients[0])
+        insert = client.raw_insert
 
-        async def moved(table: str, lines: Sequence[bytes]) -> None:
-            folder.rename(tmp_path / "away")
-            await insert(table, lines)
+        def then_moved(*arguments: Any, **named: Any) -> Any:
+            answer = insert(*arguments, **named)
+            if arguments[1] == "log_positions":  # the last one before the commit
+                folder.rename(tmp_path / "away")
+            return answer
 
-        monkeypatch.setattr(warehouse, "insert_lines", moved)
+        monkeypatch.setattr(client, "raw_insert", then_moved)
         await append(event_log, range(10))
         with pytest.raises(WarehouseUnavailableError, match="was moved"):
             await consumer(event_log, warehouse).drain()

@@ -114,6 +114,23 @@ async def test_a_log_of_a_newer_version(place: SqlitePlace) -> None:
         await create(f"sqlite://{place.path}")
 
 
+async def test_a_log_of_the_first_version_is_brought_up_to_date(place: SqlitePlace) -> None:
+    log = await place.open()
+    await log.append(FACTS.name, [Record(b"one"), Record(b"two")])
+    reader = await log.reader(FACTS.name, "group")
+    await reader.commit([(await reader.read(1, 1.0))[0]])
+    await log.close()
+    with closing(sqlite3.connect(place.path)) as db:
+        db.execute("ALTER TABLE positions DROP COLUMN metadata")
+        db.execute("ALTER TABLE positions DROP COLUMN epoch")
+        db.execute("PRAGMA user_version = 1")
+    for _ in range(2):
+        log = await place.open()
+        [position] = (await log.reader(FACTS.name, "group")).unaccepted()
+        assert (position.offset, position.metadata) == (2, "")
+        await log.close()
+
+
 async def test_a_lock_file_in_the_way(place: SqlitePlace) -> None:
     place.path.parent.mkdir()
     place.path.with_name("events.db-queue").mkdir()
