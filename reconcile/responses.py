@@ -3,6 +3,9 @@
 First what happened: pages of issues, comments, worklogs and changelog entries, each element as raw JSON, which
 `rollcall.facts` reads as it does those in webhooks. Then who there is: accounts, groups, products and project roles,
 and the site and caller themselves.
+
+The list of a page has to be there: an answer without it, such as an error with status 200, is no empty page. Numbers
+and truth values may come as text, as some gateways write them.
 """
 
 from collections.abc import Hashable, Sequence
@@ -17,7 +20,7 @@ from rollcall.jira.values import ABSENT, AccountType, account_id, account_type, 
 class Comments(msgspec.Struct, rename="camel", frozen=True):
     """Some comments of an issue, and how many it has in all."""
 
-    comments: list[msgspec.Raw] = []
+    comments: list[msgspec.Raw]
     total: int | None = None
     start_at: int | None = None
     max_results: int | None = None
@@ -38,15 +41,15 @@ class Touched(msgspec.Struct, rename="camel", frozen=True):
 class WorklogFeed(msgspec.Struct, rename="camel", frozen=True):
     """A page of the feed of touched or deleted worklogs."""
 
-    values: list[msgspec.Raw] = []
+    values: list[msgspec.Raw]
     until: int | None = None
     next_page: str | None = None
     last_page: bool | None = None
 
 
-TOUCHED = msgspec.json.Decoder(Touched)
+TOUCHED = msgspec.json.Decoder(Touched, strict=False)
 ENTITY = msgspec.json.Decoder(Entity)
-EMBEDDED = msgspec.json.Decoder(Comments)
+EMBEDDED = msgspec.json.Decoder(Comments, strict=False)
 """Those that come with an issue."""
 
 
@@ -60,7 +63,7 @@ _NUMBERED = msgspec.json.Decoder(_Numbered)
 class SearchPage(msgspec.Struct, rename="camel", frozen=True):
     """A page of a search; short ones are normal, the last has no token (Atlassian docs)."""
 
-    issues: list[msgspec.Raw] = []
+    issues: list[msgspec.Raw]
     next_page_token: str | None = None
     is_last: bool | None = None
 
@@ -90,7 +93,7 @@ class IssueHistories(msgspec.Struct, rename="camel", frozen=True):
 class ChangelogPage(msgspec.Struct, rename="camel", frozen=True):
     """A page of changelog/bulkfetch: one issue may span pages, those without history are absent."""
 
-    issue_change_logs: list[msgspec.Raw] = []
+    issue_change_logs: list[msgspec.Raw]
     next_page_token: str | None = None
 
     @property
@@ -137,7 +140,7 @@ class Person(msgspec.Struct, rename="camel", frozen=True):
         return self.active not in (False, "false")
 
 
-PERSON = msgspec.json.Decoder(Person)
+PERSON = msgspec.json.Decoder(Person, strict=False)
 
 
 class Group(msgspec.Struct, rename="camel", frozen=True):
@@ -151,7 +154,7 @@ class ApplicationRole(msgspec.Struct, rename="camel", frozen=True):
     """A product: which groups give access to it, and its seats. ``platform`` marks Jira Core (OpenAPI file)."""
 
     key: str
-    group_details: list[Group] = []
+    group_details: list[Group] | None = None
     number_of_seats: int | None = None
     user_count: int | None = None
     has_unlimited_seats: bool | None = None
@@ -169,9 +172,10 @@ T = TypeVar("T", bound=Hashable)
 
 
 class _Page(msgspec.Struct, Generic[T], rename="camel", frozen=True):
-    values: list[T] = []
+    values: list[T]
     is_last: bool | None = None
     max_results: int | None = None
+    total: int | None = None
 
     @property
     def size(self) -> int:
@@ -195,8 +199,6 @@ class MemberPage(_Page[Person], frozen=True):
 class ProjectPage(_Page[NamedProject], frozen=True):
     """A page of projects."""
 
-    total: int | None = None
-
 
 class UserPage(_Page[msgspec.Raw], frozen=True):
     """A page of users, which Jira sends as a bare array."""
@@ -212,6 +214,13 @@ class RoleActor(msgspec.Struct, rename="camel", frozen=True):
 
     actor_user: Person | None = None
     actor_group: Group | None = None
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it has the id that it needs."""
+        if self.actor_user:
+            return bool(self.actor_user.account_id)
+        return not self.actor_group or bool(self.actor_group.group_id)
 
 
 class ProjectRole(msgspec.Struct, rename="camel", frozen=True):

@@ -9,7 +9,7 @@ from reconcile.backfill.activity import backfill
 from reconcile.backfill.context import UNREADABLE, BackfillContext, WindowFacts, reason_of
 from reconcile.client.endpoints import MYSELF, SERVER_INFO
 from reconcile.client.jira_client import JiraClient, Limits, connected
-from reconcile.client.jira_errors import JiraError, JiraRefusedError, JiraUnavailableError
+from reconcile.client.jira_errors import AccountRefusedError, JiraError, JiraRefusedError, JiraUnavailableError
 from reconcile.coverage import Coverage, coverage_of_dry_run, read_coverage
 from reconcile.directory.snapshot import Snapshot
 from reconcile.progress import LoggedProgress, Progress
@@ -47,6 +47,8 @@ _DIRECTORY = "users, licenses and roles"
 _ACCOUNT = "who the account is, and so whether Jira gives it everything"
 _CLOCKS_MS = 120_000
 """Difference of clocks worth a note."""
+_ABSURD_MS = 30 * 86_400_000
+"""Difference of clocks at which an answer's date is more likely a proxy's slip than the time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +133,8 @@ async def read_site(site: RunContext, options: RunOptions, left: Checkpoint | No
         await _directory(site, run)
     if "activity" in run.parts:
         await _activity(site, run, now, account)
-    if isinstance(account, Myself):
-        await _confirm_account(site)
+    if isinstance(account, Myself) and (unsure := await _confirm_account(site, account)):
+        run.missing.append(f"{_ACCOUNT}: at the end of the run: {reason_of(unsure)}")
     run.stats = site.jira.stats
     gaps = [gap.words() for gap in run.gaps]
     run.missing = [what for what in run.missing if UNREADABLE not in what and what not in gaps] + gaps
@@ -144,44 +146,71 @@ async def read_site(site: RunContext, options: RunOptions, left: Checkpoint | No
     return run
 
 
-async def _confirm_account(site: RunContext) -> None:
+async def _confirm_account(site: RunContext, account: Myself) -> JiraError | None:
     """Ask at the end who we are, for with a token that died under way some answers were to nobody, and look whole.
+
+    Returns why that cannot be told, though Jira answers.
 
     Raises:
         JiraRefusedError: Jira no longer takes the account. What was read is not to be gone on with.
+        JiraError: Jira does not answer at all.
     """
     try:
-        await site.jira.read(Myself, MYSELF)
+        if (await _myself(site)).account_id != account.account_id:
+            raise JiraRefusedError(f"{MYSELF.name}: Jira takes us for another account than before")
+    except JiraUnavailableError as error:
+        try:
+            await site.jira.read(ServerInfo, SERVER_INFO, attempts=2)
+        except JiraError:
+            raise error from None
+        return error
     except JiraRefusedError as error:
         site.state.discard()
         raise type(error)(
             f"at the end of the run, so that it may have read too little and the next one begins anew: {error}",
             error.status,
         ) from None
+    return None
 
 
-async def _account(site: RunContext) -> Myself | JiraUnavailableError:
+async def _account(site: RunContext) -> Myself | JiraError:
     """Return who the account is, or why that cannot be told though Jira answers.
 
     Raises:
         JiraError: Jira does not take the account, or does not answer at all.
     """
     try:
-        return await site.jira.read(Myself, MYSELF)
-    except JiraUnavailableError as error:
+        return await _myself(site)
+    except AccountRefusedError:
+        raise
+    except JiraError as error:
         try:
-            await site.jira.read(ServerInfo, SERVER_INFO, attempts=1)
+            await site.jira.read(ServerInfo, SERVER_INFO, attempts=2)
         except JiraError:
             raise error from None
+    try:  # what was answered so may have been a proxy's, in passing
+        return await _myself(site, attempts=1)
+    except AccountRefusedError:
+        raise
+    except JiraError as error:
         return error
+
+
+async def _myself(site: RunContext, attempts: int | None = None) -> Myself:
+    found = await site.jira.read(Myself, MYSELF, attempts=attempts)
+    if not found.account_id:
+        raise JiraRefusedError(f"{MYSELF.name}: Jira does not say who the account is")
+    return found
 
 
 async def _present(site: RunContext) -> tuple[int, bool]:
     """Return Jira's present, epoch ms, and whether Jira told it; where it does not, it is this machine's."""
     theirs = site.jira.present
-    if theirs is None:
+    if theirs is None or abs(theirs - now_ms()) > _ABSURD_MS:
         try:
             theirs = parse_jira_time((await site.jira.read(ServerInfo, SERVER_INFO, attempts=2)).server_time)
+            if abs(theirs - now_ms()) > _ABSURD_MS:
+                raise ValueError("a clock that is a month off")
         except (JiraError, ValueError) as error:
             log.warning("Jira does not tell the time; this machine's is taken", site=site.name, cause=str(error))
             return now_ms(), False

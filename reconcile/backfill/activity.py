@@ -37,6 +37,7 @@ from reconcile.backfill.context import (
     BackfillContext,
     WindowFacts,
     entity_facts,
+    lacks_id,
     read_in_halves,
     reason_of,
 )
@@ -46,7 +47,6 @@ from reconcile.client.jira_client import JiraClient
 from reconcile.client.jira_errors import JiraError, JiraRefusedError, JiraUnavailableError, NotThereError, PagingError
 from reconcile.client.paging import MOST_PAGES, SeenElements, SeenTokens, decoded_elements, gather_first_error
 from reconcile.responses import EMBEDDED, ENTITY, Comments, SearchPage
-from rollcall.errors import RollcallError
 from rollcall.facts import Issue, read_issue
 from rollcall.jira.values import IssueRef, read_or_none
 from rollcall.logs import logger
@@ -55,20 +55,14 @@ from rollcall.records import Activity
 log = logger(__name__)
 
 
-class UnknownZoneError(RollcallError):
-    """The account's time zone is not known on this machine, so no time can be written for JQL."""
-
-
 def candidates(since: int, now: int, zone_name: str | None) -> str:
     """Return the query.
 
     Args:
         since: From when, epoch ms; cut to the minute.
         now: Jira's present, epoch ms; used where the zone is not known.
-        zone_name: Time zone of the account; None when Jira does not give it.
-
-    Raises:
-        UnknownZoneError: Time zone data is missing on this machine.
+        zone_name: Time zone of the account; None when Jira does not give it. Where it is not known on this machine,
+            as without time zone data, it counts for nothing.
     """
     # In order of creation, which never changes: by `updated`, issues would jump pages while they are read.
     if zone_name is None:
@@ -77,10 +71,12 @@ def candidates(since: int, now: int, zone_name: str | None) -> str:
     try:
         zone = ZoneInfo(zone_name)
     except (KeyError, ValueError, OSError):
-        raise UnknownZoneError(
-            f"the account's time zone {zone_name!r} is not known here; install the tzdata package, or set the "
-            "account's profile to UTC"
-        ) from None
+        log.warning(
+            "the account's time zone is not known here; install the tzdata package, or set the account's profile to "
+            "UTC; until then Jira is asked by minutes before its present",
+            zone=zone_name[:64],
+        )
+        return candidates(since, now, None)
     local = datetime.fromtimestamp(since / 1000, UTC).astimezone(zone)
     # An hour that the clocks repeat in autumn could be read as the later one; the one before it cannot.
     while local.utcoffset() != local.replace(fold=1 - local.fold).utcoffset():
@@ -270,6 +266,8 @@ def _candidates(elements: list[msgspec.Raw], unreadable: Callable[[], None]) -> 
 def _embedded(context: BackfillContext, found: _Candidate) -> Iterator[Activity]:
     try:
         if fact := creation(context.facts, found.issue, found.ref):
+            if lacks_id(fact, found.issue.fields.creator):
+                context.unreadable()
             yield fact
     except UNREADABLE_ERRORS:
         context.unreadable()
@@ -282,6 +280,9 @@ _COMMENTS_A_PAGE = 100
 _MOST_A_PAGE = 1_000
 """Requested where there are more, for no page's limit is documented."""
 _TOO_MANY = 400
+_TOO_LARGE = 413
+_CAPS = (20, 50, 100)
+"""Where embedded comments may be cut, so that a total of just so many is not taken at its word."""
 _FEWEST_A_PAGE = 6
 """Where a page of 100 fails, 25 and then 6 are requested."""
 
@@ -297,7 +298,9 @@ _COMMENT_ID = msgspec.json.Decoder(_CommentId)
 
 def is_cut(embedded: Comments | None) -> bool:
     """Return whether the issue has comments that did not come with it."""
-    return embedded is None or embedded.total is None or embedded.total > len(embedded.comments)
+    if embedded is None or embedded.total is None or embedded.total > len(embedded.comments):
+        return True
+    return len(embedded.comments) in _CAPS
 
 
 async def take_other_comments(
@@ -356,8 +359,11 @@ async def other_comments(
             total, pages = page.total or 0, pages + bool(page.comments)
             seen |= _comment_ids(page.comments)
             yield page.comments
-        if len(seen) >= total or pages < 2:
+        if len(seen) >= total:
             return
+        if pages < 2:
+            break
+    raise JiraRefusedError(f"{COMMENTS.name}: Jira counts more comments than it gives")
 
 
 async def _comment_pages(jira: JiraClient, issue_id: int, size: int, attempts: int) -> AsyncIterator[Comments]:
@@ -376,15 +382,19 @@ async def _comment_pages(jira: JiraClient, issue_id: int, size: int, attempts: i
             raise PagingError(f"{COMMENTS.name}: Jira repeats a page instead of going on")
         yield page
         start += len(page.comments)
-        if not page.comments or start >= (page.total or 0):
+        # A full page may have others behind it, whatever Jira counts.
+        full = len(page.comments) >= min(size, page.max_results or size)
+        if not page.comments or (start >= (page.total or 0) and not full):
             return
     raise PagingError(f"{COMMENTS.name}: the comments of issue {issue_id} do not end")
 
 
 def _may_be_too_many(error: JiraError, large: bool) -> bool:
     """Return whether fewer comments a page may fare better; more than Jira is known to give may also be refused."""
-    refused = isinstance(error, JiraRefusedError) and error.status == _TOO_MANY
-    return isinstance(error, JiraUnavailableError) or (large and refused)
+    if isinstance(error, JiraUnavailableError):
+        return not error.limited
+    status = error.status if isinstance(error, JiraRefusedError) else 0
+    return status == _TOO_LARGE or (large and status == _TOO_MANY)
 
 
 def _comment_ids(comments: list[msgspec.Raw]) -> set[str]:

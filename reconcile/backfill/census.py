@@ -10,7 +10,13 @@ import msgspec
 
 from reconcile.backfill.context import GONE, BackfillContext
 from reconcile.client.endpoints import SEARCH
-from reconcile.client.jira_errors import AccountRefusedError, JiraError, PagingError
+from reconcile.client.jira_errors import (
+    AccountRefusedError,
+    JiraError,
+    JiraRefusedError,
+    JiraUnavailableError,
+    PagingError,
+)
 from reconcile.client.paging import SeenTokens
 from reconcile.responses import SearchPage
 from rollcall.errors import WarehouseUnavailableError
@@ -23,6 +29,11 @@ NOT_GIVEN = "Jira lists it and does not give it"
 _IDS_A_PAGE = 5_000
 """Issues a page with nothing but the id (OpenAPI file)."""
 _FEWEST_IDS = 50
+_LIST = "the list of all issues, which the search is held against,"
+_LATE = 50
+"""Issues that may move after they were listed."""
+_ROUND = 50
+"""Whatever cuts a list short cuts it at a round number; one in fifty lists ends there by itself."""
 _BARREN_PAGES = 20
 """Pages in a row that bring nothing new, after which a list is held to be endless."""
 _MANY_PAGES = 20_000
@@ -64,6 +75,8 @@ class PageSize:
 
 def may_be_too_large(error: JiraError) -> bool:
     """Return whether a smaller page may fare better."""
+    if isinstance(error, JiraUnavailableError) and error.limited:
+        return False
     return not isinstance(error, PagingError | AccountRefusedError)
 
 
@@ -80,22 +93,54 @@ async def take_census(context: BackfillContext) -> None:
     Raises:
         JiraError: Jira is away, or no longer takes the account.
     """
-    cursor, spool = context.checkpoint.issues, context.state.spool
-    spool.forget_census()
-    cursor.expected = barren = 0
+    cursor = context.checkpoint.issues
     try:
-        async for ids in _listed(context, cursor.jql):
-            before, cursor.expected = cursor.expected, spool.list_issues(ids)
-            barren = barren + 1 if cursor.expected == before else 0
-            if barren >= _BARREN_PAGES:
-                raise PagingError(f"{SEARCH.name}: the list of ids does not end")
+        await _list(context)
+        if not cursor.expected:
+            await _require_some(context)
+        elif cursor.expected % _ROUND == 0 and not await _has_newest(context):
+            await _list(context)
+            if not await _has_newest(context):
+                raise JiraRefusedError(
+                    f"{SEARCH.name}: the list ends after {cursor.expected} issues and lacks the newest"
+                )
     except JiraError as error:
         await context.tolerate(error)
         cursor.expected = 0
-        context.note("the list of all issues, which the search is held against,", error)
+        context.note(_LIST, error)
     if moved := context.checkpoint.moved:
-        spool.list_issues(moved.issue_ids)
+        context.state.spool.list_issues(moved.issue_ids)
     cursor.counted = True
+
+
+async def _list(context: BackfillContext) -> None:
+    cursor, spool = context.checkpoint.issues, context.state.spool
+    spool.forget_census()
+    cursor.expected = barren = 0
+    async for ids in _listed(context, cursor.jql):
+        before, cursor.expected = cursor.expected, spool.list_issues(ids)
+        barren = barren + 1 if cursor.expected == before else 0
+        if barren >= _BARREN_PAGES:
+            raise PagingError(f"{SEARCH.name}: the list of ids does not end")
+
+
+async def _has_newest(context: BackfillContext) -> bool:
+    """Return whether the list has the issue that Jira names when it is asked from the other end."""
+    cursor = context.checkpoint.issues
+    newest = await _first(context, cursor.jql.replace("created ASC", "created DESC"))
+    return context.state.spool.list_issues(newest) == cursor.expected
+
+
+async def _require_some(context: BackfillContext) -> None:
+    """Raise JiraRefusedError where Jira lists no issue of whatever time: then the account may see none."""
+    if not await _first(context, 'updated >= "1970-01-02" ORDER BY updated DESC'):
+        raise JiraRefusedError(f"{SEARCH.name}: Jira lists no issue at all; may the account see the projects?")
+
+
+async def _first(context: BackfillContext, jql: str) -> list[int]:
+    request = {"jql": jql, "fields": ["id"], "maxResults": 1}
+    page = await context.jira.read(SearchPage, SEARCH, body=request, attempts=context.attempts(ISSUE))
+    return [number for element in page.issues[:1] if (number := _id(element))]
 
 
 async def _listed(context: BackfillContext, jql: str) -> AsyncIterator[list[int]]:
@@ -111,7 +156,10 @@ async def _listed(context: BackfillContext, jql: str) -> AsyncIterator[list[int]
                 continue
             raise
         size.went_well()
-        yield [number for element in page.issues if (number := _id(element))]
+        ids = [number for element in page.issues if (number := _id(element))]
+        if page.issues and not ids:
+            raise JiraRefusedError(f"{SEARCH.name}: Jira lists issues without their ids")
+        yield ids
         if not page.next_page_token:
             return
         body["nextPageToken"] = tokens.check(page.next_page_token, page.keys)
@@ -179,11 +227,15 @@ async def compare_numbers(context: BackfillContext) -> None:
     """
     cursor, known, moved = context.checkpoint.issues, context.state.spool.known_issues(), context.checkpoint.moved
     known -= len(moved.issue_ids) if moved else 0  # they stand in no census
-    if cursor.expected and known > cursor.expected * 1.05 + 50:
-        await take_census(context)
-        if cursor.expected and known > cursor.expected * 1.05 + 50:
-            why = f"the search found {known} issues where Jira lists {cursor.expected}; run it again later"
-            context.note("the list of all issues, which the search is held against,", why)
+    if any(gap.what == _LIST for gap in context.checkpoint.gaps) or not _is_short(cursor.expected, known):
+        return
+    await take_census(context)
+    if cursor.expected and _is_short(cursor.expected, known):
+        context.note(_LIST, f"the search found {known} issues where Jira lists {cursor.expected}; run it again later")
+
+
+def _is_short(expected: int, known: int) -> bool:
+    return known > expected * 1.05 + (_LATE if expected else 0)
 
 
 _KNOWN_AT_A_TIME = 20_000

@@ -10,7 +10,7 @@ without an actor: nothing is guessed.
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from reconcile.backfill.context import UNREADABLE_ERRORS, BackfillContext, WindowFacts, read_in_halves
+from reconcile.backfill.context import UNREADABLE_ERRORS, BackfillContext, WindowFacts, lacks_id, read_in_halves
 from reconcile.client.endpoints import CHANGELOGS
 from reconcile.client.paging import SeenTokens, decoded_elements
 from reconcile.publisher import Deletion
@@ -18,7 +18,7 @@ from reconcile.responses import HISTORIES, HISTORY, ChangelogPage, History
 from rollcall.errors import WarehouseUnavailableError
 from rollcall.facts import actor, changes_of, moment_of
 from rollcall.identity import EntityKind
-from rollcall.jira.values import Account, ChangelogItem, IssueRef, field_id, id_or_zero
+from rollcall.jira.values import Account, ChangelogItem, IssueRef, field_id, id_or_zero, is_given
 from rollcall.records import Activity
 
 _ENTITIES: dict[str, EntityKind] = {"comment": "comment", "worklogid": "worklog"}
@@ -159,7 +159,7 @@ async def pending_changelogs(context: BackfillContext) -> None:
 
 async def _take(context: BackfillContext, page: ChangelogPage, places: dict[int, IssueRef]) -> None:
     nameless: list[Nameless] = []
-    named: list[int] = []
+    named: dict[int, int] = {}
     deleted: list[int] = []
     for issue in decoded_elements(HISTORIES, page.issue_change_logs, context.unreadable):
         issue_id = id_or_zero(issue.issue_id)
@@ -170,8 +170,13 @@ async def _take(context: BackfillContext, page: ChangelogPage, places: dict[int,
             except UNREADABLE_ERRORS:
                 context.unreadable()
                 found = HistoryFacts()
+            # The change is one without its fields, too; but what it deleted or logged stands in them.
+            if any(lacks_id(fact, history.author) for fact in found.facts) or (
+                found.facts and not is_given(history.items)
+            ):
+                context.unreadable()
             nameless += found.nameless
-            named += found.worklogs
+            named |= dict.fromkeys(found.worklogs, issue_id)
             deleted += found.deleted_worklogs
             await context.publisher.add(found.facts)
     spool = context.state.spool

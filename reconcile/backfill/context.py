@@ -11,6 +11,8 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
+import msgspec
+
 from reconcile.client.endpoints import MYSELF, Endpoint
 from reconcile.client.jira_client import JiraClient
 from reconcile.client.jira_errors import AccountRefusedError, JiraError, JiraUnavailableError
@@ -21,7 +23,7 @@ from reconcile.state.run_state import RunState
 from rollcall.errors import NotUnderstoodError
 from rollcall.facts import Entity, FactMaker
 from rollcall.identity import EntityKind
-from rollcall.jira.values import IssueRef, is_given
+from rollcall.jira.values import ABSENT, IssueRef, is_given, read_or_none
 from rollcall.logs import logger
 from rollcall.records import Activity
 
@@ -81,9 +83,25 @@ def entity_facts(
         else:
             if fact and facts.holds(fact):
                 made.append(fact)
+                failed |= lacks_id(fact, entity.author if fact.action == "created" else entity.updateAuthor)
     if failed:
         unreadable()
     return made
+
+
+class _Identified(msgspec.Struct, frozen=True):
+    accountId: msgspec.Raw = ABSENT  # noqa: N815 - Jira's own name
+
+
+_IDENTIFIED: msgspec.json.Decoder[_Identified] = msgspec.json.Decoder(_Identified)
+
+
+def lacks_id(fact: Activity, person: msgspec.Raw) -> bool:
+    """Return whether a fact is nobody's though Jira names somebody, without saying who: an anonymous act has nobody."""
+    if fact.account_id or not is_given(person):
+        return False
+    found = read_or_none(_IDENTIFIED, person)
+    return found is None or not is_given(found.accountId)
 
 
 FEW_ATTEMPTS = 3
@@ -228,6 +246,11 @@ async def read_in_halves(context: BackfillContext, what: str, ids: list[int], as
             done.update(some)
             succeeded, most_read = True, max(most_read, len(some))
             continue
+        if _is_limited(error) and not too_many:
+            # About us and not about what was requested: fewer things would fare no better.
+            done.update(some)
+            failed |= dict.fromkeys(some, error)
+            continue
         if len(some) > 1:
             fewest_failed = min(fewest_failed, len(some))
         else:
@@ -256,15 +279,21 @@ async def _error_of(
     """Request some things, where it is one of them once more after an outage; return what went wrong."""
     waited = context.jira.stats.waits.total()
     error = await _error_of_one_try(context, what, some, ask, most)
-    if error is None or len(some) > 1:
+    limited = most > 1 and error is not None and _is_limited(error)
+    if error is None or (len(some) > 1 and not limited):
         return error
     asked = context.jira.stats.waits.total()
     await context.tolerate(error)
     if context.jira.stats.waits.total() > asked > waited:
         # Jira as a whole was away until now, so the thing may not be to blame.
         error = await _error_of_one_try(context, what, some, ask, most)
-    context.failures[what] += error is not None
+    if error is not None:
+        context.failures[what] += _HOPELESS if limited else 1
     return error
+
+
+def _is_limited(error: JiraError) -> bool:
+    return isinstance(error, JiraUnavailableError) and error.limited
 
 
 async def _error_of_one_try(

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from reconcile.backfill.census import still_listed
 from reconcile.backfill.context import GONE, BackfillContext, entity_facts, read_in_halves
 from reconcile.client.endpoints import SEARCH, WORKLOGS, WORKLOGS_DELETED, WORKLOGS_UPDATED, Endpoint
 from reconcile.client.jira_errors import JiraError, PagingError
@@ -22,7 +23,9 @@ from rollcall.jira.values import IssueRef, id_or_none, id_or_zero, jira_id, pars
 from rollcall.records import Activity
 
 _MOST = 1000
-"""Ids in one request (OpenAPI file)."""
+"""Ids in one request, and entries on a page of a feed (OpenAPI file)."""
+_EMPTY_PAGES = 50
+"""Pages of a feed in a row that may be empty while Jira says that there are more."""
 
 
 async def touched_worklogs(context: BackfillContext) -> None:
@@ -63,7 +66,7 @@ async def _pages(
 
     The checkpoint moves on once what came of a page is taken.
     """
-    since = cursor.since if cursor.since is not None else begin
+    since, empty = cursor.since if cursor.since is not None else begin, 0
     for _ in range(MOST_PAGES):
         if cursor.read:
             return
@@ -76,7 +79,8 @@ async def _pages(
         yield entries
         latest = max((at for _, at in entries), default=0)
         try:
-            since, cursor.read = following(page, since, latest)
+            empty = 0 if page.values else empty + 1
+            since, cursor.read = following(page, since, latest, empty)
         except PagingError as error:
             await _end(context, feed, since, error, cursor)
         cursor.since = since
@@ -103,25 +107,30 @@ def read_feed(context: BackfillContext, values: list[msgspec.Raw]) -> list[tuple
     return found
 
 
-def following(page: WorklogFeed, since: int, latest: int) -> tuple[int, bool]:
+def following(page: WorklogFeed, since: int, latest: int, empty: int = 0) -> tuple[int, bool]:
     """Return the ``since`` of the next page, and whether this was the last one.
 
-    Always later than before, so that the feed goes on even where one millisecond fills pages.
+    Always later than before, so that the feed goes on even where one millisecond fills pages. A full page is never the
+    last, whatever Jira says, and one that does not say so is the last when nothing later stands on it.
 
     Args:
         page: The page.
         since: What it was requested with, epoch ms.
-        latest: The latest time on it, epoch ms; 0 for none.
+        latest: The latest time on it, epoch ms; 0 for none that can be read.
+        empty: How many pages in a row were empty, this one included.
 
     Raises:
-        PagingError: The page is older than what was requested, and said not to be the last: a loop.
+        PagingError: The page is older than what was requested, and said not to be the last: a loop. Or page after page
+            is empty.
     """
-    if page.last_page is not False or not page.values:
-        return since, True
     until = next_since(page.next_page) or page.until or latest
-    if min(latest, until) < since:
+    unsaid = page.last_page is None and bool(page.values) and until > since
+    if page.last_page is not False and not unsaid and len(page.values) < _MOST:
+        return since, True
+    reached = min(latest or until, until)
+    if reached < since or (not page.values and reached == since) or empty > _EMPTY_PAGES:
         raise PagingError("worklog feed: Jira repeats a page instead of going on")
-    return max(min(until, latest) - 1, since + 1), False
+    return max(reached - 1, since + 1), False
 
 
 WORKLOG = "worklog"
@@ -130,18 +139,26 @@ WORKLOG = "worklog"
 async def _ask(context: BackfillContext, ids: list[int]) -> int:
     """Request worklogs by id and take the facts in them; return how many there were."""
     there = 0
+    given = set[int]()
 
     async def ask(some: list[int], attempts: int) -> None:
         nonlocal there
         raw = await context.jira.read(list[msgspec.Raw], WORKLOGS, body={"ids": some}, attempts=attempts)
         worklogs = list(decoded_elements(ENTITY, raw, context.unreadable))
-        context.skip(f"worklogs {GONE}", max(0, len(some) - len(raw)))
         await _take(context, worklogs)
+        given.update(id_or_zero(id_or_none(one.id)) for one in worklogs)
         there += len(worklogs)
 
     for start in range(0, len(ids), _MOST):
         some = ids[start : start + _MOST]
         failed = await read_in_halves(context, WORKLOG, some, ask)
+        ungiven = [one for one in some if one not in given and one not in failed]
+        if 0 < len(ungiven) < len(some):
+            # Gone, or hidden from the account; but Jira may have left them out of a long answer.
+            failed |= await read_in_halves(context, WORKLOG, ungiven, ask)
+            ungiven = [one for one in ungiven if one not in given and one not in failed]
+        context.skip(f"worklogs {GONE}", len(ungiven))
+        context.state.spool.miss_worklogs(ungiven)
         for one, error in failed.items():
             context.note(WORKLOG, error, [one], of="worklogs")
         # Before they count as requested: a run that is cut off in between would never request them again.
@@ -200,11 +217,32 @@ async def deleted_worklogs(context: BackfillContext) -> None:
     done = 0
     async for entries in _pages(context, WORKLOGS_DELETED, begin, cursor):
         facts = _facts(context, entries)
+        context.state.spool.forget_missed(number for number, _ in entries)
         await context.publisher.add(facts)
         done += len(facts)
+    await _settle_missed(context)
     cursor.done = True
     await context.save()
     context.progress.end("deleted worklogs without an actor", done)
+
+
+_NOT_GIVEN = "a change of its issue names it and Jira does not give it; the account may lack the role that sees it"
+
+
+async def _settle_missed(context: BackfillContext) -> None:
+    """Name the worklogs that a change names and Jira does not give, though nothing says that they or their issue went.
+
+    Raises:
+        JiraError: Jira is away, or no longer takes the account.
+    """
+    missed = context.state.spool.missed_worklogs()
+    listed = set[int]()
+    if missed:
+        listed = await still_listed(context, context.checkpoint.issues.jql, set(missed.values()))
+    if moved := context.checkpoint.moved:
+        listed.update(moved.issue_ids)
+    if named := [number for number, issue in missed.items() if issue in listed]:
+        context.note(WORKLOG, _NOT_GIVEN, named)
 
 
 def _facts(context: BackfillContext, entries: list[tuple[int, int]]) -> list[Activity]:

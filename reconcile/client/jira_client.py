@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
@@ -20,6 +21,7 @@ import httpx
 import msgspec
 import stamina
 
+from reconcile.client.answer import NoJsonError, content_of, decoded
 from reconcile.client.connection_errors import connection_cause
 from reconcile.client.endpoints import MYSELF, TENANT_INFO, Endpoint
 from reconcile.client.jira_errors import (
@@ -34,13 +36,15 @@ from reconcile.client.jira_errors import (
 from reconcile.client.retry import Backoff, Pauses, Stats, retry_after
 from rollcall import __version__
 from rollcall.errors import SettingsError
-from rollcall.jira.values import decode_json
 from rollcall.settings import Credentials, ReconcileSettings, SiteSettings
 
 _T = TypeVar("_T")
 
-_RETRIED = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
-"""409 is what /users/search answers when it took too long (OpenAPI file)."""
+_RETRIED = frozenset({408, 409, 425, 429})
+"""And what servers fail with. 409 is what /users/search answers when it took too long (OpenAPI file)."""
+
+_NEVER_ANOTHER = frozenset({501, 505})
+"""Failures of a server that say that it cannot; every other passes, also those that only a proxy knows (520 to 530)."""
 
 _ALWAYS_RETRIED = frozenset({429})
 """Refused before anything was done, so that even what must not be done twice may be sent again."""
@@ -51,8 +55,6 @@ _SUSPENDED = "open the site in a browser: it may be suspended, deactivated or in
 
 _WHOLE_ANSWER = 4
 """Times the timeout that a whole answer may take; the timeout itself is for its next piece."""
-
-_ANY_JSON = msgspec.json.Decoder(msgspec.Raw)
 
 Query = Mapping[str, str | int | bool | list[str]]
 
@@ -91,10 +93,6 @@ class _RetryError(Exception):
         self.seconds = seconds
         self.reason = reason
         self.remedy = remedy
-
-
-class _NoJsonError(JiraRefusedError):
-    """The answer is no JSON, or not all of one."""
 
 
 class JiraClient:
@@ -144,7 +142,7 @@ class JiraClient:
             query: Query parameters.
             body: JSON body.
             attempts: Tries in place of those in the limits, if fewer, for what a smaller request may cure; a 429 is
-                about us and not about what was requested, and is waited for as ever.
+                about us and not about what was requested, and is waited for as ever, unless one try is all.
 
         Raises:
             AccountRefusedError: Jira refuses the account: 401, or a login reason with whatever status.
@@ -170,7 +168,7 @@ class JiraClient:
         """
 
         def good(content: bytes) -> _T:
-            found = decoded(kind, endpoint, content)
+            found = decoded(kind, endpoint, content, self._secret)
             self._known = True
             return found
 
@@ -185,7 +183,7 @@ class JiraClient:
             answer = await self._once(request, limits)
             try:
                 return read(answer)
-            except _NoJsonError:
+            except NoJsonError:
                 if not self._known:
                     raise
                 raise _RetryError("an answer that is no JSON, or cut short", 0.0, "no-json") from None
@@ -197,9 +195,9 @@ class JiraClient:
                 raise JiraRefusedError(str(error), error.status) from None
             raise
         except _RetryError as error:
-            times = limits.attempts if error.limited else tries
+            times = limits.attempts if error.limited and tries > 1 else tries
             remedy = f"; {error.remedy}" if error.remedy else ""
-            raise JiraUnavailableError(f"{name}: {error}, {times} times over{remedy}") from error
+            raise JiraUnavailableError(f"{name}: {error}, {times} times over{remedy}", limited=error.limited) from error
 
     async def _is_only(self, endpoint: Endpoint, error: AccountRefusedError) -> bool:
         """Return whether it is this endpoint only that answers 401, and not the account that is refused."""
@@ -218,7 +216,8 @@ class JiraClient:
             self.stats.count_request(endpoint.name)
             try:
                 async with asyncio.timeout(_WHOLE_ANSWER * (limits.timeout or self._http.timeout.read or 0.0)):
-                    answer = await self._http.send(built)
+                    answer = await self._http.send(built, stream=True)
+                    content = await content_of(answer, endpoint)
             except (httpx.RequestError, OSError) as error:  # OSError: httpx lets some errors of TLS through
                 cause = connection_cause(error, built.url)
                 unsent = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
@@ -229,21 +228,22 @@ class JiraClient:
             raise refused
         if answer.is_success:
             self._date = answer.headers.get("date", "")
-            return answer.content
-        if answer.status_code in (_RETRIED if endpoint.repeatable else _ALWAYS_RETRIED):
-            raise self._retry_later(endpoint, answer, limits)
+            return content
+        if _may_pass(answer.status_code) if endpoint.repeatable else answer.status_code in _ALWAYS_RETRIED:
+            raise self._retry_later(endpoint, answer, content, limits)
         location = answer.extensions.get(_LOCATION, "")
-        raise refusal(endpoint, answer.status_code, answer.content, self._secret, location=location, known=self._known)
+        raise refusal(endpoint, answer.status_code, content, self._secret, location=location, known=self._known)
 
-    def _retry_later(self, endpoint: Endpoint, answer: httpx.Response, limits: Limits) -> _RetryError:
+    def _retry_later(self, endpoint: Endpoint, answer: httpx.Response, content: bytes, limits: Limits) -> _RetryError:
         status = answer.status_code
         pause = retry_after(status, answer.headers)
         if pause.seconds > limits.wait_max:
             raise JiraUnavailableError(
                 f"{endpoint.name}: Jira answers {status} ({pause.reason}) and asks to wait "
-                f"{pause.seconds / 60:.0f} minutes, longer than {limits.wait_limit}; try later"
+                f"{pause.seconds / 60:.0f} minutes, longer than {limits.wait_limit}; try later",
+                limited=status in _ALWAYS_RETRIED,
             )
-        words = jira_message(answer.content, self._secret)
+        words = jira_message(content, self._secret)
         remedy = f"it says: {words}" if words else "" if self._known or status != _UNAVAILABLE else _SUSPENDED
         limited = status in _ALWAYS_RETRIED
         return _RetryError(f"Jira answers {status}", pause.seconds, pause.reason, remedy, limited=limited)
@@ -256,7 +256,7 @@ class JiraClient:
             nonlocal tries, failures
             if not isinstance(error, _RetryError):
                 return False
-            tries, failures = tries + 1, failures + (not error.limited)
+            tries, failures = tries + 1, failures + (not error.limited or attempts == 1)
             if failures >= attempts:
                 return False
             seconds = limits.backoff.pause(tries, error.seconds)
@@ -268,33 +268,8 @@ class JiraClient:
         return pause
 
 
-def decoded(kind: type[_T], endpoint: Endpoint, content: bytes) -> _T:
-    """Decode an answer.
-
-    Raises:
-        JiraRefusedError: It is no JSON of this shape, or nested too deep; nothing of it is quoted.
-    """
-    try:
-        return decode_json(msgspec.json.Decoder(kind), content)
-    except RecursionError:
-        raise JiraRefusedError(f"{endpoint.name}: the answer is nested deeper than any of Jira's") from None
-    except ValueError as error:
-        # What is cut may have an unknown form, too, before the cut.
-        if isinstance(error, msgspec.ValidationError) and _is_json(content):
-            raise JiraRefusedError(f"{endpoint.name}: Jira's answer has an unknown form ({error})") from None
-        raise _NoJsonError(
-            f"{endpoint.name}: the answer is no JSON; is the site's url that of a Jira Cloud site?"
-        ) from None
-
-
-def _is_json(content: bytes) -> bool:
-    try:
-        decode_json(_ANY_JSON, content)
-    except RecursionError:
-        return True
-    except ValueError:
-        return False
-    return True
+def _may_pass(status: int) -> bool:
+    return status in _RETRIED or (status >= 500 and status not in _NEVER_ANOTHER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -410,7 +385,7 @@ def _http(
     if given and not given.email:
         headers["authorization"] = f"Bearer {given.token}"
     try:
-        return httpx.AsyncClient(
+        client = httpx.AsyncClient(
             base_url=base,
             auth=(given.email, given.token) if given and given.email else None,
             headers=headers,
@@ -429,3 +404,6 @@ def _http(
             f"{base} cannot be asked ({type(error).__name__}): check that address and the environment's HTTPS_PROXY, "
             "ALL_PROXY, SSL_CERT_FILE and SSL_CERT_DIR"
         ) from None
+    # The token is sent with every request. A cookie of a login that has failed, or of a proxy, could only outlive it.
+    client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=()))
+    return client

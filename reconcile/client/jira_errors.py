@@ -43,7 +43,15 @@ class NotThereError(JiraRefusedError):
 
 
 class JiraUnavailableError(JiraError):
-    """Jira could not be reached or answered "later" too often; it may be there later."""
+    """Jira could not be reached or answered "later" too often; it may be there later.
+
+    Attributes:
+        limited: Whether it takes no more requests of us now (429), whatever is requested.
+    """
+
+    def __init__(self, text: str, *, limited: bool = False) -> None:
+        super().__init__(text)
+        self.limited = limited
 
 
 class PagingError(JiraError):
@@ -131,7 +139,7 @@ def refusal(
         location: Where a redirect leads; of it the host alone is quoted.
         known: Whether this is known to be a Jira site, by a good answer before.
     """
-    if 300 <= status < 400:
+    if 300 <= status < 400 and status != 304:
         return JiraRefusedError(f"{endpoint.name}: Jira answers {status}, {_redirect(status, location)}", status)
     words = jira_message(body, secret)
     quoted = f": {words}" if words else ""

@@ -48,6 +48,11 @@ class OffsetPage(Protocol):
         ...
 
     @property
+    def total(self) -> int | None:
+        """How many things the list has in all, if Jira says so."""
+        ...
+
+    @property
     def size(self) -> int:
         """How many things the page holds."""
         ...
@@ -153,7 +158,8 @@ async def by_offset(
 
     Short pages are normal: Jira cuts first and hides what may not be seen afterwards. So the next offset is counted
     by what came; what comes twice that way has to be sorted out by the caller. Where a page brings nothing new, a look
-    far behind the end tells whether that is why, or Jira takes no notice of the offset.
+    far behind the end tells whether that is why, or Jira takes no notice of the offset. Whatever a page says of being
+    the last, the list goes on while Jira counts more than its pages reach; where page after page is empty, it ends.
 
     Args:
         endpoint: For errors.
@@ -164,18 +170,25 @@ async def by_offset(
     Raises:
         PagingError: A page brings nothing new, or there were far too many pages.
     """
-    seen, old = SeenElements(), 0
+    seen, old, empty = SeenElements(), 0, 0
     for _ in range(MOST_PAGES):
         page = await ask(start)
         old = 0 if not page.keys or seen.remember(page.keys) else old + 1
+        empty = 0 if page.size else empty + 1
         if page.size:
             yield page
-        if (until_empty and not page.size) or (not until_empty and page.is_last is not False):
+        if (until_empty and not page.size) or (not until_empty and _is_end(page, start)) or empty > _EMPTY_PAGES:
             return
         if old > _OLD_PAGES or (old == 1 and await _is_ignored(ask, start + _FAR)):
             raise _repeats(endpoint)
         start += page.size or page.max_results or 1
     raise PagingError(f"{endpoint.name}: Jira's pages do not end")
+
+
+def _is_end(page: OffsetPage, start: int) -> bool:
+    if page.is_last is False:
+        return not page.size and page.total is not None and start >= page.total
+    return not page.size or (page.total or 0) <= start + max(page.size, page.max_results or 0)
 
 
 async def _is_ignored(ask: Callable[[int], Awaitable[Offset]], far: int) -> bool:

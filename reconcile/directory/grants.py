@@ -78,23 +78,36 @@ class Groups:
                 query["applicationKey"] = product
             return await self._jira.read(GroupPage, GROUPS, query=query)
 
-        return [group async for page in by_offset(GROUPS, ask) for group in page.values if group.group_id]
+        found, total = list[Group](), 0
+        async for page in by_offset(GROUPS, ask):
+            found += page.values
+            total = page.total or 0
+        if len(found) < total or not all(group.group_id for group in found):
+            raise JiraRefusedError(f"{GROUPS.name}: Jira names {len(found)} of {total or len(found)} groups, or no ids")
+        return found
 
     async def _members(self, group_id: str) -> Members:
         async def ask(start: int) -> MemberPage:
             query = {"groupId": group_id, "includeInactiveUsers": False, "startAt": start, "maxResults": _MEMBERS}
-            return await self._jira.read(MemberPage, GROUP_MEMBERS, query=query)
+            page = await self._jira.read(MemberPage, GROUP_MEMBERS, query=query)
+            if page.total and not page.size and not start:
+                raise JiraRefusedError(f"{GROUP_MEMBERS.name}: Jira counts {page.total} members and names nobody")
+            return page
 
         found: Members = {}
+        nameless = False
         try:
             async for page in by_offset(GROUP_MEMBERS, ask):
                 for person in page.values:
+                    nameless |= person.account_id is None
                     if person.known_id and person.is_active:
                         found[person.known_id] = person.known_type == "atlassian"
                         self._met(person)
         except NotThereError:
             self.lost.add(group_id)
             self._gone()
+        if nameless:
+            raise JiraRefusedError(f"{GROUP_MEMBERS.name}: Jira names members without an account id")
         return found
 
 
@@ -130,7 +143,8 @@ class Product:
     @property
     def used(self) -> int:
         """Seats used, by Jira's own count."""
-        return len(self.holders) if self.role.user_count is None else max(0, self.role.user_count)
+        count = self.role.user_count
+        return len(self.holders) if count is None or count < 0 else count
 
     @property
     def differs(self) -> bool:
@@ -170,6 +184,8 @@ async def products(jira: JiraClient, groups: Groups) -> list[Product]:
 
 
 async def _product(role: ApplicationRole, groups: Groups) -> Product:
+    if role.group_details is None or not all(group.group_id for group in role.group_details):
+        return Product(role, unread=f"{APPLICATION_ROLES.name}: Jira does not say which groups give access")
     ids = {group.group_id for group in role.group_details if group.group_id}
     read = await asyncio.gather(*(_people(group_id, groups) for group_id in ids))
     failed = next((one for one in read if isinstance(one, str)), "")
@@ -221,17 +237,23 @@ async def global_roles(groups: Groups, products: Iterable[Product], gaps: Gaps) 
     async def with_access(access: str, scope: str, key: str | None) -> None:
         with gaps.reading(f"roles:{scope}", _WHO[scope], f"roles:{GROUP}"):
             found = await groups.with_access(access, key)
+            if scope == SITE_ADMIN and not found:
+                raise JiraRefusedError(f"{GROUPS.name}: Jira names no group of administrators, and no site is without")
             named.update((group.group_id or "", group.name or group.group_id or "") for group in found)
             for group in found:
                 members = await groups.members(group.group_id or "")
                 held.update((account, f"{key} {access}" if key else access, scope) for account in members)
+            if scope == SITE_ADMIN and any(group.group_id in groups.lost for group in found):
+                raise JiraRefusedError(f"{GROUP_MEMBERS.name}: a group of administrators cannot be found")
 
     requests: list[tuple[str, str, str | None]] = [("site-admin", SITE_ADMIN, None)]
     requests += [(access, PRODUCT_ACCESS, one.role.key) for one in products for access in ("admin", "user")]
     await gather_first_error(with_access(*request) for request in requests)
     for product in products:
         named.update(
-            (group.group_id, group.name or group.group_id) for group in product.role.group_details if group.group_id
+            (group.group_id, group.name or group.group_id)
+            for group in product.role.group_details or []
+            if group.group_id
         )
         if product.lost and product.unread:
             gaps.add(f"roles:{PRODUCT_ACCESS}")
@@ -296,7 +318,9 @@ class ProjectRoles:
             return await self._jira.read(ProjectPage, PROJECTS, query=query)
 
         seen: set[str] = set()
+        total = 0
         async for page in by_offset(PROJECTS, ask):
+            total = page.total or 0
             keys = [project.key for project in page.values if project.key not in seen]
             held: set[Held] = set()
             if keys and not seen:
@@ -304,6 +328,8 @@ class ProjectRoles:
             seen.update(project.key for project in page.values)
             await gather_first_error(self._project(key, held) for key in keys)
             yield held
+        if not seen or len(seen) < total:
+            raise JiraRefusedError(f"{PROJECTS.name}: Jira names {len(seen)} projects and counts {total or 'none'}")
 
     async def _first(self, key: str, projects: int, held: set[Held]) -> None:
         """Read one project, and tell from it what all of them cost: roles are alike in all projects."""
@@ -319,13 +345,18 @@ class ProjectRoles:
             found: set[Held] = set()
             self._roles = len(roles)
             # The answer is a map of names to links, and the link's end the only place that has the role's id.
-            for link in roles.values():
-                if number := id_of_link(link):
-                    found |= await self._role(key, number)
+            numbers = [id_of_link(link) for link in roles.values()]
+            if not numbers or not all(numbers):
+                raise JiraRefusedError(f"{PROJECT_ROLES.name}: Jira names no roles, or no ids of them")
+            for number in numbers:
+                found |= await self._role(key, number)
             held |= found
             self._read += 1
-        except NotThereError:
-            self._skip("projects gone since they were listed")
+        except NotThereError as error:
+            if await self._is_listed(key):
+                self.failed[key] = error
+            else:
+                self._skip("projects gone since they were listed")
         except AccountRefusedError:
             raise
         except JiraError as error:
@@ -338,9 +369,21 @@ class ProjectRoles:
             if len(self.failed) > max(_MOST_FAILED, self._read):
                 raise
 
+    async def _is_listed(self, key: str) -> bool:
+        """Return whether Jira lists a project now whose roles are not there; so it is held where Jira does not say."""
+        try:
+            page = await self._jira.read(ProjectPage, PROJECTS, query={"keys": key})
+        except AccountRefusedError:
+            raise
+        except JiraError:
+            return True
+        return any(project.key == key for project in page.values)
+
     async def _role(self, key: str, number: str) -> set[Held]:
         role = await self._jira.read(ProjectRole, PROJECT_ROLE, key, number)
-        name = (role.name or number)[:LONGEST_TEXT]
+        if not role.name or not all(actor.is_known for actor in role.actors):
+            raise JiraRefusedError(f"{PROJECT_ROLE.name}: Jira does not name a role, or who holds it")
+        name = role.name[:LONGEST_TEXT]
         held = {(account, name, key) for actor in role.actors for account in await self._accounts(actor)}
         self.cut.update(
             key for actor in role.actors if actor.actor_group and actor.actor_group.group_id in self._groups.lost

@@ -49,7 +49,7 @@ async def all_users(jira: JiraClient, unreadable: Callable[[], None]) -> AsyncIt
 
     Args:
         jira: Asks.
-        unreadable: Called for an element of unknown form, or with an account id that is longer than any.
+        unreadable: Called for an element of unknown form, without an account id, or with one that is longer than any.
     """
     beyond = 0
 
@@ -71,6 +71,8 @@ async def all_users(jira: JiraClient, unreadable: Callable[[], None]) -> AsyncIt
         for person in decoded_elements(PERSON, page.values, unreadable):
             try:
                 known = account_id(person.account_id)
+                if not person.account_id:
+                    raise ValueError("no account id")
             except ValueError:
                 unreadable()
                 continue
@@ -176,12 +178,20 @@ class Snapshot:
 
     async def _users(self) -> None:
         rows = self._run.found.rows
-        async for people in all_users(self._jira, lambda: self._skip("unreadable users")):
+        unreadable = 0
+
+        def count() -> None:
+            nonlocal unreadable
+            unreadable += 1
+
+        async for people in all_users(self._jira, count):
             self._listed.update(person.known_id for person in people)
             await self._add_users(people)
             self._progress.at("users", rows["users"])
         if not self._listed:
             raise JiraRefusedError(f"{USERS.name}: Jira names nobody, not even the account that asks")
+        if unreadable:
+            self._missing.append(f"{unreadable} users: {USERS.name}: they have an unknown form; please report it")
         self._progress.end("users", rows["users"])
 
     async def _add_users(self, people: Iterable[Person]) -> None:

@@ -56,6 +56,8 @@ CREATE TABLE IF NOT EXISTS issues (id INTEGER PRIMARY KEY, key TEXT NOT NULL, pr
 CREATE TABLE IF NOT EXISTS worklogs (id INTEGER PRIMARY KEY, seen INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS unseen_worklogs ON worklogs (id) WHERE seen != 1;
 CREATE TABLE IF NOT EXISTS deleted_worklogs (id INTEGER PRIMARY KEY);
+CREATE TABLE IF NOT EXISTS worklog_issues (id INTEGER PRIMARY KEY, issue INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS missed_worklogs (id INTEGER PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS census (id INTEGER PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS refusals (id INTEGER, what TEXT, reason TEXT, PRIMARY KEY (id, what));
 """
@@ -131,9 +133,26 @@ class Spool:
         """Return the refusals: id, what was refused, and why."""
         return self._db.execute("SELECT id, what, reason FROM refusals ORDER BY id").fetchall()
 
-    def name_worklogs(self, ids: Iterable[int]) -> None:
-        """Remember worklogs that a changelog entry named."""
-        self._put("INSERT OR IGNORE INTO worklogs VALUES (?, 0)", ((one,) for one in ids))
+    def name_worklogs(self, named: Mapping[int, int]) -> None:
+        """Remember worklogs that a changelog entry named, and of which issue it was."""
+        self._put("INSERT OR IGNORE INTO worklogs VALUES (?, 0)", ((one,) for one in named))
+        self._put("INSERT OR REPLACE INTO worklog_issues VALUES (?, ?)", named.items())
+
+    def miss_worklogs(self, ids: Iterable[int]) -> None:
+        """Remember worklogs that Jira did not give."""
+        self._put("INSERT OR IGNORE INTO missed_worklogs VALUES (?)", ((one,) for one in ids))
+
+    def forget_missed(self, ids: Iterable[int]) -> None:
+        """Forget those of them that are known to be gone."""
+        self._put("DELETE FROM missed_worklogs WHERE id = ?", ((one,) for one in ids))
+
+    def missed_worklogs(self) -> dict[int, int]:
+        """Return those that Jira did not give though an entry of this issue named them, and no other their deletion."""
+        rows = self._db.execute(
+            "SELECT id, issue FROM missed_worklogs JOIN worklog_issues USING (id) "
+            "WHERE id NOT IN (SELECT id FROM deleted_worklogs)"
+        )
+        return dict(rows.fetchall())
 
     def see_worklogs(self, ids: Iterable[int]) -> None:
         """Remember worklogs that were requested."""
