@@ -9,7 +9,7 @@ from reconcile.backfill.activity import backfill
 from reconcile.backfill.context import UNREADABLE, BackfillContext, WindowFacts, reason_of
 from reconcile.client.endpoints import MYSELF, SERVER_INFO
 from reconcile.client.jira_client import JiraClient, Limits, connected
-from reconcile.client.jira_errors import AccountRefusedError, JiraError, JiraRefusedError, JiraUnavailableError
+from reconcile.client.jira_errors import AccountRefusedError, JiraError, JiraRefusedError
 from reconcile.coverage import Coverage, coverage_of_dry_run, read_coverage
 from reconcile.directory.snapshot import Snapshot
 from reconcile.progress import LoggedProgress, Progress
@@ -133,8 +133,8 @@ async def read_site(site: RunContext, options: RunOptions, left: Checkpoint | No
         await _directory(site, run)
     if "activity" in run.parts:
         await _activity(site, run, now, account)
-    if isinstance(account, Myself) and (unsure := await _confirm_account(site, account)):
-        run.missing.append(f"{_ACCOUNT}: at the end of the run: {reason_of(unsure)}")
+    if isinstance(account, Myself):
+        await _confirm_account(site, account)
     run.stats = site.jira.stats
     gaps = [gap.words() for gap in run.gaps]
     run.missing = [what for what in run.missing if UNREADABLE not in what and what not in gaps] + gaps
@@ -146,10 +146,8 @@ async def read_site(site: RunContext, options: RunOptions, left: Checkpoint | No
     return run
 
 
-async def _confirm_account(site: RunContext, account: Myself) -> JiraError | None:
+async def _confirm_account(site: RunContext, account: Myself) -> None:
     """Ask at the end who we are, for with a token that died under way some answers were to nobody, and look whole.
-
-    Returns why that cannot be told, though Jira answers.
 
     Raises:
         JiraRefusedError: Jira no longer takes the account. What was read is not to be gone on with.
@@ -158,19 +156,12 @@ async def _confirm_account(site: RunContext, account: Myself) -> JiraError | Non
     try:
         if (await _myself(site)).account_id != account.account_id:
             raise JiraRefusedError(f"{MYSELF.name}: Jira takes us for another account than before")
-    except JiraUnavailableError as error:
-        try:
-            await site.jira.read(ServerInfo, SERVER_INFO, attempts=2)
-        except JiraError:
-            raise error from None
-        return error
     except JiraRefusedError as error:
         site.state.discard()
         raise type(error)(
             f"at the end of the run, so that it may have read too little and the next one begins anew: {error}",
             error.status,
         ) from None
-    return None
 
 
 async def _account(site: RunContext) -> Myself | JiraError:

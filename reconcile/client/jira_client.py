@@ -142,7 +142,7 @@ class JiraClient:
             query: Query parameters.
             body: JSON body.
             attempts: Tries in place of those in the limits, if fewer, for what a smaller request may cure; a 429 is
-                about us and not about what was requested, and is waited for as ever, unless one try is all.
+                about us and not about what was requested, and is waited for as ever.
 
         Raises:
             AccountRefusedError: Jira refuses the account: 401, or a login reason with whatever status.
@@ -195,7 +195,7 @@ class JiraClient:
                 raise JiraRefusedError(str(error), error.status) from None
             raise
         except _RetryError as error:
-            times = limits.attempts if error.limited and tries > 1 else tries
+            times = limits.attempts if error.limited else tries
             remedy = f"; {error.remedy}" if error.remedy else ""
             raise JiraUnavailableError(f"{name}: {error}, {times} times over{remedy}", limited=error.limited) from error
 
@@ -256,7 +256,7 @@ class JiraClient:
             nonlocal tries, failures
             if not isinstance(error, _RetryError):
                 return False
-            tries, failures = tries + 1, failures + (not error.limited or attempts == 1)
+            tries, failures = tries + 1, failures + (not error.limited)
             if failures >= attempts:
                 return False
             seconds = limits.backoff.pause(tries, error.seconds)

@@ -58,7 +58,8 @@ OF_THE_DIRECTORY = [
     Case(
         "the account is not told at the end",
         lambda: later(1, everywhere(status(500)), MYSELF),
-        "at the end of the run: GET /myself: Jira answers 500",
+        "GET /myself: Jira answers 500",
+        code=1,
     ),
     Case(
         "an unknown time zone",

@@ -120,14 +120,6 @@ async def test_an_enormous_pause_is_not_waited_for(after: str) -> None:
     assert (len(script.asked), caught.value.limited) == (1, True)
 
 
-async def test_what_is_worth_one_try_is_worth_one_429() -> None:
-    script = Script([page({}, 429)])
-    async with scripted(script) as jira:
-        with pytest.raises(JiraUnavailableError, match="429, 1 times over"):
-            await jira.ask(SEARCH, attempts=1)
-    assert len(script.asked) == 1
-
-
 async def test_an_answer_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(answer, "_MOST_BYTES", 100)
     script = Script([httpx.Response(200, content=b" " * 101)])
