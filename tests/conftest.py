@@ -1,5 +1,6 @@
 """What all tests share."""
 
+import signal
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -19,6 +20,12 @@ from .rounds import Rounds, soak_seconds
 from .warehouse import servers
 
 _FAULTS = pytest.StashKey[int]()
+
+
+def pytest_configure() -> None:
+    """Heed Ctrl-C and a closed terminal: in the background a shell has them ignored, by all that tests start too."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_report_header() -> list[str]:
