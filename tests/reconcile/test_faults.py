@@ -18,7 +18,7 @@ async def test_two_percent_503_and_a_tight_burst_limit(tmp_path: Path) -> None:
     faults = {"error_share": 0.02, "burst_per_s": 40.0, "burst_size": 3, "throttle_share": 0.02}
     async with jira_site(site, **faults, embedded_comments=0) as jira:
         settings = settings_for(jira.url, tmp_path)
-        run = await reconcile(settings, RunOptions(), limits=hurried(attempts=40))
+        run = await reconcile(settings, RunOptions(), limits=hurried(attempts=1_000))
         assert_equal((await appended(settings)).facts, jira.site, run.window)
         statuses = jira.site.statuses
         assert statuses[429] > 5
