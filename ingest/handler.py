@@ -187,7 +187,7 @@ def event_label(body: bytes) -> str:
 def _translate(site: str, envelope: Envelope, flow: str, received_at: int) -> Translation:
     refuse_data_center(envelope)
     name = _event_name(envelope)
-    event = events.label(name)
+    event = name if name in events.FACTS else events.label(name)
     if name.endswith("_deleted") and events.is_secondary(flow) and not _names_deleter(name, envelope):
         return Translation((), event, "cascade")
     reader = _READERS.get(name)
