@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from typing import Any, Literal, get_origin
+from typing import Any, Literal, TypeVar, get_origin
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -327,16 +327,27 @@ def _counted(kind: type, value: Any) -> Any:
     raise NotImplementedError(kind)
 
 
-def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Replace the checkpoint in one step: after a crash there is the old one or the new one.
+_State = TypeVar("_State", bound=msgspec.Struct)
+
+
+def write_state(path: Path, state: msgspec.Struct) -> None:
+    """Replace a file of what is remembered in one step: after a crash there is the old one or the new one.
 
     Raises:
         CheckpointError: It cannot be written.
     """
     try:
-        replace_file(path, msgspec.json.encode(checkpoint))
+        replace_file(path, msgspec.json.encode(state))
     except OSError as error:
-        raise CheckpointError(f"cannot write the checkpoint {path} ({error.strerror}); free the disk") from error
+        raise CheckpointError(f"cannot write {path} ({error.strerror}); free the disk") from error
+
+
+def read_state(path: Path, kind: type[_State]) -> _State | None:
+    """Return what is remembered; None when nothing is, or when it cannot be read: then the site is read once more."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except (OSError, msgspec.DecodeError):
+        return None
 
 
 class LastRun(msgspec.Struct, frozen=True):
@@ -357,24 +368,13 @@ def last_run_of(run: Checkpoint) -> LastRun | None:
 
 
 def read_last_run(folder: Path, site: str) -> LastRun | None:
-    """Return what is remembered; None when nothing is, or when it cannot be read: then the site is read once more."""
-    try:
-        return msgspec.json.decode(_file(folder, site).read_bytes(), type=LastRun)
-    except (OSError, msgspec.DecodeError):
-        return None
+    """Return the site's last run; see `read_state`."""
+    return read_state(_file(folder, site), LastRun)
 
 
 def keep_last_run(folder: Path, site: str, last: LastRun) -> None:
-    """Remember a run.
-
-    Raises:
-        CheckpointError: It cannot be written.
-    """
-    path = _file(folder, site)
-    try:
-        replace_file(path, msgspec.json.encode(last))
-    except OSError as error:
-        raise CheckpointError(f"cannot write {path} ({error.strerror}); free the disk") from error
+    """Remember a run. Raises CheckpointError."""
+    write_state(_file(folder, site), last)
 
 
 def _file(folder: Path, site: str) -> Path:

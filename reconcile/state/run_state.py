@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
-from reconcile.state.checkpoint import Checkpoint, CheckpointError, read_checkpoint, write_checkpoint
+from reconcile.state.checkpoint import Checkpoint, CheckpointError, read_checkpoint, write_state
 from rollcall.errors import RollcallError, SettingsError
 from rollcall.jira.values import IssueRef
 from rollcall.settings import Settings
@@ -237,7 +237,7 @@ class RunState:
     def keep(self, checkpoint: Checkpoint) -> None:
         """Write the checkpoint. Raises CheckpointError."""
         if self._path:
-            write_checkpoint(self._path, checkpoint)
+            write_state(self._path, checkpoint)
 
     def discard(self) -> None:
         """Leave nothing to go on with, so that the next run is a new one."""

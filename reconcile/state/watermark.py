@@ -13,8 +13,7 @@ from pathlib import Path
 import msgspec
 
 from reconcile.responses import Myself
-from reconcile.state.checkpoint import Checkpoint, CheckpointError, Gap, Moved, Window
-from rollcall.files import replace_file
+from reconcile.state.checkpoint import Checkpoint, Gap, Moved, Window, read_state, write_state
 from rollcall.settings import ReconcileSettings, Settings
 
 _DAY_MS = 86_400_000
@@ -147,23 +146,12 @@ def _ids(gaps: list[Gap], of: str) -> list[int]:
 
 def read_watermark(folder: Path, site: str) -> Watermark | None:
     """Return how far a site was read; None where nothing is remembered, or it cannot be read: then all is read."""
-    try:
-        return msgspec.json.decode(_file(folder, site).read_bytes(), type=Watermark)
-    except (OSError, msgspec.DecodeError):
-        return None
+    return read_state(_file(folder, site), Watermark)
 
 
 def keep_watermark(folder: Path, site: str, watermark: Watermark) -> None:
-    """Remember how far a site was read.
-
-    Raises:
-        CheckpointError: It cannot be written.
-    """
-    path = _file(folder, site)
-    try:
-        replace_file(path, msgspec.json.encode(watermark))
-    except OSError as error:
-        raise CheckpointError(f"cannot write {path} ({error.strerror}); free the disk") from error
+    """Remember how far a site was read. Raises CheckpointError."""
+    write_state(_file(folder, site), watermark)
 
 
 def _file(folder: Path, site: str) -> Path:
