@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from tests.java.jars import KAFKA
 from tests.kafka.broker.choosing import Chosen, broker, real_is_required
 from tests.kafka.broker.cluster import Cluster
-from tests.kafka.broker.jars import can_run_java
 from tests.kafka.broker.java import JavaBroker
 from tests.kafka.broker.single import single_broker
 from tests.kafka.installation import OnKafka, installed
@@ -123,7 +123,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 def require_java() -> None:
     """Skip what needs Java where there is none, or fail where a real broker is demanded."""
-    if not can_run_java():
+    if not KAFKA.can_run:
         if real_is_required():
             pytest.fail(_NO_JAVA)
         pytest.skip(_NO_JAVA)

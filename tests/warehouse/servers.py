@@ -85,10 +85,18 @@ class StandIn:
         folder: The files of the embedded engine that it answers from.
         guard: Whom it lets in; without one everybody, who may do everything.
         forced: Settings that its profile does not let anyone change.
+        config: A configuration of the engine.
     """
 
-    def __init__(self, folder: Path, guard: Guard | None = None, forced: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        guard: Guard | None = None,
+        forced: Mapping[str, str] | None = None,
+        config: Path | None = None,
+    ) -> None:
         self._folder = folder
+        self._configured = [f"--config={config}"] if config else []
         self.guard = guard or Guard()
         self._forced = [f"{name}={value}" for name, value in (forced or {}).items()]
         self._process: subprocess.Popen[str] | None = None
@@ -107,7 +115,7 @@ class StandIn:
     def start(self) -> None:
         """Start it, at the port it had before."""
         command = [sys.executable, "-m", "tests.warehouse.standin", str(self._folder), str(self.port)]
-        command += [*self._forced, *self.guard.arguments]
+        command += [*self._forced, *self._configured, *self.guard.arguments]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
         assert self._process.stdout
         self.port = int(self._process.stdout.readline())

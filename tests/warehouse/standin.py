@@ -1,7 +1,8 @@
 """A process that answers as a ClickHouse server does, from chDB: what comes over HTTP is run as sent.
 
-Not a real server: it has one user at a time and no replication. Without a guard everybody is that user, and may do
-everything. `python -m tests.warehouse.standin FOLDER PORT [SETTING=VALUE ...]` prints its port, any free one for 0.
+Not a real server: it has one user at a time, and replicas that do not speak to each other. Without a guard everybody is
+that user, and may do everything. `python -m tests.warehouse.standin FOLDER PORT [SETTING=VALUE ...]` prints its
+port, any free one for 0.
 """
 
 import argparse
@@ -52,7 +53,7 @@ def application(folder: Path, forced: dict[str, str], user: str, password: str, 
         forced: Settings that its profile does not let anyone change.
         user: The only one who comes in; empty lets everybody in.
         password: Of the user; empty if only a certificate will do.
-        config: A configuration of users, whose `default` the engine runs all as.
+        config: A configuration of the engine; if it has users, all is run as its `default`.
     """
     place = f"{folder}?config-file={config}" if config else str(folder)
     kept = chdb.connect(place)  # type: ignore[no-untyped-call]  # chdb is not typed
@@ -112,12 +113,15 @@ def main() -> None:
     parser.add_argument("--user", default="")
     parser.add_argument("--password", default="")
     parser.add_argument("--of-the-file", action="store_true", help="the user is one of deploy/clickhouse/users.xml")
+    parser.add_argument("--config", type=Path, help="a configuration of the engine, such as one that names a Keeper")
     parser.add_argument("--certificate", help="speak TLS with this certificate and key")
     parser.add_argument("--authority", help="ask for certificates that this one signed")
     given = parser.parse_args()
     listener = socket.create_server(("127.0.0.1", given.port))
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    config = lend(given.folder.with_name(f"{given.folder.name}-config"), given.user) if given.of_the_file else None
+    config = given.config
+    if given.of_the_file:
+        config = lend(given.folder.with_name(f"{given.folder.name}-config"), given.user)
     forced = dict(pair.split("=", 1) for pair in given.forced)
     app = application(given.folder, forced, given.user, given.password, config)
     print(listener.getsockname()[1], flush=True)

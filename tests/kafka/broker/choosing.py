@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.docker import docker_answers
-from tests.kafka.broker.jars import can_run_java, kafka_version
+from tests.java.jars import KAFKA
 from tests.kafka.broker.java import JavaBroker
 from tests.kafka.broker.single import single_broker
 
@@ -34,8 +34,8 @@ def what() -> str:
         return f"the broker at {address}, given by {ADDRESS_VARIABLE}"
     if docker_answers():
         return "a broker in Docker, by testcontainers"
-    if can_run_java():
-        return f"Apache Kafka {kafka_version()} from Maven, on this machine's Java"
+    if KAFKA.can_run:
+        return f"Apache Kafka {KAFKA.version} from Maven, on this machine's Java"
     return "librdkafka's mock cluster: NO REAL BROKER"
 
 
@@ -54,7 +54,7 @@ def _choose(folder: Path, stack: ExitStack) -> Chosen:
 
         container = stack.enter_context(KafkaContainer().with_kraft())
         return Chosen(container.get_bootstrap_server())
-    if can_run_java():
+    if KAFKA.can_run:
         started = single_broker(folder)
         stack.callback(started.stop)
         started.start()

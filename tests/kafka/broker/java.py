@@ -12,14 +12,13 @@ from pathlib import Path
 
 from confluent_kafka.admin import AdminClient
 
+from tests.java.jars import FAST, KAFKA
 from tests.kafka.broker.certificates import Certificates
-from tests.kafka.broker.jars import classpath
 from tests.kafka.broker.ports import answers
 
 CLUSTER_ID = "MkU3OEVBNTcwNTJENDM2Qg"
 _START_SECONDS = 90.0
 _STOP_SECONDS = 20.0
-_FAST = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"]
 
 
 class JavaBroker:
@@ -147,4 +146,4 @@ class JavaBroker:
         os.kill(self.process.pid, number)
 
     def _java(self, heap: str, *arguments: str) -> list[str]:
-        return ["java", "-Xms32m", f"-Xmx{heap}", *_FAST, "-cp", classpath(), *arguments]
+        return ["java", "-Xms32m", f"-Xmx{heap}", *FAST, "-cp", KAFKA.classpath(), *arguments]
