@@ -1,7 +1,7 @@
-"""What other commands may request of the `up` that holds the embedded files: today, to rebuild days.
+"""What other commands may request of the engine of an `up`, to rebuild days; and what its front asks it.
 
-They do it over the SQL door's address, with the token that `up` wrote into its lock file: whoever can read that file
-could as well open the warehouse.
+They do it on loopback, over an SQL door for them alone, with the token that stands in the lock file: whoever can read
+that file could as well open the warehouse.
 """
 
 import hmac
@@ -10,11 +10,13 @@ from datetime import date
 
 import httpx
 import msgspec
+from prometheus_client import generate_latest
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from rollcall.errors import RollcallError, WarehouseUnavailableError
+from rollcall.metrics import CONSUMER_METRICS
 from rollcall.warehouse.engines import Holding
 
 _PATH = "/rollcall/rebuild"
@@ -34,9 +36,8 @@ def control_routes(token: str, rebuild: Rebuild) -> list[Route]:
     """Return the route that rebuilds on request of who knows the token."""
 
     async def endpoint(request: Request) -> Response:
-        given = request.headers.get("authorization", "")
-        if not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
-            return Response("the control token is missing or wrong\n", 401)
+        if refusal := _refused(request, token):
+            return refusal
         try:
             rebuild_request = msgspec.json.decode(await request.body(), type=RebuildRequest)
         except msgspec.DecodeError as error:
@@ -50,6 +51,33 @@ def control_routes(token: str, rebuild: Rebuild) -> list[Route]:
     return [Route(_PATH, endpoint, methods=["POST"])]
 
 
+STATE_PATH, METRICS_PATH = "/rollcall/state", "/rollcall/metrics"
+
+
+def engine_routes(token: str, state: Callable[[], Awaitable[object]]) -> list[Route]:
+    """Return the routes by which an engine tells who knows the token how it goes, and its metrics.
+
+    Args:
+        token: The control token.
+        state: Returns how it goes, to be sent as JSON.
+    """
+
+    async def tell(request: Request) -> Response:
+        return _refused(request, token) or Response(msgspec.json.encode(await state()), media_type="application/json")
+
+    async def metrics(request: Request) -> Response:
+        return _refused(request, token) or Response(generate_latest(CONSUMER_METRICS), media_type="text/plain")
+
+    return [Route(STATE_PATH, tell), Route(METRICS_PATH, metrics)]
+
+
+def _refused(request: Request, token: str) -> Response | None:
+    given = request.headers.get("authorization", "")
+    if hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
+        return None
+    return Response("the control token is missing or wrong\n", 401)
+
+
 async def request_rebuild(holding: Holding, site: str, days: Sequence[date] | None) -> list[str]:
     """Have the process that holds the embedded files rebuild days, and wait for it.
 
@@ -59,7 +87,7 @@ async def request_rebuild(holding: Holding, site: str, days: Sequence[date] | No
     if not holding.sql_url:
         raise WarehouseUnavailableError(
             f"process {holding.pid} ({holding.command}) holds the embedded warehouse and takes no requests: only `up` "
-            "does, once it has started and while sql_listen is set. Try again, or stop that process"
+            "does, once it has started. Try again, or stop that process"
         )
     rebuild_request = RebuildRequest(site, list(days) if days is not None else None)
     try:

@@ -10,7 +10,7 @@ from console.commands.reconciliation import reconcile
 from console.commands.report import app as report
 from console.commands.services import consume, dashboard, ingest
 from console.commands.transfer import export_command, import_command
-from console.commands.up import up
+from console.commands.up import engine, up
 from console.commands.webhook import app as webhook
 from console.demo.demonstration import demo
 from rollcall import __version__
@@ -23,6 +23,7 @@ app = typer.Typer(
 
 app.command()(demo)
 app.command()(up)
+app.command(hidden=True)(engine)
 app.command()(ingest)
 app.command()(consume)
 app.command()(dashboard)

@@ -3,14 +3,14 @@
 A POST to a path that nothing else serves may be a webhook whose path was changed on its way, so the endpoint judges it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
 from ingest.endpoint import WebhookEndpoint
-from rollcall.http.health import Check, health_routes
+from rollcall.http.health import Check, health_routes, own_metrics
 from rollcall.runtime import Runtime
 
 
@@ -28,6 +28,7 @@ def create_app(
     *,
     checks: Mapping[str, Check],
     notes: Mapping[str, Callable[[], str]] | None = None,
+    metrics: Callable[[], Awaitable[bytes]] = own_metrics,
     extra_routes: Sequence[BaseRoute] = (),
     lifespan: Lifespan[Starlette] | None = None,
 ) -> Starlette:
@@ -39,13 +40,14 @@ def create_app(
         runtime: What the process stands on; facts go on its log.
         checks: What ``/readyz`` asks, by name; each raises when something is wrong.
         notes: What ``/readyz`` says besides, by name; see `health_routes`.
+        metrics: Returns what ``/metrics`` answers.
         extra_routes: Further routes, such as the page.
         lifespan: Runs around the serving, see Starlette.
     """
     endpoint = WebhookEndpoint(runtime)
     routes: list[BaseRoute] = [
         *webhook_routes(endpoint),
-        *health_routes(checks, notes or {}),
+        *health_routes(checks, notes, metrics),
         *extra_routes,
     ]
     if extra_routes:  # the page is at "/", where a proxy that cuts the whole path posts to

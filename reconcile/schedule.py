@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from reconcile.client.jira_client import Limits
 from reconcile.progress import Notice, NoticeProgress
 from reconcile.run import RunOptions, RunOutcome, run_site
-from reconcile.sink import sink_beside_consumers
+from reconcile.sink import RebuildDays, sink_beside_consumers
 from reconcile.state.checkpoint import (
     CheckpointError,
     LastRun,
@@ -67,12 +67,17 @@ class Schedule:
     """Looks whether a site's run is due, and does it.
 
     Args:
-        runtime: The log that what Jira answers is put on, and the warehouse that consumers of this process write.
+        runtime: The log that what Jira answers is put on, and the warehouse that consumers of this process or of its
+            engine write.
         limits: In place of those in the settings; for tests.
+        rebuild: Rebuilds days, where the warehouse is another process's; None does it here.
     """
 
-    def __init__(self, runtime: StoredRuntime, limits: Limits | None = None) -> None:
+    def __init__(
+        self, runtime: StoredRuntime, limits: Limits | None = None, rebuild: RebuildDays | None = None
+    ) -> None:
         self._runtime = runtime
+        self._rebuild = rebuild
         self._settings = settings = runtime.settings
         self._limits = limits
         self._sites = {name: site for name, site in settings.sites.items() if site.names_token}
@@ -167,7 +172,7 @@ class Schedule:
         self._running = NoticeProgress(name)
         log.info("reconcile run begins", site=name, resumed=interrupted)
         try:
-            sink = sink_beside_consumers(self._runtime)
+            sink = sink_beside_consumers(self._runtime, self._rebuild)
             options = RunOptions(resume=interrupted)
             outcome = await run_site(self._settings, name, options, sink, self._limits, self._running)
         finally:

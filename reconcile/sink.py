@@ -26,6 +26,9 @@ _PAUSE = 0.1
 Drain = Callable[[StoredRuntime], Awaitable[None]]
 """Writes what is on the log now into the warehouse, in this process: for when no consumer runs."""
 
+RebuildDays = Callable[[str, Sequence[date]], Awaitable[object]]
+"""Rebuilds days of a site. Raises WarehouseUnavailableError."""
+
 RequestRebuild = Callable[[Holding, str, Sequence[date]], Awaitable[object]]
 """Has the process that holds the embedded files rebuild days of a site. Raises WarehouseUnavailableError."""
 
@@ -95,7 +98,7 @@ class Sink:
     reader: Warehouse | None
     existing: ExistingFacts | None
     write: Callable[[], Awaitable[str]]
-    rebuild: Callable[[str, Sequence[date]], Awaitable[object]]
+    rebuild: RebuildDays
 
 
 @asynccontextmanager
@@ -127,10 +130,15 @@ async def open_sink(runtime: Runtime, *, drain: Drain, request_rebuild: RequestR
         yield Sink(runtime, warehouse, WarehouseFacts(warehouse), write, _rebuild_here(settings, warehouse))
 
 
-def sink_beside_consumers(runtime: StoredRuntime) -> Sink:
-    """Return the sink of a run in a process whose consumers write into its warehouse."""
-    facts, rebuild = WarehouseFacts(runtime.warehouse), _rebuild_here(runtime.settings, runtime.warehouse)
-    return Sink(runtime, runtime.warehouse, facts, by_other_consumers(runtime), rebuild)
+def sink_beside_consumers(runtime: StoredRuntime, rebuild: RebuildDays | None = None) -> Sink:
+    """Return the sink of a run in a process whose consumers, or whose engine's, write into its warehouse.
+
+    Args:
+        runtime: The log, and the warehouse for queries.
+        rebuild: Rebuilds days of a site; None does it here.
+    """
+    rebuild = rebuild or _rebuild_here(runtime.settings, runtime.warehouse)
+    return Sink(runtime, runtime.warehouse, WarehouseFacts(runtime.warehouse), by_other_consumers(runtime), rebuild)
 
 
 @asynccontextmanager
@@ -162,7 +170,7 @@ async def _held(runtime: Runtime, holding: Holding, request_rebuild: RequestRebu
         yield Sink(runtime, reader, existing, by_other_consumers(runtime), rebuild)
 
 
-def _rebuild_here(settings: Settings, warehouse: Warehouse) -> Callable[[str, Sequence[date]], Awaitable[object]]:
+def _rebuild_here(settings: Settings, warehouse: Warehouse) -> RebuildDays:
     async def rebuild(site: str, days: Sequence[date]) -> object:
         return await rebuild_site(warehouse, site, settings.sites[site].timezone, days)
 

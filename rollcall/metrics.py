@@ -1,6 +1,9 @@
 """Every metric of Rollcall, with its meaning; docs/metrics.md lists them and a test notices when one is not."""
 
-from prometheus_client import Counter, Gauge, Histogram
+from collections.abc import Callable, Iterator
+
+from prometheus_client import REGISTRY, Counter, Gauge, Histogram, Metric
+from prometheus_client.registry import Collector
 
 WEBHOOKS = Counter(
     "rollcall_webhooks_total",
@@ -59,3 +62,29 @@ LOG_LAG = Gauge(
     "Records of a topic that a consumer group has yet to commit; absent while the log cannot be measured.",
     ["topic", "group"],
 )
+ENGINE_UP = Gauge("rollcall_engine_up", "1 while the engine process of `up` is there and answers queries, else 0.")
+ENGINE_ENDS = Counter(
+    "rollcall_engine_ends_total",
+    "Ends of the engine process of `up` that nobody asked for, by reason: a signal's name, or exit and its code.",
+    ["reason"],
+)
+
+
+class _Chosen(Collector):
+    """Some of the metrics, to be written down by `generate_latest`."""
+
+    def __init__(self, choose: Callable[[str], bool]) -> None:
+        self._choose = choose
+
+    def collect(self) -> Iterator[Metric]:
+        return (family for family in REGISTRY.collect() if self._choose(family.name))
+
+
+_OF_CONSUMERS = frozenset(
+    next(iter(metric.describe())).name
+    for metric in (CONSUMED, INSERT_SECONDS, CONSUMER_RETRIES, CONSUMER_RUNNING, LOG_LOST)
+)
+CONSUMER_METRICS = _Chosen(lambda name: name in _OF_CONSUMERS)
+"""What the engine process of `up` tells its front."""
+FRONT_METRICS = _Chosen(lambda name: name not in _OF_CONSUMERS)
+"""What the front of `up` tells itself: each family is told once."""

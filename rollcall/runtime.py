@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import clickhouse_connect
+from clickhouse_connect.driver import Client
 
 from rollcall.errors import WarehouseHeldError, WarehouseUnavailableError
 from rollcall.eventlog import EventLog, open_log
@@ -112,9 +113,9 @@ async def opened_with_warehouse(
 
 
 @asynccontextmanager
-async def opened_warehouse(settings: Settings, command: str) -> AsyncIterator[Warehouse]:
-    """Open the warehouse to write. Raises what `rollcall.warehouse.open_warehouse` raises."""
-    warehouse = await open_warehouse(settings.warehouse_url, command, settings.warehouse)
+async def opened_warehouse(settings: Settings, command: str, pid: int | None = None) -> AsyncIterator[Warehouse]:
+    """Open the warehouse to write. Arguments and errors are those of `rollcall.warehouse.open_warehouse`."""
+    warehouse = await open_warehouse(settings.warehouse_url, command, settings.warehouse, pid=pid)
     try:
         yield warehouse
     finally:
@@ -165,13 +166,16 @@ def _through_the_door(holding: Holding) -> Warehouse:
     if not holding.sql_url:
         raise WarehouseHeldError(
             f"process {holding.pid} ({holding.command}) holds the embedded warehouse and answers no queries: only `up` "
-            "does, once it has started and while sql_listen is set. Try again, or stop that process"
+            "does, once it has started. Try again, or stop that process"
         )
-    door = urlsplit(holding.sql_url)
-    return Warehouse(
-        lambda: clickhouse_connect.get_client(
-            host=door.hostname, port=door.port, username="default", password=holding.control_token, compress=False
-        )
+    return Warehouse(lambda: door_client(holding.sql_url, holding.control_token))
+
+
+def door_client(url: str, control_token: str) -> Client:
+    """Open a connection to the SQL door of a process that holds the embedded files. Raises ClickHouseError."""
+    door = urlsplit(url)
+    return clickhouse_connect.get_client(
+        host=door.hostname, port=door.port, username="default", password=control_token, compress=False
     )
 
 

@@ -9,6 +9,7 @@ from functools import partial
 
 from starlette.applications import Starlette
 
+from console.engine.engine import CONSUMER_STOP_SECONDS
 from console.process import (
     DONE,
     Config,
@@ -91,10 +92,6 @@ def _unmeasured() -> None:
     """Remove the series: an old value would look like a measured one, and NaN spoils the sums of whoever scrapes it."""
     for metric in (LOG_RECORDS, LOG_BYTES, LOG_LAG):
         metric.clear()
-
-
-CONSUMER_STOP_SECONDS = 20.0
-"""How long a consumer may take to finish its batch at a stop; what is not committed is read again."""
 
 
 def ingest(config: Config = None) -> None:

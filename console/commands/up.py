@@ -1,52 +1,102 @@
-"""``rollcall up``: ingest, consumers, SQL door and upkeep in one process."""
+"""``rollcall up``: ingest, page, upkeep and the daily run in the front; consumers and SQL door in its engine.
+
+The engine is a process of its own because ClickHouse inside a process ends it when it crashes: the front takes webhooks
+all the same. Where the warehouse is a ClickHouse server nothing of it is in this process, and one does.
+"""
 
 import asyncio
-import secrets
-from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
-from datetime import date
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
-from console.commands.services import CONSUMER_STOP_SECONDS, measure_log, retain_log, say_ready
-from console.control import control_routes
+import typer
+import uvloop
+
+from console.commands.services import measure_log, retain_log, say_ready
+from console.engine.engine import CONSUMER_STOP_SECONDS, STOP_SECONDS, read_order, run_engine
+from console.engine.engine_process import EngineProcess
 from console.process import (
     DONE,
+    FAILED,
+    WRONG_USAGE,
     Config,
     finish,
     first_done,
     in_background,
+    print_error,
     require_sites,
     require_tokens,
     run_command,
-    run_until_first,
     stop_on_signals,
     watched,
 )
-from console.sqldoor.door import create_door
-from console.web.overview import Page
+from console.web.overview import Page, at_once
 from console.web.routes import page_routes
 from consumers.supervisor import Supervisor
 from ingest.app import create_app
+from reconcile.progress import Notice
 from reconcile.schedule import Schedule
-from rollcall.http.guard import split_address, url_host
+from rollcall.errors import RollcallError, SettingsError
+from rollcall.http.health import Check, own_metrics
 from rollcall.http.server import serve
-from rollcall.runtime import StoredRuntime, opened_with_warehouse
+from rollcall.logs import configure_logging
+from rollcall.runtime import Runtime, StoredRuntime, opened, opened_warehouse
 from rollcall.settings import Settings
-from rollcall.warehouse.engines import Holder
-from rollcall.warehouse.rebuild import rebuild_site
-
-_DOOR_DRAIN = 5.0
-"""Seconds that queries in flight get to finish at a stop."""
+from rollcall.warehouse.engines import Embedded, parse_warehouse_url, require_consistent, require_unheld
 
 
 def up(config: Config = None) -> None:
-    """Run everything in one process."""
+    """Run everything: one process that takes webhooks, and one with the embedded engine."""
 
     async def body(settings: Settings) -> int:
         await run_everything(settings, stop_on_signals(), lambda port: say_ready(settings, port))
         return DONE
 
     run_command(config, body)
+
+
+def engine() -> None:
+    """Be the engine of an `up`, which alone starts it."""
+    code = DONE
+    try:
+        order = read_order()
+        configure_logging(order.settings["log_level"], order.settings.get("log_format", "auto"))
+        uvloop.run(run_engine(order))
+    except SettingsError as error:
+        print_error(str(error))
+        code = WRONG_USAGE
+    except RollcallError:  # the front has been told, and tells it
+        code = FAILED
+    raise typer.Exit(code)
+
+
+@dataclass(frozen=True, slots=True)
+class _Writing:
+    """What writes the log into the warehouse, in this process or the engine's.
+
+    Attributes:
+        run: Does it until the event is set.
+        stop_seconds: How long that may take to end.
+        check: Raises RollcallError unless every consumer runs.
+        prepared: Set once the warehouse has its tables.
+        shown: What the page stands on.
+        runs: The daily runs.
+        at_once: Tells whether the page may query the warehouse.
+        notices: What the page tells besides.
+        metrics: What ``/metrics`` answers.
+    """
+
+    run: Callable[[asyncio.Event], Coroutine[Any, Any, None]]
+    stop_seconds: float
+    check: Check
+    prepared: asyncio.Event
+    shown: StoredRuntime
+    runs: Schedule
+    at_once: Callable[[], bool]
+    notices: Callable[[], Sequence[Notice]]
+    metrics: Callable[[], Awaitable[bytes]]
 
 
 async def run_everything(settings: Settings, stop: asyncio.Event, ready: Callable[[int], None]) -> None:
@@ -65,72 +115,82 @@ async def run_everything(settings: Settings, stop: asyncio.Event, ready: Callabl
     """
     require_sites(settings)
     require_tokens(settings)
+    embedded = isinstance(parse_warehouse_url(settings.warehouse_url), Embedded)
     async with AsyncExitStack() as stack:
-        runtime = await stack.enter_async_context(opened_with_warehouse(settings, "rollcall up"))
+        runtime = await stack.enter_async_context(opened(settings))
+        writing = await stack.enter_async_context((_in_an_engine if embedded else _in_this_process)(runtime))
         upkeep = in_background(measuring=partial(measure_log, runtime), retention=partial(retain_log, runtime))
         await stack.enter_async_context(upkeep)
-        pipeline = Supervisor(runtime, migrates=True)
-        consumers_stop = asyncio.Event()
-        consumers = watched("consumers", pipeline.run(consumers_stop, carry_on=True))
+        writing_stop = asyncio.Event()
+        written = watched("engine" if embedded else "consumers", writing.run(writing_stop))
         try:
-            serving = asyncio.create_task(_serve(runtime, pipeline, stop, ready))
-            await first_done(stop, serving, consumers)
+            serving = asyncio.create_task(_serve(writing, stop, ready))
+            await first_done(stop, serving, written)
             await finish(serving, settings.ingest.drain_timeout + 5.0, "serving")
         finally:
-            consumers_stop.set()
-            await finish(consumers, CONSUMER_STOP_SECONDS, "consumers")
+            writing_stop.set()
+            await finish(written, writing.stop_seconds, "engine" if embedded else "consumers")
 
 
-async def _serve(
-    runtime: StoredRuntime, pipeline: Supervisor, stop: asyncio.Event, ready: Callable[[int], None]
-) -> None:
-    """Take webhooks, show the page, and answer queries once the schema is there."""
-    settings, warehouse = runtime.settings, runtime.warehouse
-    checks = {"log": runtime.log.check, "warehouse": warehouse.ping, "consumers": pipeline.check}
-    runs = Schedule(runtime)
-    page = Page(runtime, consumers=pipeline.check, prepared=pipeline.prepared.is_set, notices=runs.notices)
+@asynccontextmanager
+async def _in_an_engine(runtime: Runtime) -> AsyncIterator[_Writing]:
+    settings = runtime.settings
+    address = parse_warehouse_url(settings.warehouse_url)
+    require_consistent(address, settings.warehouse)
+    if isinstance(address, Embedded):
+        require_unheld(address)
+    running = EngineProcess(settings)
+    runs = Schedule(runtime.with_warehouse(running.patient_warehouse), rebuild=running.rebuild)
+    try:
+        yield _Writing(
+            run=running.run,
+            stop_seconds=STOP_SECONDS + 5.0,
+            check=running.check,
+            prepared=running.prepared,
+            shown=runtime.with_warehouse(running.warehouse),
+            runs=runs,
+            at_once=at_once,  # it says itself when it cannot
+            notices=lambda: [*running.notices(), *runs.notices()],
+            metrics=running.metrics,
+        )
+    finally:
+        await running.close()
+
+
+@asynccontextmanager
+async def _in_this_process(runtime: Runtime) -> AsyncIterator[_Writing]:
+    async with opened_warehouse(runtime.settings, "rollcall up") as warehouse:
+        stored = runtime.with_warehouse(warehouse)
+        pipeline, runs = Supervisor(stored, migrates=True), Schedule(stored)
+        yield _Writing(
+            run=partial(pipeline.run, carry_on=True),
+            stop_seconds=CONSUMER_STOP_SECONDS,
+            check=pipeline.check,
+            prepared=pipeline.prepared,
+            shown=stored,
+            runs=runs,
+            at_once=pipeline.prepared.is_set,
+            notices=runs.notices,
+            metrics=own_metrics,
+        )
+
+
+async def _serve(writing: _Writing, stop: asyncio.Event, ready: Callable[[int], None]) -> None:
+    """Take webhooks and show the page, and beside that do the daily runs."""
+    runtime, settings = writing.shown, writing.shown.settings
+    page = Page(runtime, consumers=writing.check, prepared=writing.at_once, notices=writing.notices)
     app = create_app(
         runtime,
-        checks=checks,
-        notes={"reconcile": runs.state},
+        checks={"log": runtime.log.check, "warehouse": runtime.warehouse.ping, "consumers": writing.check},
+        notes={"reconcile": writing.runs.state},
+        metrics=writing.metrics,
         extra_routes=page_routes(page),
     )
-    drain = settings.ingest.drain_timeout
-    not_http = app.state.not_http
-    parts = [serve(app, settings.listen, drain_timeout=drain, ready=ready, stop=stop, not_http=not_http)]
-    if warehouse.holder and settings.sql_listen:
-        parts.append(_answer_queries(runtime, warehouse.holder, pipeline, stop))
-    async with in_background(daily_runs=partial(_reconcile_daily, runs, pipeline)):
-        await run_until_first(stop, *parts)
+    drain, not_http = settings.ingest.drain_timeout, app.state.not_http
+    async with in_background(daily_runs=partial(_reconcile_daily, writing)):
+        await serve(app, settings.listen, drain_timeout=drain, ready=ready, stop=stop, not_http=not_http)
 
 
-async def _reconcile_daily(runs: Schedule, pipeline: Supervisor) -> None:
-    await pipeline.prepared.wait()
-    await runs.run()
-
-
-async def _answer_queries(runtime: StoredRuntime, holder: Holder, pipeline: Supervisor, stop: asyncio.Event) -> None:
-    """Open the SQL door, where other commands also request a rebuild while this process holds the files."""
-    settings = runtime.settings
-    await pipeline.prepared.wait()
-    token = secrets.token_urlsafe(32)
-    host, _ = split_address(settings.sql_listen)
-
-    async def rebuild(site: str, days: Sequence[date] | None) -> list[str]:
-        return await rebuild_site(runtime.warehouse, site, settings.sites[site].timezone, days)
-
-    door = create_door(
-        holder.address,
-        listen=settings.sql_listen,
-        token=settings.sql_secret(),
-        control_token=token,
-        control=control_routes(token, rebuild),
-    )
-    await serve(
-        door,
-        settings.sql_listen,
-        setting="sql_listen",
-        drain_timeout=_DOOR_DRAIN,
-        ready=lambda port: holder.announce(f"http://{url_host(host)}:{port}", token),
-        stop=stop,
-    )
+async def _reconcile_daily(writing: _Writing) -> None:
+    await writing.prepared.wait()
+    await writing.runs.run()

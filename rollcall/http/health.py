@@ -20,13 +20,23 @@ _CREDENTIALS = re.compile(r"://[^/\s@]*@")
 _LONGEST = 200
 
 
-def health_routes(checks: Mapping[str, Check], notes: Mapping[str, Callable[[], str]] | None = None) -> list[Route]:
+async def own_metrics() -> bytes:
+    """Return all metrics of this process, in Prometheus' text format."""
+    return generate_latest()
+
+
+def health_routes(
+    checks: Mapping[str, Check],
+    notes: Mapping[str, Callable[[], str]] | None = None,
+    metrics: Callable[[], Awaitable[bytes]] = own_metrics,
+) -> list[Route]:
     """Return ``/healthz`` (the process answers), ``/readyz`` (every check passes) and ``/metrics`` (Prometheus).
 
     Args:
         checks: By name, what raises when something that is needed cannot be reached.
         notes: By name, what ``/readyz`` says besides, whatever its status: what goes wrong there is no reason to send
             requests elsewhere.
+        metrics: Returns what ``/metrics`` answers.
     """
 
     async def alive(_: Request) -> Response:
@@ -38,10 +48,10 @@ def health_routes(checks: Mapping[str, Check], notes: Mapping[str, Callable[[], 
         found |= {name: note() for name, note in (notes or {}).items()}
         return JSONResponse(found, 200 if all(state == "ok" for state in states) else 503)
 
-    async def metrics(_: Request) -> Response:
-        return Response(generate_latest(), headers={"content-type": CONTENT_TYPE_LATEST})
+    async def measured(_: Request) -> Response:
+        return Response(await metrics(), headers={"content-type": CONTENT_TYPE_LATEST})
 
-    return [Route("/healthz", alive), Route("/readyz", ready), Route("/metrics", metrics)]
+    return [Route("/healthz", alive), Route("/readyz", ready), Route("/metrics", measured)]
 
 
 async def _state(check: Check) -> str:

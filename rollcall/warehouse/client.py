@@ -136,6 +136,8 @@ class Warehouse:
         holder: The hold on an embedded engine's files, given up by `close`.
         threads: How many calls may run at once.
         cluster: The cluster that the server belongs to, if any.
+        which: Returns what a connection is good for, such as one life of a server process; once it returns another
+            thing, calls open their connections anew.
     """
 
     def __init__(
@@ -145,8 +147,10 @@ class Warehouse:
         holder: Holder | None = None,
         threads: int = 4,
         cluster: Cluster | None = None,
+        which: Callable[[], object] = lambda: None,
     ) -> None:
         self._open_client = open_client
+        self._which = which
         self.holder = holder
         self._folder = Folder(holder.address.path) if holder else None
         self.cluster = cluster or Cluster()
@@ -237,17 +241,28 @@ class Warehouse:
         future.add_done_callback(self._under_way.discard)
         return await asyncio.wrap_future(future)
 
+    def _client(self) -> Client:
+        """Return this thread's connection."""
+        client: Client | None = getattr(self._own, "client", None)
+        which = self._which()
+        if client is not None and which != self._own.which:
+            self._own.client = None
+            self._clients.remove(client)
+            client.close()
+            client = None
+        if client is None:
+            client, self._own.which = self._open_client(), which
+            self._own.client = client
+            self._clients.append(client)
+            if self._folder:
+                self._folder.opened()
+        return client
+
     def _call(self, call: Callable[[Client], _T], inserting: bool) -> _T:
         try:
             if self._folder:
                 self._folder.require_unmoved()
-            client: Client | None = getattr(self._own, "client", None)
-            if client is None:
-                client = self._own.client = self._open_client()
-                self._clients.append(client)
-                if self._folder:
-                    self._folder.opened()
-            result = call(client)
+            result = call(self._client())
             if inserting and self._folder:
                 self._folder.require_unmoved()
             return result
@@ -261,7 +276,7 @@ class Warehouse:
 
 
 async def open_warehouse(
-    url: str, command: str, options: WarehouseSettings | None = None, *, write: bool = True
+    url: str, command: str, options: WarehouseSettings | None = None, *, write: bool = True, pid: int | None = None
 ) -> Warehouse:
     """Take the warehouse; the engine itself is started, or the server reached, by the first call.
 
@@ -270,6 +285,7 @@ async def open_warehouse(
         command: What this process runs, shown to others who find the embedded files held.
         options: The `warehouse` settings; their defaults when there are none.
         write: Whether to use the settings that consumers insert with.
+        pid: The process that others are told of; None for this one.
 
     Raises:
         SettingsError: The URL or the folder is unusable or contradicts the options, or the engine is not installed.
@@ -282,7 +298,7 @@ async def open_warehouse(
         cluster = Cluster(options.cluster)
         return Warehouse(lambda: server_client(address, options, settings), cluster=cluster)
     try:
-        holder = await asyncio.to_thread(Holder, address, command)
+        holder = await asyncio.to_thread(Holder, address, command, pid)
     except OSError as error:
         raise SettingsError(
             f"warehouse_url: cannot use {address.path} ({error.strerror}); make the folder writable for this "

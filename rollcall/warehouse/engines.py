@@ -263,7 +263,7 @@ class Holding(msgspec.Struct, frozen=True, kw_only=True):
     """What the holder says of itself.
 
     Attributes:
-        pid: Its process id.
+        pid: Its process id; of the engine of an `up`, that of the front, which is the one to stop.
         command: What it runs, such as ``rollcall up``.
         sql_url: Where its SQL door listens, empty while it has none.
         control_token: Lets who may read this file (the same user) order work of the holder, such as a rebuild.
@@ -279,12 +279,47 @@ class Holding(msgspec.Struct, frozen=True, kw_only=True):
         """Whether the holder is one of those that give up the files in a moment."""
         return self.command in _BRIEF
 
+    @property
+    def leaving(self) -> bool:
+        """Whether the holder gives up the files in a moment: by what it runs, or because its `up` was killed."""
+        return self.brief or not _alive(self.pid)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it is there, and somebody else's
+        return True
+    return True
+
+
+def _held_by(address: Embedded, other: Holding | None) -> WarehouseHeldError:
+    who = f"process {other.pid} ({other.command})" if other else "another process"
+    return WarehouseHeldError(
+        f"{who} holds the embedded warehouse {address.path}, which serves one process at a "
+        "time; stop it, or give this one another warehouse_url"
+    )
+
+
+def require_unheld(address: Embedded) -> None:
+    """Raise WarehouseHeldError where a process holds the files that will not give them up in a moment."""
+    other = read_holding(address.lock_path)
+    if other and not other.leaving:
+        raise _held_by(address, other)
+
 
 class Holder:
     """The exclusive hold on an embedded warehouse; release it by `close`."""
 
-    def __init__(self, address: Embedded, command: str) -> None:
+    def __init__(self, address: Embedded, command: str, pid: int | None = None) -> None:
         """Take the hold, waiting some seconds for a command that only looks at something.
+
+        Args:
+            address: The files.
+            command: What this process runs, shown to others.
+            pid: The process that others are told of; None for this one.
 
         Raises:
             WarehouseHeldError: Another process has it; the text names it.
@@ -296,13 +331,8 @@ class Holder:
         self._fd = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         if not self._locked():
             os.close(self._fd)
-            other = read_holding(lock_path)
-            who = f"process {other.pid} ({other.command})" if other else "another process"
-            raise WarehouseHeldError(
-                f"{who} holds the embedded warehouse {address.path}, which serves one process at a "
-                "time; stop it, or give this one another warehouse_url"
-            )
-        self.holding = Holding(pid=os.getpid(), command=command)
+            raise _held_by(address, read_holding(lock_path))
+        self.holding = Holding(pid=pid or os.getpid(), command=command)
         self._write(self.holding)
 
     def announce(self, sql_url: str, control_token: str) -> None:
@@ -320,7 +350,7 @@ class Holder:
             except BlockingIOError:
                 # Nobody: it has just gone, has not said who it is yet, or is a `read_holding` for an instant.
                 other = read_holding(self._path)
-                if (other and not other.brief) or time.monotonic() >= deadline:
+                if (other and not other.leaving) or time.monotonic() >= deadline:
                     return False
                 time.sleep(_LOOK_SECONDS)
             else:

@@ -26,7 +26,7 @@ async def a_day(given: Settings, monkeypatch: pytest.MonkeyPatch, jira: JiraSite
     for module in (run, schedule):
         monkeypatch.setattr(module, "now_ms", jira.site.clock.now)
     async with installed(given) as rollcall:
-        monkeypatch.setattr(schedule, "sink_beside_consumers", lambda _: rollcall.found)
+        monkeypatch.setattr(schedule, "sink_beside_consumers", lambda *_: rollcall.found)
         runs = schedule.Schedule(rollcall.runtime, hurried(attempts=4))  # type: ignore[arg-type]  # its sink is replaced
         await runs._run_if_due("acme", given.sites["acme"])
 

@@ -1,0 +1,72 @@
+"""What the front and the engine say to one another through the engine's stdin and stdout, one line of JSON each.
+
+The order holds all settings that the engine needs, so that it reads no settings file and no variables of ours: nothing
+of Jira's secrets gets into it.
+"""
+
+import logging
+from typing import Any
+
+import msgspec
+
+from rollcall.settings import Settings
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """The front's only line; after it the pipe stays open for as long as the engine is to run.
+
+    Attributes:
+        front: The front's process id.
+        token: The control token.
+        settings: The settings, without secrets of Jira's and of the page.
+    """
+
+    front: int
+    token: str
+    settings: dict[str, Any]
+
+
+class Word(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A line of the engine's.
+
+    Attributes:
+        state_url: Where it tells how it goes; said once it has the files.
+        sql_url: Where the front queries it; said once the schema is there.
+        up: Whether everything of it is there: every door listens.
+        trouble: Why it ends, an error that Rollcall raises on purpose.
+        settings_trouble: Whether that is for who wrote the settings.
+    """
+
+    state_url: str = ""
+    sql_url: str = ""
+    up: bool = False
+    trouble: str = ""
+    settings_trouble: bool = False
+
+
+class EngineState(msgspec.Struct, frozen=True):
+    """How the engine says that it goes: why consumers do not run, empty when they do."""
+
+    trouble: str = ""
+
+
+_OF_THE_FRONT = {"listen", "reconcile", "page", "sites", "sql_token", "sql_token_file"}
+"""Settings that the engine has no use for, or gets in another form."""
+
+
+def engine_settings(settings: Settings) -> dict[str, Any]:
+    """Return the settings that an engine needs, to be made `Settings` of again."""
+    needed = settings.model_dump(mode="json", exclude=_OF_THE_FRONT, exclude_defaults=True)
+    if (password := settings.kafka.password.get_secret_value()) and "kafka" in needed:
+        needed["kafka"]["password"] = password  # dumped as asterisks
+    level = logging.getLevelName(logging.getLogger().getEffectiveLevel()).lower()
+    return {
+        **needed,
+        "log_level": level if level in ("debug", "info", "warning", "error") else settings.log_level,
+        "sql_token": settings.sql_secret(),
+        # What Jira signs with stays with the front, and a site without it has to say so.
+        "sites": {
+            name: {"url": site.url, "timezone": site.timezone, "unsigned": True}
+            for name, site in settings.sites.items()
+        },
+    }
