@@ -94,6 +94,8 @@ class _Life:
         for line in self.process.stdout:
             self._on_loop(self._take, line)
         code = self.process.wait()
+        self.process.stdout.close()
+        self.ask_to_end()  # the pipe is nobody's any more
         self._on_loop(self._end, code)
 
     def _on_loop(self, call: Callable[..., None], *arguments: object) -> None:

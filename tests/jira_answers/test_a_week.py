@@ -102,7 +102,7 @@ async def a_week(folder: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
         monkeypatch.setattr(module, "now_ms", site.clock.now)
     monkeypatch.setattr(run, "connected", partial(connected, transport=proxy))
     async with installed(settings_for(URL, folder)) as rollcall:
-        monkeypatch.setattr(schedule, "sink_beside_consumers", lambda _: rollcall.found)
+        monkeypatch.setattr(schedule, "sink_beside_consumers", lambda *_: rollcall.found)
         limits = replace(hurried(4), pace=0.0)
         yield Week(site, proxy, rollcall, Noted(rollcall.runtime, limits))  # type: ignore[arg-type]  # its sink is replaced
 
