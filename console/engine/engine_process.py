@@ -310,7 +310,7 @@ class EngineProcess:
         except httpx.HTTPError as error:
             raise WarehouseUnavailableError(f"the engine does not answer: {type(error).__name__}") from error
         if answer.status_code != httpx.codes.OK:
-            raise WarehouseUnavailableError(f"the engine answers {answer.status_code}")
+            raise WarehouseUnavailableError(f"the engine does not answer: status {answer.status_code}")
         return answer.content
 
 
