@@ -26,7 +26,13 @@ from console.engine.order import EngineState, Order, Word
 from console.process import finish, first_done, run_until_first, stop_on_signals, watched
 from console.sqldoor.door import create_door
 from consumers.supervisor import Supervisor
-from rollcall.errors import RollcallError, SettingsError
+from rollcall.errors import (
+    LogUnavailableError,
+    RollcallError,
+    SettingsError,
+    WarehouseHeldError,
+    WarehouseUnavailableError,
+)
 from rollcall.http.server import serve
 from rollcall.runtime import StoredRuntime, opened, opened_warehouse
 from rollcall.settings import Settings
@@ -81,7 +87,9 @@ async def run_engine(order: Order) -> None:
     try:
         await _run(Settings(**order.settings), order)
     except RollcallError as error:
-        say(Word(trouble=str(error), settings_trouble=isinstance(error, SettingsError)))
+        away = isinstance(error, LogUnavailableError | WarehouseUnavailableError)
+        passing = away and not isinstance(error, WarehouseHeldError)
+        say(Word(trouble=str(error), settings_trouble=isinstance(error, SettingsError), passing=passing))
         raise
 
 

@@ -73,6 +73,7 @@ class _Life:
     def __init__(self, order: Order, changed: Callable[[], None]) -> None:
         self.state_url, self.sql_url, self.up_since = "", "", 0.0
         self.error: RollcallError | None = None
+        self.passing = False
         self._changed = changed
         self._loop = asyncio.get_running_loop()
         self.ended: asyncio.Future[int] = self._loop.create_future()
@@ -112,6 +113,7 @@ class _Life:
         self.sql_url = word.sql_url or self.sql_url
         if word.up:
             self.up_since = time.monotonic()
+        self.passing = word.passing
         if word.trouble:
             self.error = (SettingsError if word.settings_trouble else RollcallError)(word.trouble)
         self._changed()
@@ -179,7 +181,7 @@ class EngineProcess:
                 if stop.is_set():
                     await self._end(life)
                     return
-                if life.error and not self.prepared.is_set():
+                if life.error and not life.passing and not self.prepared.is_set():
                     raise life.error
                 stayed = life.up_since and time.monotonic() - life.up_since >= _STAYED_SECONDS
                 pause = _FIRST_PAUSE if stayed else pause

@@ -1,4 +1,4 @@
-"""What the front and the engine say to one another through the engine's stdin and stdout, one line of JSON each.
+"""What the front and the engine process say to one another over its stdin and stdout, one line of JSON each.
 
 The order holds all settings that the engine needs, so that it reads no settings file and no variables of ours: nothing
 of Jira's secrets gets into it.
@@ -35,6 +35,7 @@ class Word(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         up: Whether everything of it is there: every door listens.
         trouble: Why it ends, an error that Rollcall raises on purpose.
         settings_trouble: Whether that is for who wrote the settings.
+        passing: Whether it may be over at the next start, such as a full disk.
     """
 
     state_url: str = ""
@@ -42,6 +43,7 @@ class Word(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     up: bool = False
     trouble: str = ""
     settings_trouble: bool = False
+    passing: bool = False
 
 
 class EngineState(msgspec.Struct, frozen=True):

@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,6 +19,16 @@ from .webhooks import Crowd, comment_created
 pytestmark = pytest.mark.anyio
 
 DEATHS = [signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT]
+
+
+@pytest.fixture
+def up(tmp_path: Path) -> Iterator[Installation]:
+    """A running `up`, which does not outlive a failing test."""
+    running = Installation(tmp_path)
+    running.start()
+    yield running
+    if running.process and running.process.poll() is None:
+        running.kill()
 
 
 def engines_of(up: Installation) -> list[int]:
@@ -62,10 +73,8 @@ def page_of(up: Installation) -> str:
 
 
 @pytest.mark.timeout(300)
-async def test_a_dying_engine_costs_no_webhook_and_no_fact(tmp_path: Path) -> None:
-    up = Installation(tmp_path)
+async def test_a_dying_engine_costs_no_webhook_and_no_fact(up: Installation, tmp_path: Path) -> None:
     crowd = Crowd(up)
-    up.start()
     async with crowd.posting():
         for number in DEATHS:
             await asyncio.to_thread(up.wait_for, "/readyz")
@@ -86,9 +95,7 @@ async def test_a_dying_engine_costs_no_webhook_and_no_fact(tmp_path: Path) -> No
     await assert_stored(f"chdb://{tmp_path}/warehouse", crowd.accepted, crowd.sent)
 
 
-def test_the_page_says_why_the_engine_is_away_and_when_it_was(tmp_path: Path) -> None:
-    up = Installation(tmp_path)
-    up.start()
+def test_the_page_says_why_the_engine_is_away_and_when_it_was(up: Installation) -> None:
     up.wait_for("/readyz")
     [engine] = engines_of(up)
     assert "ended unexpectedly" not in page_of(up)
@@ -107,9 +114,7 @@ def test_the_page_says_why_the_engine_is_away_and_when_it_was(tmp_path: Path) ->
     assert up.stop() == 0, up.output
 
 
-def test_a_killed_front_leaves_no_engine_and_the_next_one_starts_at_once(tmp_path: Path) -> None:
-    up = Installation(tmp_path)
-    up.start()
+def test_a_killed_front_leaves_no_engine_and_the_next_one_starts_at_once(up: Installation) -> None:
     up.wait_for("/readyz")
     assert {up.post(comment_created(one)[1]) for one in range(20)} == {204}
     [engine] = engines_of(up)
@@ -125,9 +130,9 @@ def test_a_killed_front_leaves_no_engine_and_the_next_one_starts_at_once(tmp_pat
 @pytest.mark.parametrize(
     ("number", "to_the_group"), [(signal.SIGINT, False), (signal.SIGTERM, True), (signal.SIGHUP, False)]
 )
-def test_a_stop_ends_both_in_order(tmp_path: Path, number: signal.Signals, *, to_the_group: bool) -> None:
-    up = Installation(tmp_path)
-    up.start()
+def test_a_stop_ends_both_in_order(
+    up: Installation, tmp_path: Path, number: signal.Signals, *, to_the_group: bool
+) -> None:
     up.wait_for("/readyz")
     assert {up.post(comment_created(one)[1]) for one in range(20)} == {204}
     [engine] = engines_of(up)
@@ -143,9 +148,7 @@ def test_a_stop_ends_both_in_order(tmp_path: Path, number: signal.Signals, *, to
     assert not (tmp_path / "warehouse.lock").read_text()
 
 
-def test_the_front_has_no_engine_in_it_and_the_engine_no_secret(tmp_path: Path) -> None:
-    up = Installation(tmp_path)
-    up.start()
+def test_the_front_has_no_engine_in_it_and_the_engine_no_secret(up: Installation) -> None:
     up.wait_for("/readyz")
     assert up.process
     [engine] = engines_of(up)
