@@ -39,8 +39,8 @@ class Watched(schedule.Schedule):
 
     current: "Watched"
 
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
         self.looking = asyncio.Event()
         Watched.current = self
 
