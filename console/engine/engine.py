@@ -157,17 +157,26 @@ async def _answer_queries(runtime: StoredRuntime, pipeline: Supervisor, token: s
     async def rebuild(site: str, days: Sequence[date] | None) -> list[str]:
         return await rebuild_site(warehouse, site, settings.sites[site].timezone, days)
 
-    def private_ready(port: int) -> None:
+    silent = 2 if settings.sql_listen else 1
+
+    def listens() -> None:
+        nonlocal silent
+        silent -= 1
+        if not silent:
+            say(Word(up=True))
+
+    def own_listens(port: int) -> None:
         url = f"http://127.0.0.1:{port}"
         holder.announce(url, token)
-        say(Word(sql_url=url, up=not settings.sql_listen))
+        say(Word(sql_url=url))
+        listens()
 
     door = partial(create_door, address, control_token=token)
-    private = door(listen=_LOOPBACK, token=token, control=control_routes(token, rebuild))
-    parts = [_serve(private, _LOOPBACK, private_ready, stop)]
+    own = door(listen=_LOOPBACK, token=token, control=control_routes(token, rebuild))
+    parts = [_serve(own, _LOOPBACK, own_listens, stop)]
     if settings.sql_listen:
         public = door(listen=settings.sql_listen, token=settings.sql_secret())
-        parts.append(_serve(public, settings.sql_listen, lambda _: say(Word(up=True)), stop))
+        parts.append(_serve(public, settings.sql_listen, lambda _: listens(), stop))
     await run_until_first(stop, *parts)
 
 
