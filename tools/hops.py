@@ -26,13 +26,14 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
 import httpx
+import msgspec
 
 ROOT = Path(__file__).resolve().parents[1]
 PRODUCT = ("rollcall", "ingest", "reconcile", "consumers", "console")
@@ -138,6 +139,21 @@ class Installation:
             running.terminate()
             running.wait()
 
+    @contextmanager
+    def ordered(self) -> Iterator[None]:
+        """Let stdin be what an `up` of these settings would tell its engine, while the block lasts."""
+        from console.engine.order import Order, engine_settings
+        from rollcall.settings import load_settings
+
+        settings = engine_settings(load_settings(self.config))
+        reading, writing = os.pipe()
+        os.dup2(reading, 0)
+        os.write(writing, msgspec.json.encode(Order(front=os.getppid(), token=_TOKEN, settings=settings)) + b"\n")
+        try:
+            yield
+        finally:
+            os.close(writing)
+
     def send(self, number: int) -> None:
         """Post a webhook; raises when it is not answered 204."""
         body = _webhook(number)
@@ -220,7 +236,7 @@ def measure(what: str, installation: Installation) -> list[str]:
         "webhook": ("ingest", installation.port),
         "batch": ("consume", 0),
         "page": ("dashboard", installation.page_port),
-        "query": ("up", installation.port),
+        "query": ("engine", installation.sql_port),
     }[what]
 
     def page(number: int) -> None:
@@ -246,9 +262,7 @@ def measure(what: str, installation: Installation) -> list[str]:
         try:
             if port:
                 _wait_for(port)
-            if what == "query":
-                _wait_for(installation.sql_port)
-            # The consumers of `up` look for records all the while; a query takes longer than they wait.
+            # The consumers beside it look for records all the while; a query takes longer than they wait.
             looked = first(profile, page, idle_seconds=1.0) if what == "page" else set[str]()
             result.append(repeated(profile, requests[what], idle_seconds=1.0 if what == "query" else 0.0))
             result.append(looked)
@@ -267,7 +281,8 @@ def measure(what: str, installation: Installation) -> list[str]:
                 installation.send(1)  # a page of an empty warehouse shows less
                 installation.wait_until_written()
         driver.start()
-        _run(app, installation.arguments(command))
+        with installation.ordered() if command == "engine" else nullcontext():
+            _run(app, [command] if command == "engine" else installation.arguments(command))
     driver.join()
     if not result:
         raise SystemExit(f"{what} could not be measured")
