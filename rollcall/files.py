@@ -4,6 +4,8 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from pydantic import SecretStr
+
 
 def replace_file(path: Path, content: bytes, mode: int = 0o600) -> None:
     """Replace a file in one step: after a crash there is the old one or the new one, each whole.
@@ -47,6 +49,22 @@ def read_secret_file(setting: str, path: Path) -> str:
     if not text.strip():
         raise ValueError(f"{setting}: {path} is empty; write the secret into it")
     return text
+
+
+def secret_text(setting: str, file: Path | None, given: SecretStr | None = None) -> str:
+    """Return a secret from its file, or else as the settings have it, without blanks around it; empty without either.
+
+    Args:
+        setting: Name of the setting that names the file, for the error.
+        file: The file, if one is named.
+        given: The secret itself.
+
+    Raises:
+        ValueError: The file cannot be read or is empty.
+    """
+    if file:
+        return read_secret_file(setting, file).strip()
+    return given.get_secret_value().strip() if given else ""
 
 
 def sync_folder(folder: Path) -> None:

@@ -113,6 +113,8 @@ class Installation:
             warehouse_url = "chdb://{folder}/warehouse"
             [page]
             listen = "127.0.0.1:{self.page_port}"
+            [reconcile]
+            daily_at = ""
             [sites.acme]
             url = "{jira or "https://acme.atlassian.net"}"
             {'email = "svc@acme.example"' if jira else ""}
@@ -128,12 +130,13 @@ class Installation:
 
     @contextmanager
     def process(self, *command: str, port: int) -> Iterator[None]:
-        """Run a command as a process of its own while the block lasts."""
+        """Run a command as a process of its own while the block lasts; of `up` its engine is there, too."""
         running = subprocess.Popen(
             [sys.executable, "-m", "console", *self.arguments(*command)], stderr=subprocess.DEVNULL, cwd=ROOT
         )
         try:
             _wait_for(port)
+            _wait_until_ready(port)
             yield
         finally:
             running.terminate()
@@ -373,6 +376,16 @@ def _wait_for(port: int) -> None:
             return
         time.sleep(0.05)
     raise SystemExit(f"nobody listens on port {port}")
+
+
+def _wait_until_ready(port: int) -> None:
+    end = time.monotonic() + _PATIENCE
+    while time.monotonic() < end:
+        with suppress(httpx.TransportError):
+            if httpx.get(f"http://127.0.0.1:{port}/readyz", trust_env=False).status_code == httpx.codes.OK:
+                return
+        time.sleep(0.05)
+    raise SystemExit(f"the process on port {port} never gets ready")
 
 
 @contextmanager

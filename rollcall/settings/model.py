@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from rollcall.files import secret_text
 from rollcall.http.guard import checked_address, optional_address
 from rollcall.records import dead_letter_bytes, largest_body
 from rollcall.settings.parts import (
@@ -14,7 +15,6 @@ from rollcall.settings.parts import (
     PageSettings,
     ReconcileSettings,
     RetentionSettings,
-    secret_text,
 )
 from rollcall.settings.servers import KafkaSettings, WarehouseSettings
 from rollcall.settings.sites import SITE_NAME, SiteSettings

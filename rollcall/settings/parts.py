@@ -7,7 +7,7 @@ from zoneinfo import available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
-from rollcall.files import read_secret_file
+from rollcall.files import secret_text
 from rollcall.http.guard import checked_address, optional_address
 from rollcall.settings.jira_url import checked_origin
 
@@ -19,22 +19,6 @@ class Group(BaseModel):
     """Settings of one part; an unknown name is an error, so that a typing slip is seen."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-def secret_text(setting: str, file: Path | None, given: SecretStr | None = None) -> str:
-    """Return a secret from its file, or else as the settings have it, without blanks around it; empty without either.
-
-    Args:
-        setting: Name of the setting that names the file, for the error.
-        file: The file, if one is named.
-        given: The secret itself.
-
-    Raises:
-        ValueError: The file cannot be read or is empty.
-    """
-    if file:
-        return read_secret_file(setting, file).strip()
-    return given.get_secret_value().strip() if given else ""
 
 
 class PageSettings(Group):

@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, model_validator
 
-from rollcall.settings.parts import Group, secret_text
+from rollcall.files import secret_text
+from rollcall.settings.parts import Group
 
 _MIB = 1024 * 1024
 

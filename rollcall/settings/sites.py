@@ -8,9 +8,8 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from rollcall.errors import SettingsError
-from rollcall.files import read_secret_file
+from rollcall.files import read_secret_file, secret_text
 from rollcall.settings.jira_url import checked_site_url
-from rollcall.settings.parts import secret_text
 
 SITE_NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?", re.ASCII)
 _BEARER = re.compile("[!-~]+", re.ASCII)
