@@ -1,4 +1,4 @@
-"""The SQL for a cluster of servers. There is none to run it on: it is held to the engine's own parser, and to its order.
+"""The SQL for a cluster of servers. With none to run it on, it is held to the engine's own parser, and to its order.
 
 `test_replicas` runs the schema on replicas, without ON CLUSTER.
 """
