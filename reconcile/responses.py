@@ -53,6 +53,35 @@ EMBEDDED = msgspec.json.Decoder(Comments, strict=False)
 """Those that come with an issue."""
 
 
+class Changes(msgspec.Struct, frozen=True):
+    """The changelog entries that come with an issue, newest first, and how many it has in all."""
+
+    histories: list[msgspec.Raw]
+    total: int | None = None
+
+
+class Worklogs(msgspec.Struct, frozen=True):
+    """The worklogs that come with an issue: the first ones."""
+
+    worklogs: list[msgspec.Raw]
+
+
+class _WorklogField(msgspec.Struct, frozen=True):
+    worklog: msgspec.Raw = ABSENT
+
+
+class Expanded(msgspec.Struct, frozen=True):
+    """An issue with its changes and worklogs, where they were asked for."""
+
+    changelog: msgspec.Raw = ABSENT
+    fields: _WorklogField = _WorklogField()
+
+
+EXPANDED = msgspec.json.Decoder(Expanded)
+CHANGES = msgspec.json.Decoder(Changes, strict=False)
+WORKLOGS_OF = msgspec.json.Decoder(Worklogs)
+
+
 class _Numbered(msgspec.Struct, frozen=True):
     id: int | str | None = None
 

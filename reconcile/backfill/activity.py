@@ -30,7 +30,7 @@ from reconcile.backfill.census import (
     settle_refusals,
     take_census,
 )
-from reconcile.backfill.changelogs import MOST_ISSUES, pending_changelogs
+from reconcile.backfill.changelogs import MOST_ISSUES, all_changes, pending_changelogs, take_histories
 from reconcile.backfill.context import (
     FEW_ATTEMPTS,
     UNREADABLE_ERRORS,
@@ -41,13 +41,13 @@ from reconcile.backfill.context import (
     read_in_halves,
     reason_of,
 )
-from reconcile.backfill.worklogs import deleted_worklogs, touched_worklogs
+from reconcile.backfill.worklogs import deleted_worklogs, take_embedded_worklogs, touched_worklogs
 from reconcile.client.endpoints import COMMENTS, SEARCH
 from reconcile.client.jira_client import JiraClient
 from reconcile.client.jira_errors import JiraError, JiraRefusedError, JiraUnavailableError, NotThereError, PagingError
 from reconcile.client.paging import MOST_PAGES, SeenElements, SeenTokens, decoded_elements, gather_first_error
-from reconcile.responses import EMBEDDED, ENTITY, Comments, SearchPage
-from rollcall.facts import Issue, read_issue
+from reconcile.responses import EMBEDDED, ENTITY, EXPANDED, Comments, SearchPage
+from rollcall.facts import Issue, moment_of, read_issue
 from rollcall.jira.values import IssueRef, read_or_none
 from rollcall.logs import logger
 from rollcall.records import Activity
@@ -127,6 +127,7 @@ class _Candidate(NamedTuple):
     issue: Issue
     ref: IssueRef
     comments: Comments | None
+    raw: msgspec.Raw
 
 
 class _Issues:
@@ -139,6 +140,7 @@ class _Issues:
         self._jql = partial(candidates, moved.issues if moved else all_since, now, zone)
         self._all_jql = partial(candidates, all_since, now, zone)
         self._size = PageSize(ISSUES_A_PAGE)
+        self._may_expand = moved is not None
         self._resumed = self._cursor.token
         self._tokens = SeenTokens(SEARCH, self._resumed)
 
@@ -163,9 +165,15 @@ class _Issues:
         context.progress.end("issues", cursor.issues)
 
     async def _search(self) -> None:
-        """Request a page of the search and take it; where none can be had, the rest is asked for by id."""
+        """Request a page of the search and take it; where none can be had, the rest is asked for by id.
+
+        What moved and fits on one page is asked for with its changes and worklogs, which saves their own requests.
+        """
         context, cursor = self._context, self._cursor
+        expand = self._may_expand and 0 < cursor.expected <= ISSUES_A_PAGE
         body: dict[str, object] = {"jql": cursor.jql, "fields": _FIELDS, "maxResults": self._size.size}
+        if expand:
+            body |= {"fields": [*_FIELDS, "worklog"], "expand": "changelog"}
         if cursor.token:
             body["nextPageToken"] = cursor.token
         try:
@@ -176,17 +184,38 @@ class _Issues:
             if cursor.expected and cursor.issues > 2 * cursor.expected + _FAR_TOO_MANY:
                 raise PagingError(f"{SEARCH.name}: the search does not end")
         except JiraError as error:
+            if expand and may_be_too_large(error):
+                self._may_expand = False
+                return
             await self._after(error)
             return
         self._size.went_well()
         found = await self._take(page, self._context.unreadable)
         known = [one.ref for one in found if one.ref.issue_id]
         context.state.spool.put_issues(known)
+        whole = await self._take_expanded(found) if expand else set()
         # Whatever isLast says: while there is a token there is a next page.
         cursor.token, cursor.searched = token, token is None
-        cursor.pending = [*cursor.pending, *(ref.issue_id for ref in known)]
+        cursor.pending = [*cursor.pending, *(ref.issue_id for ref in known if ref.issue_id not in whole)]
         cursor.issues += len(known)
         cursor.pages += 1
+
+    async def _take_expanded(self, found: list[_Candidate]) -> set[int]:
+        """Take the changes and worklogs that came with issues; return those issues whose changes all came."""
+        context, moved = self._context, self._context.checkpoint.moved
+        whole = set[int]()
+        for one in found:
+            try:
+                if not (moved and one.ref.issue_id and (parts := read_or_none(EXPANDED, one.raw))):
+                    continue
+                histories = all_changes(parts.changelog, _created(one.issue), moved.issues)
+                if histories is not None:
+                    await take_histories(context, histories, one.ref)
+                    whole.add(one.ref.issue_id)
+                await take_embedded_worklogs(context, one.ref, parts.fields.worklog)
+            except RecursionError:
+                continue  # what did not come is asked for
+        return whole
 
     async def _after(self, error: JiraError) -> None:
         context, cursor = self._context, self._cursor
@@ -258,9 +287,16 @@ def _candidates(elements: list[msgspec.Raw], unreadable: Callable[[], None]) -> 
     for element in elements:
         try:
             issue = read_issue(element)
-            yield _Candidate(issue, issue.ref(), read_or_none(EMBEDDED, issue.fields.comment))
+            yield _Candidate(issue, issue.ref(), read_or_none(EMBEDDED, issue.fields.comment), element)
         except RecursionError:
             unreadable()
+
+
+def _created(issue: Issue) -> int:
+    try:
+        return moment_of("created", issue.fields.created)
+    except UNREADABLE_ERRORS:
+        return 0
 
 
 def _embedded(context: BackfillContext, found: _Candidate) -> Iterator[Activity]:

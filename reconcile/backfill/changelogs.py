@@ -7,18 +7,21 @@ exactly one deletion and one entry lie within seconds of each other, they are th
 without an actor: nothing is guessed.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
+
+import msgspec
 
 from reconcile.backfill.context import UNREADABLE_ERRORS, BackfillContext, WindowFacts, lacks_id, read_in_halves
 from reconcile.client.endpoints import CHANGELOGS
 from reconcile.client.paging import SeenTokens, decoded_elements
 from reconcile.publisher import Deletion
-from reconcile.responses import HISTORIES, HISTORY, ChangelogPage, History
+from reconcile.responses import CHANGES, HISTORIES, HISTORY, ChangelogPage, History
 from rollcall.errors import WarehouseUnavailableError
 from rollcall.facts import actor, changes_of, moment_of
 from rollcall.identity import EntityKind
-from rollcall.jira.values import Account, ChangelogItem, IssueRef, field_id, id_or_zero, is_given
+from rollcall.jira.values import Account, ChangelogItem, IssueRef, field_id, id_or_zero, is_given, read_or_none
 from rollcall.records import Activity
 
 _ENTITIES: dict[str, EntityKind] = {"comment": "comment", "worklogid": "worklog"}
@@ -142,7 +145,7 @@ async def pending_changelogs(context: BackfillContext) -> None:
             if token:
                 body["nextPageToken"] = token
             page = await context.jira.read(ChangelogPage, CHANGELOGS, body=body, attempts=attempts)
-            await _take(context, page, places)
+            await _take_page(context, page, places)
             if not page.next_page_token:
                 return
             token = seen_tokens.check(page.next_page_token, page.keys)
@@ -157,28 +160,59 @@ async def pending_changelogs(context: BackfillContext) -> None:
     await context.save()
 
 
-async def _take(context: BackfillContext, page: ChangelogPage, places: dict[int, IssueRef]) -> None:
+_CAPS = (20, 25, 40, 50, 100)
+"""Where the entries that come with an issue may be cut, so that a total of just so many is not taken at its word."""
+
+
+def all_changes(changelog: msgspec.Raw, created: int, since: int) -> list[msgspec.Raw] | None:
+    """Return the entries that came with an issue; None where they may not be all, or say nothing of why it moved.
+
+    How many come is not documented; they come newest first, so that what reaches back far enough lacks nothing new.
+
+    Args:
+        changelog: As Jira sent it with the issue.
+        created: When the issue was created, epoch ms; 0 where that is not known.
+        since: What was read before may be cut off, epoch ms.
+    """
+    found = read_or_none(CHANGES, changelog)
+    if found is None or found.total != len(found.histories):
+        return None
+    if not found.histories:
+        return [] if created >= since else None
+    if len(found.histories) in _CAPS:
+        oldest = read_or_none(HISTORY, found.histories[-1])
+        try:
+            if oldest is None or moment_of("created", oldest.created) >= since:
+                return None
+        except UNREADABLE_ERRORS:
+            return None
+    return found.histories
+
+
+async def _take_page(context: BackfillContext, page: ChangelogPage, places: dict[int, IssueRef]) -> None:
+    for issue in decoded_elements(HISTORIES, page.issue_change_logs, context.unreadable):
+        issue_id = id_or_zero(issue.issue_id)
+        await take_histories(context, issue.change_histories, places.get(issue_id, IssueRef(issue_id)))
+
+
+async def take_histories(context: BackfillContext, histories: Sequence[msgspec.Raw], at: IssueRef) -> None:
+    """Take the facts of some of an issue's entries. Raises LogUnavailableError."""
     nameless: list[Nameless] = []
     named: dict[int, int] = {}
     deleted: list[int] = []
-    for issue in decoded_elements(HISTORIES, page.issue_change_logs, context.unreadable):
-        issue_id = id_or_zero(issue.issue_id)
-        at = places.get(issue_id, IssueRef(issue_id))
-        for history in decoded_elements(HISTORY, issue.change_histories, context.unreadable):
-            try:
-                found = history_facts(context.facts, history, at)
-            except UNREADABLE_ERRORS:
-                context.unreadable()
-                found = HistoryFacts()
-            # The change is one without its fields, too; but what it deleted or logged stands in them.
-            if any(lacks_id(fact, history.author) for fact in found.facts) or (
-                found.facts and not is_given(history.items)
-            ):
-                context.unreadable()
-            nameless += found.nameless
-            named |= dict.fromkeys(found.worklogs, issue_id)
-            deleted += found.deleted_worklogs
-            await context.publisher.add(found.facts)
+    for history in decoded_elements(HISTORY, histories, context.unreadable):
+        try:
+            found = history_facts(context.facts, history, at)
+        except UNREADABLE_ERRORS:
+            context.unreadable()
+            found = HistoryFacts()
+        # The change is one without its fields, too; but what it deleted or logged stands in them.
+        if any(lacks_id(fact, history.author) for fact in found.facts) or (found.facts and not is_given(history.items)):
+            context.unreadable()
+        nameless += found.nameless
+        named |= dict.fromkeys(found.worklogs, at.issue_id)
+        deleted += found.deleted_worklogs
+        await context.publisher.add(found.facts)
     spool = context.state.spool
     if named:
         spool.name_worklogs(named)

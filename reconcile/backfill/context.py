@@ -8,7 +8,7 @@ Many things are requested at once here, and where that fails fewer, down to the 
 
 import re
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
@@ -130,6 +130,7 @@ class BackfillContext:
         overlap_ms: How far before the window candidates are searched.
         probe: Asked whether Jira still answers at all.
         failures: How often each kind of thing failed since one of it could be read.
+        given_worklogs: Those that came with their issues, and when they were touched last (epoch ms).
     """
 
     jira: JiraClient
@@ -141,6 +142,7 @@ class BackfillContext:
     overlap_ms: int
     probe: Endpoint = MYSELF
     failures: Counter[str] = field(default_factory=Counter)
+    given_worklogs: dict[int, int] = field(default_factory=dict)
 
     async def tolerate(self, error: JiraError) -> None:
         """Return where an error is about what was requested alone, after Jira was asked whether that is so.
@@ -161,7 +163,14 @@ class BackfillContext:
         """Return whether so many of this kind failed in a row that the endpoint itself seems to be out of order."""
         return self.failures[what] >= _HOPELESS
 
-    def note(self, what: str, error: JiraError | str, ids: Iterable[int] = (), of: str = "issues") -> None:
+    def note(
+        self,
+        what: str,
+        error: JiraError | str,
+        ids: Iterable[int] = (),
+        of: str = "issues",
+        found_by: Mapping[int, int] | None = None,
+    ) -> None:
         """Name something as missing.
 
         Args:
@@ -169,6 +178,7 @@ class BackfillContext:
             error: Why it could not be read.
             ids: Which of them; none where the kind says it all.
             of: What it belongs to, see `Gap`.
+            found_by: For ids that are no issues', the issue by which each is to be looked for again.
         """
         reason = reason_of(error)
         gaps = self.checkpoint.gaps
@@ -178,7 +188,7 @@ class BackfillContext:
             self.checkpoint.gaps = [*gaps, gap]
             log.warning("something could not be read from Jira", site=self.checkpoint.site, what=what, cause=reason)
         for one in ids:
-            gap.add(one)
+            gap.add(one, found_by[one] if found_by else 0)
 
     def skip(self, why: str, count: int = 1) -> None:
         """Count something that could not be read."""

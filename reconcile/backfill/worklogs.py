@@ -3,7 +3,10 @@
 The feed's page holds 1000 ids and goes on by time. More than a page may share one millisecond (an import), and it is
 not clear whether ``since`` includes its own millisecond (the OpenAPI file says "after", its example says otherwise). So
 each page goes back by one millisecond, and worklogs that changelog entries name but the feed did not bring are asked
-for as well. A deleted worklog that no changelog entry named is known to be gone, and not through whom.
+for as well. A deleted worklog that no changelog entry named is known to be gone, and not through whom: that is nobody's
+activity, and the feed of those is read with the whole window, or where it settles whether a worklog is missing.
+
+A run that reads only what moved, and little did, has most worklogs from the search already.
 """
 
 from collections.abc import AsyncIterator
@@ -12,20 +15,45 @@ from datetime import UTC, datetime
 import msgspec
 
 from reconcile.backfill.census import still_listed
-from reconcile.backfill.context import GONE, BackfillContext, entity_facts, read_in_halves
+from reconcile.backfill.context import GONE, UNREADABLE_ERRORS, BackfillContext, entity_facts, read_in_halves
 from reconcile.client.endpoints import SEARCH, WORKLOGS, WORKLOGS_DELETED, WORKLOGS_UPDATED, Endpoint
 from reconcile.client.jira_errors import JiraError, PagingError
 from reconcile.client.paging import MOST_PAGES, decoded_elements, next_since
-from reconcile.responses import ENTITY, TOUCHED, SearchPage, WorklogFeed
+from reconcile.responses import ENTITY, TOUCHED, WORKLOGS_OF, SearchPage, WorklogFeed
 from reconcile.state.checkpoint import FeedCursor
-from rollcall.facts import Entity, read_issue
-from rollcall.jira.values import IssueRef, id_or_none, id_or_zero, jira_id, parse_jira_time
+from rollcall.facts import Entity, moment_of, read_issue
+from rollcall.jira.values import IssueRef, id_or_none, id_or_zero, jira_id, parse_jira_time, read_or_none
 from rollcall.records import Activity
 
 _MOST = 1000
 """Ids in one request, and entries on a page of a feed (OpenAPI file)."""
 _EMPTY_PAGES = 50
 """Pages of a feed in a row that may be empty while Jira says that there are more."""
+
+
+async def take_embedded_worklogs(context: BackfillContext, ref: IssueRef, worklogs: msgspec.Raw) -> None:
+    """Take the worklogs that came with an issue, and remember them: the feed says which others there are.
+
+    What cannot be read of them is asked for like those that did not come.
+
+    Args:
+        context: The run's context.
+        ref: The issue.
+        worklogs: As Jira sent them with it.
+
+    Raises LogUnavailableError.
+    """
+    found = read_or_none(WORKLOGS_OF, worklogs)
+    for one in decoded_elements(ENTITY, found.worklogs if found else [], lambda: None):
+        spoilt: list[None] = []
+        facts = entity_facts(context.facts, "worklog", one, ref, lambda: spoilt.append(None))  # noqa: B023 - called at once
+        try:
+            touched = moment_of("updated", one.updated, one.created)
+        except UNREADABLE_ERRORS:
+            continue
+        if (number := id_or_zero(id_or_none(one.id))) and not spoilt:
+            await context.publisher.add(facts)
+            context.given_worklogs[number] = touched
 
 
 async def touched_worklogs(context: BackfillContext) -> None:
@@ -38,9 +66,12 @@ async def touched_worklogs(context: BackfillContext) -> None:
     if moved:
         spool.list_worklogs(moved.worklog_ids)
     begin = moved.worklogs if moved else context.facts.window.since - context.overlap_ms
-    done = 0
+    done, given = 0, context.given_worklogs
+    spool.see_worklogs(given)  # their facts are on the log
     async for entries in _pages(context, WORKLOGS_UPDATED, begin, cursor):
         spool.list_worklogs(number for number, at in entries if at >= context.facts.window.since)
+        # Touched since they came, or the search's index was behind.
+        spool.unsee_worklogs(number for number, at in entries if number in given and given.pop(number) < at)
         # Only whole requests: a page goes back a little, and changelog entries have named many already.
         while len(named := spool.unseen_worklogs(_MOST)) == _MOST:
             done += await _ask(context, named)
@@ -213,6 +244,10 @@ async def deleted_worklogs(context: BackfillContext) -> None:
         JiraError: Jira is away, or no longer takes the account.
     """
     cursor, moved = context.checkpoint.deletions, context.checkpoint.moved
+    if moved and not moved.deletions_due and not context.state.spool.missed_worklogs():
+        cursor.done = True
+        await context.save()
+        return
     begin = moved.deletions if moved else context.facts.window.since - 1
     done = 0
     async for entries in _pages(context, WORKLOGS_DELETED, begin, cursor):
@@ -241,8 +276,9 @@ async def _settle_missed(context: BackfillContext) -> None:
         listed = await still_listed(context, context.checkpoint.issues.jql, set(missed.values()))
     if moved := context.checkpoint.moved:
         listed.update(moved.issue_ids)
-    if named := [number for number, issue in missed.items() if issue in listed]:
-        context.note(WORKLOG, _NOT_GIVEN, named)
+    if named := {number: issue for number, issue in missed.items() if issue in listed}:
+        # By its issue's changes the next run sees again that it is missing, by its own id only that it is not given.
+        context.note(WORKLOG, _NOT_GIVEN, named, found_by=named)
 
 
 def _facts(context: BackfillContext, entries: list[tuple[int, int]]) -> list[Activity]:

@@ -189,6 +189,7 @@ class Gap(msgspec.Struct):
         ids: The first ids; none where the kind says it all.
         count: How many ids there are.
         of: What it belongs to: ``issues``, ``worklogs`` or ``deletions`` (of worklogs). So are its ids.
+        issues: Of ids that are no issues': the issues to be read again.
     """
 
     what: str
@@ -196,12 +197,14 @@ class Gap(msgspec.Struct):
     ids: list[int] = []
     count: int = 0
     of: str = "issues"
+    issues: list[int] = []
 
-    def add(self, number: int) -> None:
-        """Take one more id."""
+    def add(self, number: int, issue: int = 0) -> None:
+        """Take one more id, and the issue that it is to be found by."""
         self.count += 1
         if len(self.ids) < _IDS_KEPT:
             self.ids = [*self.ids, number]
+            self.issues = [*self.issues, issue] if issue else self.issues
 
     def words(self) -> str:
         """Return it as a sentence for people."""
@@ -221,6 +224,7 @@ class Moved(msgspec.Struct, frozen=True):
         issues: Since when issues have to have moved, epoch ms.
         worklogs: From when the feed of touched worklogs is read, epoch ms.
         deletions: The same of the feed of deleted ones.
+        deletions_due: Whether that feed is to be read whatever is found.
         issue_ids: Issues to be read whether they moved or not.
         worklog_ids: The same of worklogs.
     """
@@ -230,6 +234,7 @@ class Moved(msgspec.Struct, frozen=True):
     deletions: int
     issue_ids: list[int] = []
     worklog_ids: list[int] = []
+    deletions_due: bool = True
 
 
 class Checkpoint(msgspec.Struct, kw_only=True):

@@ -158,6 +158,10 @@ class Spool:
         """Remember worklogs that were requested."""
         self._put("INSERT OR REPLACE INTO worklogs VALUES (?, 1)", ((one,) for one in ids))
 
+    def unsee_worklogs(self, ids: Iterable[int]) -> None:
+        """Have worklogs requested once more."""
+        self._put("INSERT OR REPLACE INTO worklogs VALUES (?, 2)", ((one,) for one in ids))
+
     def list_worklogs(self, ids: Iterable[int]) -> None:
         """Remember worklogs that Jira lists as touched; those are there, whatever a changelog entry says."""
         self._put(

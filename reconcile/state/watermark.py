@@ -90,6 +90,8 @@ def moved_since(
         max(watermark.deletions - overlap, window.since - 1),
         watermark.issue_ids,
         watermark.worklog_ids,
+        # Where the last whole run could not read it; else the next whole run does, for it names nobody.
+        deletions_due=watermark.deletions < watermark.whole_at,
     )
 
 
@@ -134,14 +136,14 @@ def watermark_after(run: Checkpoint, before: Watermark | None, *, read: bool, ne
         whole_at=held.whole_at if run.moved or "issues" in lost else began,
         issues=held.issues if "issues" in lost else began,
         worklogs=held.worklogs if "worklogs" in lost else began,
-        deletions=held.deletions if "deletions" in lost else began,
+        deletions=began if run.deletions.read and "deletions" not in lost else held.deletions,
         issue_ids=_ids(run.gaps, "issues"),
         worklog_ids=_ids(run.gaps, "worklogs"),
     )
 
 
 def _ids(gaps: list[Gap], of: str) -> list[int]:
-    return sorted({one for gap in gaps if gap.of == of for one in gap.ids})
+    return sorted({one for gap in gaps if gap.of == of for one in gap.issues or gap.ids})
 
 
 def read_watermark(folder: Path, site: str) -> Watermark | None:

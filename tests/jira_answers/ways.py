@@ -345,7 +345,7 @@ WAYS = [
     Case(
         "a total above what comes",
         lambda: at(COMMENTS, body(lambda found: {**found, "total": 99})),
-        r"comments of \d+ issues: .* Jira counts more comments than it gives",
+        r"comments of (\d+ issues:|issue \d+) .*Jira counts more comments than it gives",
         endpoint=COMMENTS,
     ),
     Case(
@@ -371,7 +371,7 @@ WAYS = [
     Case(
         "no worklog at all, 200",
         lambda: only_of(0),
-        r"\d+ worklogs: .* a change of its issue names it",
+        r"(\d+ worklogs:|worklog \d+) .*a change of its issue names it",
         {"worklog"},
         endpoint=WORKLOGS,
     ),
