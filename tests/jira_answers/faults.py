@@ -56,12 +56,14 @@ def body(change: Body) -> Callable[[httpx.Response], httpx.Response]:
 
 
 def listed(change: Callable[[list[Any]], Any]) -> Callable[[httpx.Response], httpx.Response]:
-    """Change the list of an answer."""
+    """Change the list of an answer, unless another fault left none."""
 
     def changed(given: Any) -> Any:
         if isinstance(given, list):
             return change(given)
-        return {name: change(one) if name in LISTS else one for name, one in given.items()}
+        if not isinstance(given, dict):
+            return given
+        return {name: change(one) if name in LISTS and isinstance(one, list) else one for name, one in given.items()}
 
     return body(changed)
 
