@@ -115,8 +115,8 @@ async def open_sink(runtime: Runtime, *, drain: Drain, request_rebuild: RequestR
     """
     settings = runtime.settings
     address = parse_warehouse_url(settings.warehouse_url)
-    if isinstance(address, Embedded) and (holding := read_holding(address.lock_path)):
-        async with _held(runtime, holding, request_rebuild) as sink:
+    if isinstance(address, Embedded) and (holding := read_holding(address)):
+        async with _held(runtime, address, holding, request_rebuild) as sink:
             yield sink
         return
     async with opened_warehouse(settings, COMMAND) as warehouse:
@@ -157,9 +157,12 @@ async def open_dry_run_sink(settings: Settings) -> AsyncIterator[Sink]:
 
 
 @asynccontextmanager
-async def _held(runtime: Runtime, holding: Holding, request_rebuild: RequestRebuild) -> AsyncIterator[Sink]:
+async def _held(
+    runtime: Runtime, address: Embedded, holding: Holding, request_rebuild: RequestRebuild
+) -> AsyncIterator[Sink]:
     async def rebuild(site: str, days: Sequence[date]) -> object:
-        return await request_rebuild(holding, site, days)
+        # Looked up anew: the engine of an `up` may have been started again during the run.
+        return await request_rebuild(read_holding(address) or holding, site, days)
 
     async with AsyncExitStack() as stack:
         reader: Warehouse | None = None

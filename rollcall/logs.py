@@ -61,6 +61,8 @@ def configure_logging(level: str, form: Literal["auto", "console", "json"]) -> N
     root.setLevel(level.upper())
     for noisy in ("uvicorn", "httpx", "httpcore", "clickhouse_connect"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
+    # It says each try again, and whoever asked says what became of it.
+    logging.getLogger("urllib3").setLevel(max(logging.ERROR, root.level))
     # What uvicorn warns of, such as bytes that are no HTTP, any stranger can cause.
     logging.getLogger("uvicorn.error").filters = [EachOncePerMinute(logging.WARNING)]
 

@@ -146,8 +146,8 @@ async def opened_for_reading(settings: Settings, command: str) -> AsyncIterator[
 async def _open_for_reading(settings: Settings, command: str) -> Warehouse:
     address = parse_warehouse_url(settings.warehouse_url)
     if isinstance(address, Embedded):
-        if (holding := read_holding(address.lock_path)) and not holding.brief:
-            return _through_the_door(holding)
+        if (holding := read_holding(address)) and not holding.brief:
+            return _through_the_door(address, holding)
         require_embedded_engine()
         if not address.path.is_dir():
             raise WarehouseUnavailableError(
@@ -162,13 +162,26 @@ async def _open_for_reading(settings: Settings, command: str) -> Warehouse:
     return warehouse
 
 
-def _through_the_door(holding: Holding) -> Warehouse:
+def _through_the_door(address: Embedded, holding: Holding) -> Warehouse:
+    def url() -> str:
+        now = read_holding(address)  # its engine may have been started again
+        return now.sql_url if now else ""
+
+    def open_client() -> Client:
+        now = read_holding(address) or holding
+        return door_client(_answering(now).sql_url, now.control_token)
+
+    _answering(holding)
+    return Warehouse(open_client, which=url)
+
+
+def _answering(holding: Holding) -> Holding:
     if not holding.sql_url:
         raise WarehouseHeldError(
             f"process {holding.pid} ({holding.command}) holds the embedded warehouse and answers no queries: only `up` "
             "does, once it has started. Try again, or stop that process"
         )
-    return Warehouse(lambda: door_client(holding.sql_url, holding.control_token))
+    return holding
 
 
 def door_client(url: str, control_token: str) -> Client:

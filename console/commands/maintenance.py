@@ -121,4 +121,4 @@ async def _rebuild(settings: Settings, site: str, days: Sequence[date] | None) -
 
 def _holding(settings: Settings) -> Holding | None:
     address = parse_warehouse_url(settings.warehouse_url)
-    return read_holding(address.lock_path) if isinstance(address, Embedded) else None
+    return read_holding(address) if isinstance(address, Embedded) else None

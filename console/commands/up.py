@@ -44,7 +44,7 @@ from rollcall.http.server import serve
 from rollcall.logs import configure_logging
 from rollcall.runtime import Runtime, StoredRuntime, opened, opened_warehouse
 from rollcall.settings import Settings
-from rollcall.warehouse.engines import Embedded, parse_warehouse_url, require_consistent, require_unheld
+from rollcall.warehouse.engines import Embedded, FrontHold, parse_warehouse_url, require_consistent
 
 
 def up(config: Config = None) -> None:
@@ -137,8 +137,8 @@ async def _in_an_engine(runtime: Runtime) -> AsyncIterator[_Writing]:
     settings = runtime.settings
     address = parse_warehouse_url(settings.warehouse_url)
     require_consistent(address, settings.warehouse)
-    if isinstance(address, Embedded):
-        require_unheld(address)
+    assert isinstance(address, Embedded)  # noqa: S101 - a server needs no engine
+    hold = await asyncio.to_thread(FrontHold, address)
     running = EngineProcess(settings)
     runs = Schedule(runtime.with_warehouse(running.patient_warehouse), rebuild=running.rebuild)
     try:
@@ -155,6 +155,7 @@ async def _in_an_engine(runtime: Runtime) -> AsyncIterator[_Writing]:
         )
     finally:
         await running.close()
+        hold.close()
 
 
 @asynccontextmanager

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from clickhouse_connect.driver import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, DataError
 
-from rollcall.errors import SettingsError, WarehouseUnavailableError
+from rollcall.errors import WarehouseUnavailableError
 from rollcall.logs import logger
 from rollcall.settings.servers import WarehouseSettings
 from rollcall.warehouse.engines import (
@@ -25,6 +25,7 @@ from rollcall.warehouse.engines import (
     parse_warehouse_url,
     require_consistent,
     server_client,
+    unusable,
 )
 
 _T = TypeVar("_T")
@@ -300,8 +301,5 @@ async def open_warehouse(
     try:
         holder = await asyncio.to_thread(Holder, address, command, pid)
     except OSError as error:
-        raise SettingsError(
-            f"warehouse_url: cannot use {address.path} ({error.strerror}); make the folder writable for this "
-            "user or name another one"
-        ) from None
+        raise unusable(address, error) from None
     return Warehouse(lambda: embedded_client(address, settings), holder=holder)

@@ -4,7 +4,7 @@ Embedded chDB in this process, or a ClickHouse server over HTTP; both through cl
 
 chDB serves one process at a time. A lock file beside its folder is held with flock(2), which the kernel releases
 however the process ends. It says who holds the files and where that process answers queries, so that other commands can
-query it.
+query it. An `up` holds a second one, so that the files stay its own while its engine is away.
 """
 
 import ctypes
@@ -40,6 +40,11 @@ class Embedded:
     def lock_path(self) -> Path:
         """The file that names the process holding the folder."""
         return self.path.with_name(self.path.name + ".lock")
+
+    @property
+    def front_lock_path(self) -> Path:
+        """The file that names the `up` that the folder is for, also while its engine is away."""
+        return self.path.with_name(self.path.name + ".up.lock")
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,11 +308,81 @@ def _held_by(address: Embedded, other: Holding | None) -> WarehouseHeldError:
     )
 
 
-def require_unheld(address: Embedded) -> None:
-    """Raise WarehouseHeldError where a process holds the files that will not give them up in a moment."""
-    other = read_holding(address.lock_path)
-    if other and not other.leaving:
-        raise _held_by(address, other)
+def unusable(address: Embedded, error: OSError) -> SettingsError:
+    """Return the error of a folder beside which no lock file can be made."""
+    return SettingsError(
+        f"warehouse_url: cannot use {address.path} ({error.strerror}); make the folder writable for this "
+        "user or name another one"
+    )
+
+
+class _LockFile:
+    """A file that one process holds, and that says which."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._path = path
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+    def take(self) -> bool:
+        """Take it, waiting some seconds for who gives it up in a moment; tell whether it was taken."""
+        deadline = time.monotonic() + _BRIEF_SECONDS
+        while True:
+            try:
+                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                # Nobody: it has just gone, has not said who it is yet, or is a `_read` for an instant.
+                other = _read(self._path)
+                if (other and not other.leaving) or time.monotonic() >= deadline:
+                    return False
+                time.sleep(_LOOK_SECONDS)
+            else:
+                return True
+
+    def write(self, holding: Holding) -> None:
+        """Say who holds it."""
+        data = msgspec.json.encode(holding)
+        os.ftruncate(self._fd, 0)
+        os.pwrite(self._fd, data, 0)
+
+    def close(self, *, taken: bool = True) -> None:
+        """Give it up. Calling it again changes nothing."""
+        # Forgotten before it is closed: a number that is closed twice may be another thread's file by then.
+        descriptor, self._fd = self._fd, _CLOSED
+        if descriptor != _CLOSED:
+            try:
+                if taken:
+                    os.ftruncate(descriptor, 0)
+            finally:
+                os.close(descriptor)
+
+
+class FrontHold:
+    """What an `up` holds for as long as it runs, so that nobody takes the files while its engine is away."""
+
+    def __init__(self, address: Embedded) -> None:
+        """Take the hold.
+
+        Raises:
+            WarehouseHeldError: Another `up` has it, or a process has the files that will not give them up in a moment.
+            SettingsError: The file cannot be made.
+        """
+        try:
+            self._file = _LockFile(address.front_lock_path)
+            if not self._file.take():
+                self._file.close(taken=False)
+                raise _held_by(address, _read(address.front_lock_path))
+            self._file.write(Holding(pid=os.getpid(), command="rollcall up"))
+        except OSError as error:
+            raise unusable(address, error) from None
+        # Only now: who takes the files looks at this hold once it has them.
+        if (other := _read(address.lock_path)) and not other.leaving:
+            self.close()
+            raise _held_by(address, other)
+
+    def close(self) -> None:
+        """Give the hold up. Calling it again changes nothing."""
+        self._file.close()
 
 
 class Holder:
@@ -319,61 +394,43 @@ class Holder:
         Args:
             address: The files.
             command: What this process runs, shown to others.
-            pid: The process that others are told of; None for this one.
+            pid: The process that others are told of, the front of an engine; None for this one.
 
         Raises:
-            WarehouseHeldError: Another process has it; the text names it.
+            WarehouseHeldError: Another process has it, or an `up` whose engine is away; the text names it.
         """
         self.address = address
-        lock_path = address.lock_path
-        lock_path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._path = lock_path
-        self._fd = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        if not self._locked():
-            os.close(self._fd)
-            raise _held_by(address, read_holding(lock_path))
+        self._file = _LockFile(address.lock_path)
+        if not self._file.take():
+            self._file.close(taken=False)
+            raise _held_by(address, _read(address.lock_path))
         self.holding = Holding(pid=pid or os.getpid(), command=command)
-        self._write(self.holding)
+        if (front := _read(address.front_lock_path)) and front.pid != self.holding.pid:
+            self._file.close()
+            raise _held_by(address, front)
+        self._file.write(self.holding)
 
     def announce(self, sql_url: str, control_token: str) -> None:
         """Say where other commands can query while this process holds the files."""
         self.holding = Holding(
             pid=self.holding.pid, command=self.holding.command, sql_url=sql_url, control_token=control_token
         )
-        self._write(self.holding)
-
-    def _locked(self) -> bool:
-        deadline = time.monotonic() + _BRIEF_SECONDS
-        while True:
-            try:
-                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                # Nobody: it has just gone, has not said who it is yet, or is a `read_holding` for an instant.
-                other = read_holding(self._path)
-                if (other and not other.leaving) or time.monotonic() >= deadline:
-                    return False
-                time.sleep(_LOOK_SECONDS)
-            else:
-                return True
-
-    def _write(self, holding: Holding) -> None:
-        data = msgspec.json.encode(holding)
-        os.ftruncate(self._fd, 0)
-        os.pwrite(self._fd, data, 0)
+        self._file.write(self.holding)
 
     def close(self) -> None:
         """Give the hold up. Calling it again changes nothing."""
-        # Forgotten before it is closed: a number that is closed twice may be another thread's file by then.
-        descriptor, self._fd = self._fd, _CLOSED
-        if descriptor != _CLOSED:
-            try:
-                os.ftruncate(descriptor, 0)
-            finally:
-                os.close(descriptor)
+        self._file.close()
 
 
-def read_holding(lock_path: Path) -> Holding | None:
-    """Return what the present holder says of itself; None when nobody holds the files or it says nothing yet."""
+def read_holding(address: Embedded) -> Holding | None:
+    """Return what the holder of the files says of itself, or the `up` whose engine is away.
+
+    None when nobody holds them, or the holder says nothing yet.
+    """
+    return _read(address.lock_path) or _read(address.front_lock_path)
+
+
+def _read(lock_path: Path) -> Holding | None:
     try:
         with lock_path.open("rb") as file:
             try:

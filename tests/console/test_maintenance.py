@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from console.main import app
 from rollcall import __version__
-from rollcall.warehouse.engines import Embedded, Holder, parse_warehouse_url
+from rollcall.warehouse.engines import Embedded, FrontHold, Holder, parse_warehouse_url
 
 from ..facts import fact, ms
 from .conftest import Shell
@@ -61,6 +61,23 @@ def test_files_that_another_process_holds_are_named(shell: Shell) -> None:
     finally:
         holder.close()
     assert shell.run("migrate").exit_code == 0
+
+
+def test_files_of_an_up_whose_engine_is_away_are_its_own(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    shell.store([fact("history:1", MIDNIGHT)])
+    address = parse_warehouse_url(f"chdb://{shell.folder}/warehouse")
+    assert isinstance(address, Embedded)
+    with monkeypatch.context() as other_process:
+        other_process.setattr("os.getpid", lambda: 1)
+        front = FrontHold(address)
+    try:
+        for command in (["migrate"], ["report", "days"], ["up"], ["rebuild"]):
+            result = shell.run(*command)
+            assert result.exit_code == 1, command
+            assert "process 1 (rollcall up) holds the embedded warehouse" in result.stderr, command
+    finally:
+        front.close()
+    assert len(shell.rows("report", "days", "--days", "9999")) == 1
 
 
 def test_check_finds_everything_in_order(shell: Shell) -> None:

@@ -6,7 +6,7 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -68,8 +68,23 @@ def taken(port: int) -> socket.socket:
         time.sleep(0.01)
 
 
+@contextmanager
+def taken_at_the_end_of(engine: int, port: int) -> Iterator[None]:
+    """Kill an engine, and listen on its port while the block lasts."""
+    os.kill(engine, signal.SIGKILL)
+    with taken(port):
+        yield
+
+
 def page_of(up: Installation) -> str:
     return httpx.get(f"{up.url}/", timeout=30).text
+
+
+def metrics_of(up: Installation) -> dict[str, float]:
+    """The metrics of both processes, by name and labels."""
+    lines = httpx.get(f"{up.url}/metrics", timeout=30).text.splitlines()
+    told = (line.rpartition(" ") for line in lines if not line.startswith("#"))
+    return {name: float(value) for name, _, value in told}
 
 
 @pytest.mark.timeout(300)
@@ -107,11 +122,73 @@ def test_the_page_says_why_the_engine_is_away_and_when_it_was(up: Installation) 
         assert "the engine ended unexpectedly (SIGKILL" in page
         ready = httpx.get(f"{up.url}/readyz", timeout=30)
         assert (ready.status_code, ready.json()["log"]) == (503, "ok")
+        assert "the engine ended unexpectedly" in ready.json()["warehouse"]
+        told = metrics_of(up)
+        assert told["rollcall_engine_up"] == 0.0
         assert up.post(comment_created(1)[1]) == 204
     up.wait_for("/readyz")
+    up.wait_until_written()
+    told = metrics_of(up)
+    assert told["rollcall_engine_up"] == 1.0
+    assert told['rollcall_consumer_running{topic="rollcall.activity"}'] == 1.0
+    assert told['rollcall_consumed_records_total{outcome="written",topic="rollcall.activity"}'] == 1.0
+    assert "Retrying" not in up.output
     assert "The engine ended unexpectedly at" in page_of(up)
     assert '"event": "the engine ended unexpectedly, begins again"' in up.output
     assert up.stop() == 0, up.output
+
+
+def test_metrics_of_consumers_are_absent_while_the_engine_is_away(up: Installation) -> None:
+    up.wait_for("/readyz")
+    [engine] = engines_of(up)
+    assert "rollcall_consumer_running" in str(metrics_of(up))
+    os.kill(engine, signal.SIGKILL)
+    wait_until_gone(engine)  # half a second before the next one begins
+    assert "rollcall_consumer_running" not in str(metrics_of(up))
+    assert up.stop() == 0, up.output
+
+
+def test_nobody_takes_the_files_while_the_engine_is_away(up: Installation, tmp_path: Path) -> None:
+    up.wait_for("/readyz")
+    assert up.post(comment_created(1)[1]) == 204
+    up.wait_until_written()
+    [engine] = engines_of(up)
+    assert up.process
+    holds = f"process {up.process.pid} (rollcall up) holds the embedded warehouse"
+    other = Installation(tmp_path / "other")
+    other.config.write_text(
+        other.config.read_text().replace(f"chdb://{tmp_path}/other/warehouse", f"chdb://{tmp_path}/warehouse")
+    )
+    with taken_at_the_end_of(engine, up.sql_port):  # so that it does not come back for long
+        assert holds in other.run("up", check=False).stderr
+        assert holds in up.run("migrate", check=False).stderr
+    up.wait_for("/readyz")
+    assert len(up.report("days", "--days", "9999")) == 1
+    assert up.stop() == 0, up.output
+
+
+def test_without_a_door_for_others_commands_and_page_are_answered(tmp_path: Path) -> None:
+    up = Installation(tmp_path)
+    text = up.config.read_text()
+    up.config.write_text(text.replace(f'sql_listen = "127.0.0.1:{up.sql_port}"', 'sql_listen = ""'))
+    up.start()
+    try:
+        up.wait_for("/readyz")
+        assert up.post(comment_created(1)[1]) == 204
+        up.wait_until_written()
+        assert len(up.report("days", "--days", "9999")) == 1
+        assert "This part of the page cannot be shown" not in page_of(up)
+        with socket.create_server(("127.0.0.1", up.sql_port)):
+            pass
+        [engine] = engines_of(up)
+        os.kill(engine, signal.SIGKILL)
+        wait_until_gone(engine)
+        up.wait_for("/readyz")
+        assert len(up.report("days", "--days", "9999")) == 1
+        assert up.stop() == 0, up.output
+    finally:
+        if up.process and up.process.poll() is None:
+            up.kill()
 
 
 def test_a_killed_front_leaves_no_engine_and_the_next_one_starts_at_once(up: Installation) -> None:
@@ -128,16 +205,19 @@ def test_a_killed_front_leaves_no_engine_and_the_next_one_starts_at_once(up: Ins
 
 
 @pytest.mark.parametrize(
-    ("number", "to_the_group"), [(signal.SIGINT, False), (signal.SIGTERM, True), (signal.SIGHUP, False)]
+    ("number", "to_the_group", "times"),
+    [(signal.SIGINT, False, 1), (signal.SIGINT, False, 3), (signal.SIGTERM, True, 1), (signal.SIGHUP, False, 1)],
 )
 def test_a_stop_ends_both_in_order(
-    up: Installation, tmp_path: Path, number: signal.Signals, *, to_the_group: bool
+    up: Installation, tmp_path: Path, number: signal.Signals, times: int, *, to_the_group: bool
 ) -> None:
     up.wait_for("/readyz")
     assert {up.post(comment_created(one)[1]) for one in range(20)} == {204}
     [engine] = engines_of(up)
     assert up.process
-    up.process.send_signal(number)
+    for _ in range(times):
+        up.process.send_signal(number)
+        time.sleep(0.1)
     if to_the_group:  # as systemd does, for one
         with suppress(ProcessLookupError):
             os.kill(engine, number)
@@ -146,6 +226,7 @@ def test_a_stop_ends_both_in_order(
     assert "Traceback" not in up.output
     assert "ended unexpectedly" not in up.output
     assert not (tmp_path / "warehouse.lock").read_text()
+    assert not (tmp_path / "warehouse.up.lock").read_text()
 
 
 def test_the_front_has_no_engine_in_it_and_the_engine_no_secret(up: Installation) -> None:

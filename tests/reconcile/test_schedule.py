@@ -1,6 +1,8 @@
 """The runs that `up` does by itself: each day's activity is read, whatever becomes of the directory, and only once."""
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -302,3 +304,29 @@ async def test_switched_off_it_says_so(tmp_path: Path) -> None:
             await runs.looking.wait()
             assert await ready(given) == (200, "off")
         assert jira.requests == 0
+
+
+def engines() -> list[int]:
+    """The engine processes of this process's `up`, of which there is at most one."""
+    pids = [int(pid) for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()]
+    return [pid for pid in pids if b"\0engine\0" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
+async def test_a_run_outlives_the_engine(tmp_path: Path) -> None:
+    async with jira_site(SITE) as jira:
+        given = settings(jira, tmp_path)
+        async with up(given) as runs:
+            await comes(lambda: jira.site.requests[SEARCH] > 0)
+            [engine] = engines()
+            os.kill(engine, signal.SIGKILL)
+            await comes(lambda: bool(engines()) and engines() != [engine])
+            await comes(lambda: not any(text.startswith("Reading") for text in runs.texts))
+            async with asyncio.timeout(60):
+                while (await ready(given))[0] != 200:
+                    await asyncio.sleep(0.05)
+            assert [text for text in runs.texts if "failed" in text] == []
+        async with installed(given) as rollcall:
+            [row] = await rollcall.query("SELECT count() AS n FROM user_days")
+        assert row["n"] > 0
+        assert jira.site.requests[MYSELF] == WHOLE_RUN
+        assert not (tmp_path / "reconcile" / "acme.json").exists()

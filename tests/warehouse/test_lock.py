@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rollcall.errors import WarehouseHeldError
-from rollcall.warehouse.engines import Embedded, Holder
+from rollcall.warehouse.engines import Embedded, FrontHold, Holder, read_holding
 
 
 @pytest.mark.parametrize("command", ["rollcall report", "rollcall check"])
@@ -47,3 +47,38 @@ def test_a_hold_given_up_twice_closes_nobody_elses_file(tmp_path: Path) -> None:
         other.flush()
         looking.close()
         assert os.fstat(other.fileno()).st_size == 4
+
+
+def test_nobody_but_its_engine_takes_the_files_of_an_up(tmp_path: Path) -> None:
+    address = Embedded(tmp_path / "warehouse")
+    front = FrontHold(address)
+    for command in ("rollcall report", "rollcall migrate"):
+        with pytest.raises(WarehouseHeldError, match=rf"process {os.getpid()} \(rollcall up\) holds"):
+            Holder(address, command, pid=1)
+    with pytest.raises(WarehouseHeldError, match=rf"process {os.getpid()} \(rollcall up\) holds"):
+        FrontHold(address)
+    away = read_holding(address)
+    assert away
+    assert (away.command, away.sql_url) == ("rollcall up", "")
+    engine = Holder(address, "rollcall up", pid=os.getpid())
+    engine.announce("http://127.0.0.1:1", "token")
+    there = read_holding(address)
+    assert there
+    assert there.sql_url == "http://127.0.0.1:1"
+    engine.close()
+    front.close()
+    assert read_holding(address) is None
+    Holder(address, "rollcall migrate", pid=1).close()
+
+
+@pytest.mark.parametrize(("command", "waits"), [("rollcall report", True), ("rollcall consume", False)])
+def test_an_up_begins_beside_a_command_that_only_looks_alone(tmp_path: Path, command: str, *, waits: bool) -> None:
+    address = Embedded(tmp_path / "warehouse")
+    other = Holder(address, command)
+    if waits:
+        FrontHold(address).close()
+    else:
+        with pytest.raises(WarehouseHeldError, match=r"\(rollcall consume\) holds"):
+            FrontHold(address)
+        assert not address.front_lock_path.read_text()
+    other.close()
