@@ -40,7 +40,7 @@ $(DEMO): pyproject.toml
 	$(INSTALL)
 	@touch $@
 
-demo: $(DEMO) ## Try Rollcall on a simulated company; the page is http://127.0.0.1:8080
+demo: $(DEMO) ## Try Rollcall on a simulated company; it prints the address of its page
 	$(BIN)/rollcall demo
 
 up: $(DEMO) ## Run everything in one process with ./rollcall.toml

@@ -6,6 +6,7 @@ import typer
 
 from console.commands.deadletter import app as deadletter
 from console.commands.maintenance import check, migrate_command, rebuild
+from console.commands.query import query
 from console.commands.reconciliation import reconcile
 from console.commands.report import app as report
 from console.commands.services import consume, dashboard, ingest
@@ -33,6 +34,7 @@ app.command()(reconcile)
 app.command("export")(export_command)
 app.command("import")(import_command)
 app.command()(check)
+app.command()(query)
 app.add_typer(report, name="report")
 app.add_typer(deadletter, name="deadletter")
 app.add_typer(webhook, name="webhook")

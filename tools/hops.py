@@ -41,6 +41,7 @@ MOST = {"webhook": 14, "batch": 10, "page": 24, "query": 12, "reconcile": 40}
 """Most files that may run for each, by the house's rule."""
 
 _SECRET = "0123456789abcdef0123456789abcdef"  # noqa: S105 - of this measurement's own site
+_PASSWORD = "correct horse battery"  # noqa: S105 - of this measurement's own page
 _TOKEN = "simulator-token"  # noqa: S105 - the simulator's own
 _REPEATS = 5
 _PATIENCE = 60.0
@@ -104,6 +105,7 @@ class Installation:
     def __init__(self, folder: Path, jira: str) -> None:
         self.folder = folder
         self.port, self.page_port, self.sql_port = _free_port(), _free_port(), _free_port()
+        self.cookies: dict[str, str] = {}
         self.config = folder / "rollcall.toml"
         self.config.write_text(
             f"""
@@ -113,6 +115,7 @@ class Installation:
             warehouse_url = "chdb://{folder}/warehouse"
             [page]
             listen = "127.0.0.1:{self.page_port}"
+            password = "{_PASSWORD}"
             [reconcile]
             daily_at = ""
             [sites.acme]
@@ -172,7 +175,16 @@ class Installation:
 
     def get(self, port: int, path: str) -> None:
         """Ask for a page or a query's answer."""
-        httpx.get(f"http://127.0.0.1:{port}{path}", trust_env=False, timeout=60).raise_for_status()
+        url = f"http://127.0.0.1:{port}{path}"
+        httpx.get(url, trust_env=False, timeout=60, cookies=self.cookies).raise_for_status()
+
+    def sign_in(self) -> None:
+        """Sign in at the page, as a viewer has before looking."""
+        url = f"http://127.0.0.1:{self.page_port}"
+        answer = httpx.post(
+            f"{url}/sign-in", data={"password": _PASSWORD}, headers={"origin": url}, trust_env=False, timeout=60
+        )
+        self.cookies = dict(answer.cookies)
 
     def wait_until_written(self) -> None:
         """Wait until the consumers have committed everything, by looking into the log's file."""
@@ -265,6 +277,8 @@ def measure(what: str, installation: Installation) -> list[str]:
         try:
             if port:
                 _wait_for(port)
+            if what == "page":
+                installation.sign_in()
             # The consumers beside it look for records all the while; a query takes longer than they wait.
             looked = first(profile, page, idle_seconds=1.0) if what == "page" else set[str]()
             result.append(repeated(profile, requests[what], idle_seconds=1.0 if what == "query" else 0.0))

@@ -68,7 +68,7 @@ _LAG_WORTH_A_LOOK = 100_000
 
 async def local_findings(settings: Settings) -> AsyncIterator[Finding]:
     """Look at everything that needs no Jira."""
-    for finding in _settings(settings):
+    for finding in (*_settings(settings), *_readers(settings)):
         yield finding
     positions: dict[str, list[Position]] = {}
     try:
@@ -155,6 +155,31 @@ def _settings(settings: Settings) -> list[Finding]:
             )
     if not settings.sites:
         findings.append(Finding("sites", False, "there is none in the settings", "add [sites.NAME] to rollcall.toml"))
+    return findings
+
+
+def _readers(settings: Settings) -> list[Finding]:
+    """Say what anybody on this machine can read."""
+    findings = []
+    if settings.page.unprotected:
+        findings.append(
+            Finding(
+                "page",
+                False,
+                "is shown to everybody on this machine, and to whomever a proxy there lets in",
+                "remove unprotected = true under [page]; `up` then prints an address to sign in by, or set "
+                "page.password_file",
+            )
+        )
+    if settings.sql_unprotected and settings.sql_listen:
+        findings.append(
+            Finding(
+                "SQL door",
+                False,
+                "answers everybody on this machine, and whomever a proxy there lets in",
+                "remove sql_unprotected = true; the token is then made at the next start, beside the warehouse",
+            )
+        )
     return findings
 
 

@@ -5,8 +5,12 @@ Beside them goes the upkeep of the log: its retention, and its size and lag as m
 
 import asyncio
 import sys
+import threading
+import webbrowser
 from functools import partial
+from typing import Annotated
 
+import typer
 from starlette.applications import Starlette
 
 from console.engine.engine import CONSUMER_STOP_SECONDS
@@ -21,6 +25,7 @@ from console.process import (
     run_until_first,
     stop_on_signals,
 )
+from console.web.access import SIGN_IN_PATH, new_sign_in_token
 from console.web.overview import Page
 from console.web.routes import page_routes
 from consumers.supervisor import Supervisor
@@ -48,6 +53,38 @@ def say_ready(settings: Settings, port: int) -> None:
         )
     sys.stderr.flush()
 
+
+def say_page(listen: str, port: int, once: str, *, open_page: bool = False) -> None:
+    """Print to stderr where the page is, and open it in the browser if that is wanted.
+
+    Args:
+        listen: The address that it is served on.
+        port: The port that was taken.
+        once: Token of the one-time sign-in address; empty where there is none.
+        open_page: Whether to open it.
+    """
+    address = page_address(listen, port, once)
+    print(f"rollcall: the page is {address}{GOOD_ONCE if once else ''}", file=sys.stderr, flush=True)
+    if open_page:
+        open_in_browser(address)
+
+
+GOOD_ONCE = "  (good for one sign-in)"
+
+
+def open_in_browser(address: str) -> None:
+    """Open an address in the browser of whoever sits here, without waiting for it."""
+    threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+
+
+def page_address(listen: str, port: int, once: str) -> str:
+    """Return the address of the page, by which one signs in where there is a token for that."""
+    host, _ = split_address(listen)
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - shown, not listened on
+    return f"http://{url_host(host)}:{port}{SIGN_IN_PATH}?token={once}" if once else f"http://{url_host(host)}:{port}/"
+
+
+OpenOption = Annotated[bool, typer.Option("--open", help="Open the page in the browser.")]
 
 _MEASURE_SECONDS = 5.0
 
@@ -144,31 +181,27 @@ _DRAIN = 5.0
 """Seconds that answers in the making get at a stop."""
 
 
-def dashboard(config: Config = None) -> None:
+def dashboard(open_page: OpenOption = False, config: Config = None) -> None:
     """Show the page on `page.listen`, where ingest and consumers are processes of their own. `up` has it already."""
 
     async def body(settings: Settings) -> int:
         require_sites(settings)
         listen = settings.page.listen
+        once = new_sign_in_token(settings, listen)
         async with (
             opened_with_warehouse(settings, "rollcall dashboard", write=False) as runtime,
             in_background(measuring=partial(measure_log, runtime)),
         ):
-            page = page_routes(Page(runtime, listen=listen))
+            page = page_routes(Page(runtime, listen=listen, once=once))
             health = health_routes({"log": runtime.log.check, "warehouse": runtime.warehouse.ping})
             await serve(
                 Starlette(routes=[*health, *page]),
                 listen,
                 setting="page.listen",
                 drain_timeout=_DRAIN,
-                ready=lambda port: _say_ready(listen, port),
+                ready=lambda port: say_page(listen, port, once, open_page=open_page),
                 stop=stop_on_signals(),
             )
         return DONE
 
     run_command(config, body)
-
-
-def _say_ready(listen: str, port: int) -> None:
-    host, _ = split_address(listen)
-    print(f"rollcall: the page is http://{url_host(host)}:{port}/", file=sys.stderr, flush=True)

@@ -14,7 +14,7 @@ from typing import Any
 import typer
 import uvloop
 
-from console.commands.services import measure_log, retain_log, say_ready
+from console.commands.services import OpenOption, measure_log, retain_log, say_page, say_ready
 from console.engine.engine import CONSUMER_STOP_SECONDS, STOP_SECONDS, read_order, run_engine
 from console.engine.engine_process import EngineProcess
 from console.process import (
@@ -32,6 +32,7 @@ from console.process import (
     stop_on_signals,
     watched,
 )
+from console.web.access import new_sign_in_token
 from console.web.overview import Page, at_once
 from console.web.routes import page_routes
 from consumers.supervisor import Supervisor
@@ -47,11 +48,17 @@ from rollcall.settings import Settings
 from rollcall.warehouse.engines import Embedded, FrontHold, parse_warehouse_url, require_consistent
 
 
-def up(config: Config = None) -> None:
+def up(open_page: OpenOption = False, config: Config = None) -> None:
     """Run everything: one process that takes webhooks, and one with the embedded engine."""
 
     async def body(settings: Settings) -> int:
-        await run_everything(settings, stop_on_signals(), lambda port: say_ready(settings, port))
+        once = new_sign_in_token(settings, settings.listen)
+
+        def ready(port: int) -> None:
+            say_ready(settings, port)
+            say_page(settings.listen, port, once, open_page=open_page)
+
+        await run_everything(settings, stop_on_signals(), ready, once)
         return DONE
 
     run_command(config, body)
@@ -99,7 +106,7 @@ class _Writing:
     metrics: Callable[[], Awaitable[bytes]]
 
 
-async def run_everything(settings: Settings, stop: asyncio.Event, ready: Callable[[int], None]) -> None:
+async def run_everything(settings: Settings, stop: asyncio.Event, ready: Callable[[int], None], once: str = "") -> None:
     """Run ingest, consumers, SQL door and upkeep until `stop` is set.
 
     At the stop the webhooks in flight are answered first, then the consumers finish their batch, then the files
@@ -109,6 +116,7 @@ async def run_everything(settings: Settings, stop: asyncio.Event, ready: Callabl
         settings: The settings.
         stop: Ends it.
         ready: Called with the port once webhooks are taken.
+        once: Token of the page's one-time sign-in address; empty where there is none.
 
     Raises:
         RollcallError: It could not start, or it had to stop.
@@ -124,7 +132,7 @@ async def run_everything(settings: Settings, stop: asyncio.Event, ready: Callabl
         writing_stop = asyncio.Event()
         written = watched("engine" if embedded else "consumers", writing.run(writing_stop))
         try:
-            serving = asyncio.create_task(_serve(writing, stop, ready))
+            serving = asyncio.create_task(_serve(writing, stop, ready, once))
             await first_done(stop, serving, written)
             await finish(serving, settings.ingest.drain_timeout + 5.0, "serving")
         finally:
@@ -176,10 +184,10 @@ async def _in_this_process(runtime: Runtime) -> AsyncIterator[_Writing]:
         )
 
 
-async def _serve(writing: _Writing, stop: asyncio.Event, ready: Callable[[int], None]) -> None:
+async def _serve(writing: _Writing, stop: asyncio.Event, ready: Callable[[int], None], once: str) -> None:
     """Take webhooks and show the page, and beside that do the daily runs."""
     runtime, settings = writing.shown, writing.shown.settings
-    page = Page(runtime, consumers=writing.check, prepared=writing.at_once, notices=writing.notices)
+    page = Page(runtime, consumers=writing.check, prepared=writing.at_once, notices=writing.notices, once=once)
     app = create_app(
         runtime,
         checks={"log": runtime.log.check, "warehouse": runtime.warehouse.ping, "consumers": writing.check},

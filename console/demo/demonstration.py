@@ -18,9 +18,11 @@ import typer
 import uvloop
 from rich.console import Console
 
+from console.commands.services import GOOD_ONCE, OpenOption, open_in_browser, page_address
 from console.commands.up import run_everything
 from console.demo.company import Company, running_company
 from console.process import DONE, FAILED, WRONG_USAGE, finish, first_done, print_error, stop_on_signals
+from console.web.access import new_sign_in_token
 from rollcall.errors import RollcallError, SettingsError
 from rollcall.http.guard import listen
 from rollcall.logs import configure_logging
@@ -146,6 +148,7 @@ def demo(
         Path | None,
         typer.Option(metavar="FILE", help="Write the demo's settings here while it runs, for other commands."),
     ] = None,
+    open_page: OpenOption = False,
     folder: Annotated[
         Path | None, typer.Option(help="Keep everything in this folder; else in a scratch folder, removed at the end.")
     ] = None,
@@ -155,7 +158,9 @@ def demo(
         require_embedded_engine()
         try_addresses(listen, sql_listen)
         with _scratch(folder) as data_folder, reserved(config):
-            uvloop.run(_demo(data_folder, config, people, days, live_per_minute, listen, sql_listen))
+            uvloop.run(
+                _demo(data_folder, config, people, days, live_per_minute, listen, sql_listen, open_page=open_page)
+            )
     except SettingsError as error:
         print_error(str(error))
         raise typer.Exit(WRONG_USAGE) from None
@@ -179,7 +184,15 @@ def _scratch(folder: Path | None) -> Iterator[Path]:
 
 
 async def _demo(
-    folder: Path, config: Path | None, people: int, days: int, live_per_minute: float, listen: str, sql_listen: str
+    folder: Path,
+    config: Path | None,
+    people: int,
+    days: int,
+    live_per_minute: float,
+    listen: str,
+    sql_listen: str,
+    *,
+    open_page: bool,
 ) -> None:
     configure_logging("warning", "auto")
     stop = stop_on_signals()
@@ -188,8 +201,11 @@ async def _demo(
         write_settings(files, folder, company, listen, sql_listen)
         settings = load_settings(files[0])
         port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        running = asyncio.create_task(run_everything(settings, stop, port.set_result))
-        filling = asyncio.create_task(_fill(company, settings, port, files[-1], people, days))
+        once = new_sign_in_token(settings, listen)
+        running = asyncio.create_task(run_everything(settings, stop, port.set_result, once))
+        filling = asyncio.create_task(
+            _fill(company, settings, port, files[-1], people, days, once, open_page=open_page)
+        )
         filling.add_done_callback(lambda task: stop.set() if not task.cancelled() and task.exception() else None)
         await first_done(stop, running)
         say("stopping")
@@ -201,14 +217,25 @@ async def _demo(
 
 
 async def _fill(
-    company: Company, settings: Settings, port: "asyncio.Future[int]", config: Path, people: int, days: int
+    company: Company,
+    settings: Settings,
+    port: "asyncio.Future[int]",
+    config: Path,
+    people: int,
+    days: int,
+    once: str,
+    *,
+    open_page: bool,
 ) -> None:
     host = settings.listen.rpartition(":")[0]
     # Shielded, for it is still set when a stop comes before the start is over.
-    page = f"http://{host}:{await asyncio.shield(port)}"
-    webhook_url = f"{page}/webhooks/acme"
+    taken = await asyncio.shield(port)
+    webhook_url = f"http://{host}:{taken}/webhooks/acme"
+    page = page_address(settings.listen, taken, once)
     say(f"a simulated company of {people} people at {company.address}")
-    say(f"the page is {page}/")
+    say(f"the page is {page}{GOOD_ONCE if once else ''}")
+    if open_page:
+        open_in_browser(page)
     await company.register_webhook(webhook_url)
     async with history_progress():
         await company.send_history(webhook_url)

@@ -175,7 +175,7 @@ async def _answer_queries(runtime: StoredRuntime, pipeline: Supervisor, token: s
     own = door(listen=_LOOPBACK, token=token, control=control_routes(token, rebuild))
     parts = [_serve(own, _LOOPBACK, own_listens, stop)]
     if settings.sql_listen:
-        public = door(listen=settings.sql_listen, token=settings.sql_secret())
+        public = door(listen=settings.sql_listen, token=settings.sql_secret(), unprotected=settings.sql_unprotected)
         parts.append(_serve(public, settings.sql_listen, lambda _: listens(), stop))
     await run_until_first(stop, *parts)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from console.sqldoor.access import door_token
 from rollcall.settings import Settings
 
 
@@ -65,7 +66,7 @@ def engine_settings(settings: Settings) -> dict[str, Any]:
     return {
         **needed,
         "log_level": level if level in ("debug", "info", "warning", "error") else settings.log_level,
-        "sql_token": settings.sql_secret(),
+        "sql_token": door_token(settings),
         # What Jira signs with stays with the front, and a site without it has to say so.
         "sites": {
             name: {"url": site.url, "timezone": site.timezone, "unsigned": True}

@@ -1,10 +1,7 @@
 """The SQL door as an ASGI application: who may query, how many at once, and one query a request."""
 
 import asyncio
-import base64
-import binascii
-import hmac
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
 
@@ -14,13 +11,13 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
+from console.sqldoor.access import GuardedDoor, Tokens
 from console.sqldoor.answer import Answer, CutShortError, send_head
 from console.sqldoor.check import DISPLAY_NAME
 from console.sqldoor.engine import Engine, QueryRun
 from console.sqldoor.exceptions import (
-    AUTHENTICATION_FAILED,
     SYNTAX_ERROR,
     TOO_MANY_SIMULTANEOUS_QUERIES,
     DoorError,
@@ -29,50 +26,11 @@ from console.sqldoor.exceptions import (
 from console.sqldoor.profile import DoorLimits
 from console.sqldoor.request import QueryRequest, read_body, read_request, url_parameters
 from rollcall.errors import SettingsError
-from rollcall.http.guard import Guard, Refusal, is_loopback
+from rollcall.http.guard import Guard, is_loopback
 from rollcall.logs import logger
 from rollcall.warehouse.engines import Embedded
 
 log = logger(__name__)
-
-
-def authenticate(tokens: Sequence[str], headers: Headers, url: Mapping[str, str]) -> None:
-    """Let a request pass that brings one of the tokens, in any of the ways that ClickHouse knows.
-
-    These are ``Authorization: Bearer``, the password of basic authentication (of any user), ``X-ClickHouse-Key`` and
-    ``password=`` in the URL.
-
-    Args:
-        tokens: Those that are good; none lets everybody pass.
-        headers: The request's headers.
-        url: The URL's parameters.
-
-    Raises:
-        DoorError: None of the tokens is there.
-    """
-    if not tokens:
-        return
-    given = (
-        _authorized(headers.get("authorization", "")),
-        headers.get("x-clickhouse-key", "").encode("latin-1"),
-        url.get("password", "").encode("utf-8", "surrogateescape"),
-    )
-    # Every pair is compared, so that the time it takes gives nothing away.
-    good = [hmac.compare_digest(one, token.encode()) for one in given for token in tokens]
-    if not any(good):
-        raise door_error(AUTHENTICATION_FAILED, "default: Authentication failed: the password is the door's token")
-
-
-def _authorized(header: str) -> bytes:
-    scheme, _, value = header.partition(" ")
-    if scheme.lower() == "bearer":
-        return value.strip().encode("latin-1")
-    if scheme.lower() == "basic":
-        try:
-            return base64.b64decode(value, validate=True).partition(b":")[2]
-        except binascii.Error:
-            return b""
-    return b""
 
 
 class Slots:
@@ -113,10 +71,10 @@ class QueryEndpoint:
     Args:
         engine: Runs them; opened before the first request.
         limits: What they may take.
-        tokens: One of which a client must bring; none lets everybody pass.
+        tokens: One of which a client must bring; None lets everybody pass.
     """
 
-    def __init__(self, engine: Engine, limits: DoorLimits, tokens: tuple[str, ...]) -> None:
+    def __init__(self, engine: Engine, limits: DoorLimits, tokens: Tokens | None) -> None:
         self._engine = engine
         self._limits = limits
         self._tokens = tokens
@@ -133,7 +91,9 @@ class QueryEndpoint:
             if scope["method"] == "GET" and "query" not in url and not headers.get("content-length", "0").strip("0"):
                 await _send_text(send, HTTPStatus.OK, "Ok.\n", {})
                 return
-            authenticate(self._tokens, headers, url)
+            if self._tokens:
+                client = scope.get("client")
+                self._tokens.require(headers, url, client[0] if client else "")
             request = read_request(url, headers, await read_body(receive), self._limits)
             if not request.query.strip():
                 raise door_error(SYNTAX_ERROR, "Empty query")
@@ -203,34 +163,13 @@ async def _send_text(send: Send, status: HTTPStatus, text: str, headers: dict[st
     await send({"type": "http.response.body", "body": body})
 
 
-_REFUSALS = {
-    Refusal.FOREIGN_HOST: "This Host is not served here: use 127.0.0.1 or localhost",
-    Refusal.FORWARDED: "Requests that a proxy passed on need a token here: set sql_token_file",
-    Refusal.FOREIGN_ORIGIN: "Requests of other web pages are not answered here",
-}
-
-
-class GuardedDoor:
-    """ASGI middleware that answers 403, with the reason, to what a guard refuses."""
-
-    def __init__(self, app: ASGIApp, guard: Guard) -> None:
-        self._app = app
-        self._guard = guard
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, or answer it."""
-        if scope["type"] == "http" and (refusal := self._guard.judge(Headers(scope=scope))):
-            await PlainTextResponse(_REFUSALS[refusal] + "\n", 403)(scope, receive, send)
-        else:
-            await self._app(scope, receive, send)
-
-
 def create_door(
     address: Embedded,
     *,
     listen: str,
     token: str = "",
     control_token: str = "",
+    unprotected: bool = False,
     limits: DoorLimits | None = None,
     control: Sequence[BaseRoute] = (),
 ) -> Starlette:
@@ -239,23 +178,26 @@ def create_door(
     Args:
         address: The embedded warehouse; this process must hold it, and its schema must be current.
         listen: Where the door will be served, as ``host:port``.
-        token: What clients must know; may be empty on loopback, where then nobody is asked.
+        token: What clients must know.
         control_token: Lets in as well wherever a token is needed: other commands of the same user have it.
+        unprotected: Let everybody in; only without a token, and on loopback.
         limits: What queries may take.
         control: More routes to serve at this address, under the same guard against web pages; they check their own
             tokens.
 
     Raises:
-        SettingsError: The door would be open to other machines without a token.
+        SettingsError: The door would be open without a token, or to other machines.
     """
     if not token and not is_loopback(listen):
         raise SettingsError(
             f"sql_listen: {listen} can be reached from other machines, so the SQL door needs a token; set one, or "
             "listen on 127.0.0.1"
         )
+    if not token and not unprotected:
+        raise SettingsError("sql_token: the SQL door has none; set one, or write sql_unprotected = true")
     limits = limits or DoorLimits()
     engine = Engine(address.path, limits)
-    tokens = tuple(one for one in (token, control_token) if one) if token else ()
+    tokens = Tokens(token, control_token) if token else None
     endpoint = QueryEndpoint(engine, limits, tokens)
 
     @asynccontextmanager

@@ -1,13 +1,18 @@
 """Who may see the page: the policy by request, the sessions of who has signed in, and the gate before every route.
 
-Three cases. With a password, everybody signs in, behind whatever proxy and host name. Without one and bound to a
-loopback address, this machine may look, and only this machine (`rollcall.http.guard` judges). Without one and bound to
-anything else, nobody may look, and reads which setting to set. None of this touches webhooks.
+Three cases. With a password, everybody signs in, behind whatever proxy and host name: by the form, or by HTTP Basic
+with any user name. Without one and bound to a loopback address, who has the one-time sign-in address of this start may
+look, from this machine only (`rollcall.http.guard` judges); or everybody on it, where the settings say so. Without one
+and bound to anything else, nobody may look, and reads which setting to set. None of this touches webhooks.
 
 A session is a signed cookie. The key is made at the start of the process and stored nowhere, so a cookie is good for
 one process and a restart signs everybody out.
 """
 
+import base64
+import binascii
+import hashlib
+import hmac
 import secrets
 from collections.abc import Callable
 from enum import Enum
@@ -19,8 +24,11 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from console.web.template import render
-from rollcall.http.guard import Guard, Refusal, is_loopback
+from rollcall.http.guard import Guard, Refusal, Throttle, is_loopback
+from rollcall.logs import logger
 from rollcall.settings import Settings
+
+_log = logger(__name__)
 
 
 class Decision(Enum):
@@ -49,6 +57,7 @@ class Policy:
 
     def __init__(self, settings: Settings, listen: str) -> None:
         self._password = bool(settings.page.secret())
+        self._unprotected = settings.page.unprotected
         self._local = is_loopback(listen)
         self._guard = Guard(listen, any_origin=True)  # others may link to the page; forms are judged by `same_origin`
 
@@ -58,8 +67,21 @@ class Policy:
             return Decision.SIGN_IN
         if not self._local:
             return Decision.NO_PASSWORD
-        refusal = self._guard.judge(request.headers)
-        return _REFUSALS[refusal] if refusal else Decision.SHOW
+        refusal = self._guard.judge(request.headers, request.scope.get("http_version", "1.1"))
+        if refusal:
+            return _REFUSALS[refusal]
+        return Decision.SHOW if self._unprotected else Decision.SIGN_IN
+
+
+def new_sign_in_token(settings: Settings, listen: str) -> str:
+    """Return the token of a one-time sign-in address; empty where there is none, as people sign in otherwise or never.
+
+    Args:
+        settings: All settings.
+        listen: The address that the page is served on.
+    """
+    needed = not settings.page.secret() and not settings.page.unprotected and is_loopback(listen)
+    return secrets.token_urlsafe(32) if needed else ""
 
 
 COOKIE = "rollcall_session"
@@ -110,6 +132,44 @@ class Sessions:
         return ends if ends > self._clock() else None
 
 
+class Password:
+    """Compares what is given with the password of the page, at most so often.
+
+    Args:
+        password: The password; empty where there is none, and nothing is right.
+        throttle: Counts what was wrong.
+    """
+
+    def __init__(self, password: str, throttle: Throttle) -> None:
+        self._digest = _digest(password) if password else b""
+        self._throttle = throttle
+
+    def wait(self, address: str) -> int:
+        """Return for how many seconds a client has to wait before it may try; 0 when it may now."""
+        return self._throttle.wait(address)
+
+    def is_right(self, given: str, address: str) -> bool:
+        """Return whether it is the password; call it only when there is nothing to wait for."""
+        if hmac.compare_digest(_digest(given), self._digest):
+            return True
+        self.failed(address, "wrong password at the page")
+        return False
+
+    def failed(self, address: str, event: str) -> None:
+        """Remember and log a failure."""
+        self._throttle.failed(address)
+        _log.warning(event, client=address)
+
+
+def _digest(password: str) -> bytes:
+    return hashlib.sha256(password.encode()).digest()
+
+
+def client_of(request: HTTPConnection) -> str:
+    """Return the address that a request came from."""
+    return request.client.host if request.client else ""
+
+
 SIGN_IN_PATH = "/sign-in"
 
 
@@ -119,10 +179,11 @@ class Gate:
     Others are sent to sign in when they came for the page, and get a 401 when its script came for a part.
     """
 
-    def __init__(self, app: ASGIApp, *, policy: Policy, sessions: Sessions) -> None:
+    def __init__(self, app: ASGIApp, *, policy: Policy, sessions: Sessions, password: Password) -> None:
         self._app = app
         self._policy = policy
         self._sessions = sessions
+        self._password = password
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer it."""
@@ -132,8 +193,33 @@ class Gate:
             decision is Decision.SIGN_IN and self._sessions.known(request.cookies.get(COOKIE))
         ):
             await self._app(scope, receive, send)
+        elif decision is Decision.SIGN_IN and "authorization" in request.headers:
+            refusal = self._refuse(request)
+            await (refusal or self._app)(scope, receive, send)
         else:
             await _answer(request, decision)(scope, receive, send)
+
+    def _refuse(self, request: HTTPConnection) -> Response | None:
+        """Judge HTTP Basic; return None for the password."""
+        address = client_of(request)
+        if seconds := self._password.wait(address):
+            return _plain(f"Too many wrong passwords. Try again in {seconds} seconds.", 429, "retry-after", seconds)
+        if self._password.is_right(_basic_password(request.headers["authorization"]), address):
+            return None
+        return _plain("That is not the password.", 401, "www-authenticate", 'Basic realm="rollcall"')
+
+
+def _basic_password(header: str) -> str:
+    scheme, _, value = header.partition(" ")
+    try:
+        decoded = base64.b64decode(value, validate=True) if scheme.lower() == "basic" else b""
+    except (binascii.Error, ValueError):
+        return ""
+    return decoded.partition(b":")[2].decode(errors="replace")
+
+
+def _plain(text: str, status: int, name: str, value: object) -> Response:
+    return Response(f"{text}\n", status, {name: str(value)}, media_type="text/plain")
 
 
 def refusal_page(decision: Decision) -> Response:

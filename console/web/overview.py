@@ -43,6 +43,7 @@ class Page:
         prepared: Whether the warehouse has its tables; until then the page does not query it.
         notices: What is under way now; called for every view of the page.
         listen: The address that the page is served on, when it is not the one of the settings.
+        once: Token of the one-time sign-in address; empty where there is none.
     """
 
     runtime: StoredRuntime
@@ -50,6 +51,7 @@ class Page:
     prepared: Callable[[], bool] = at_once
     notices: Callable[[], Sequence[Notice]] = no_notices
     listen: str = ""
+    once: str = ""
 
 
 _LAST = """

@@ -13,15 +13,15 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from console.web.access import SIGN_IN_PATH, Gate, Policy, Sessions
+from console.web.access import SIGN_IN_PATH, Gate, Password, Policy, Sessions
 from console.web.chart import SERIES
 from console.web.overview import Overview, Page, Stage, plain
 from console.web.people import LARGEST_FIRST, People, Show, Sort, TableQuery
 from console.web.queries import PageQueries
-from console.web.sign_in import SignIn, Throttle
+from console.web.sign_in import SignIn
 from console.web.template import render
 from rollcall.errors import RollcallError
-from rollcall.http.guard import host_of
+from rollcall.http.guard import Throttle, host_of
 
 CONTENT_SECURITY_POLICY = "; ".join(
     (
@@ -83,7 +83,7 @@ class Home:
         self._settings = settings = page.runtime.settings
         self._webhooks_elsewhere = f"http://{settings.listen}" if page.listen else ""
         self._queries = queries
-        self._signed_in = bool(settings.page.secret())
+        self._signed_in = not settings.page.unprotected
 
     async def show(self, request: Request) -> Response:
         """Show the whole page of a site."""
@@ -146,10 +146,11 @@ def page_routes(page: Page) -> list[BaseRoute]:
     settings = page.runtime.settings
     policy = Policy(settings, page.listen or settings.listen)
     sessions = Sessions(settings.page.session_hours * 3600, time.time)
-    signing = SignIn(settings, policy, sessions, Throttle(time.monotonic))
+    password = Password(settings.page.secret(), Throttle(time.monotonic))
+    signing = SignIn(settings, policy, sessions, password, page.once)
     home = Home(page, PageQueries(page))
     private = Middleware(PageHeaders, cache="private, no-store")
-    behind_the_gate = [private, Middleware(Gate, policy=policy, sessions=sessions)]
+    behind_the_gate = [private, Middleware(Gate, policy=policy, sessions=sessions, password=password)]
     static = StaticFiles(packages=[("console.web", "static")])
     return [
         Route("/", home.show, methods=["GET"], middleware=behind_the_gate),

@@ -1,18 +1,23 @@
-"""Sign in and sign out, with a limit on guesses at the password."""
+"""Sign in and sign out: by the password, or once by the address that was printed at the start."""
 
 import asyncio
-import hashlib
 import hmac
 import re
-from collections import OrderedDict
-from collections.abc import Callable
-from ipaddress import IPv6Address, ip_address
 from urllib.parse import parse_qs, urlsplit
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from console.web.access import COOKIE, SIGN_IN_PATH, Decision, Policy, Sessions, refusal_page
+from console.web.access import (
+    COOKIE,
+    SIGN_IN_PATH,
+    Decision,
+    Password,
+    Policy,
+    Sessions,
+    client_of,
+    refusal_page,
+)
 from console.web.template import render
 from rollcall.http.guard import host_of, same_origin
 from rollcall.logs import logger
@@ -20,63 +25,31 @@ from rollcall.settings import Settings
 
 _log = logger(__name__)
 
-MOST_FAILURES = 10
-WINDOW_SECONDS = 300.0
-_MOST_CLIENTS = 10_000
-
-
-class Throttle:
-    """Counts failures by client: after ten within five minutes the client waits.
-
-    A client is an address, of IPv6 the /64 it is in. Behind a proxy all viewers are one client, because nobody can
-    tell a true X-Forwarded-For from a false one; guesses are then limited for all of them together.
-
-    Args:
-        clock: Seconds, from any start.
-    """
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._failures: OrderedDict[str, list[float]] = OrderedDict()
-
-    def wait(self, address: str) -> int:
-        """Return for how many seconds a client has to wait before it may try; 0 when it may now."""
-        now = self._clock()
-        recent = [moment for moment in self._failures.get(_client(address), []) if moment > now - WINDOW_SECONDS]
-        return max(1, round(recent[0] + WINDOW_SECONDS - now)) if len(recent) >= MOST_FAILURES else 0
-
-    def failed(self, address: str) -> None:
-        """Remember a failure."""
-        client = _client(address)
-        self._failures[client] = [*self._failures.pop(client, []), self._clock()][-MOST_FAILURES:]
-        while len(self._failures) > _MOST_CLIENTS:
-            self._failures.popitem(last=False)
-
-
-def _client(address: str) -> str:
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return ""
-    if isinstance(parsed, IPv6Address):
-        return str(parsed.ipv4_mapped or f"{int(parsed) >> 64:x}/64")
-    return str(parsed)
-
-
 _LARGEST_FORM = 4096
 _FORM_SECONDS = 10.0
 _OUR_PAGE = re.compile(r"/(\?[!-~]*)?", re.ASCII)
 
 
 class SignIn:
-    """The routes ``/sign-in`` and ``/sign-out``."""
+    """The routes ``/sign-in`` and ``/sign-out``.
 
-    def __init__(self, settings: Settings, policy: Policy, sessions: Sessions, throttle: Throttle) -> None:
+    Args:
+        settings: All settings.
+        policy: Decides on requests.
+        sessions: What is opened and closed here.
+        password: Compares passwords.
+        once: Token of the one-time sign-in address; empty where there is none.
+    """
+
+    def __init__(
+        self, settings: Settings, policy: Policy, sessions: Sessions, password: Password, once: str = ""
+    ) -> None:
         self._settings = settings.page
-        self._password = _digest(settings.page.secret())
+        self._has_password = bool(settings.page.secret())
         self._policy = policy
         self._sessions = sessions
-        self._throttle = throttle
+        self._password = password
+        self._once = once
 
     async def form(self, request: Request) -> Response:
         """Show the form; who needs none goes straight to the page."""
@@ -84,26 +57,44 @@ class SignIn:
         there = _next(request.query_params.get("next", ""))
         if decision is Decision.SHOW or self._sessions.known(request.cookies.get(COOKIE)):
             return RedirectResponse(there, 303)
-        return _form(there) if decision is Decision.SIGN_IN else refusal_page(decision)
+        if decision is not Decision.SIGN_IN:
+            return refusal_page(decision)
+        if self._has_password:
+            return _form(there)
+        return self._by_address(request, request.query_params["token"]) if "token" in request.query_params else _once()
 
     async def sign_in(self, request: Request) -> Response:
         """Compare the password and open a session."""
-        if self._policy.judge(request) is not Decision.SIGN_IN:
+        if self._policy.judge(request) is not Decision.SIGN_IN or not self._has_password:
             return RedirectResponse(SIGN_IN_PATH, 303)
         fields = await _fields(request) if same_origin(request.headers) else None
         if fields is None:
             return _form("/", "The form did not come from this page. Try again here.", 403)
         there = _next(fields.get("next", ""))
-        address = request.client.host if request.client else ""
-        if seconds := self._throttle.wait(address):
+        address = client_of(request)
+        if seconds := self._password.wait(address):
             answer = _form(there, f"Too many wrong passwords. Try again in {seconds} seconds.", 429)
             answer.headers["retry-after"] = str(seconds)
             return answer
-        if not hmac.compare_digest(_digest(fields.get("password", "")), self._password):
-            self._throttle.failed(address)
-            _log.warning("wrong password at the page", client=address)
+        if not self._password.is_right(fields.get("password", ""), address):
             return _form(there, "That is not the password.", 403)
-        _log.info("signed in at the page", client=address)
+        return self._signed_in(request, there)
+
+    def _by_address(self, request: Request, token: str) -> Response:
+        """Let in who has the address of this start, once: it may have been read over a shoulder or in a log."""
+        address = client_of(request)
+        if seconds := self._password.wait(address):
+            answer = _once(f"Too many wrong addresses. Try again in {seconds} seconds.", 429)
+            answer.headers["retry-after"] = str(seconds)
+            return answer
+        if not self._once or not hmac.compare_digest(token.encode(), self._once.encode()):
+            self._password.failed(address, "wrong sign-in address at the page")
+            return _once("This address is of another start, or was used already.", 403)
+        self._once = ""
+        return self._signed_in(request, "/")
+
+    def _signed_in(self, request: Request, there: str) -> Response:
+        _log.info("signed in at the page", client=client_of(request))
         answer = RedirectResponse(there, 303)
         self._set_cookie(request, answer, self._sessions.open())
         return answer
@@ -138,6 +129,10 @@ def _form(there: str, problem: str = "", status: int = 200) -> Response:
     return Response(render("sign_in.html", there=there, problem=problem), status, media_type="text/html")
 
 
+def _once(problem: str = "", status: int = 200) -> Response:
+    return Response(render("sign_in_once.html", problem=problem), status, media_type="text/html")
+
+
 async def _fields(request: Request) -> dict[str, str] | None:
     """Read a form's fields, None when it is too large, too slow or no form."""
     body = b""
@@ -155,7 +150,3 @@ async def _fields(request: Request) -> dict[str, str] | None:
 def _next(address: str) -> str:
     """Return where to go after signing in: a view of the page, whatever the request names."""
     return address if _OUR_PAGE.fullmatch(address) else "/"
-
-
-def _digest(password: str) -> bytes:
-    return hashlib.sha256(password.encode()).digest()

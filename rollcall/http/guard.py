@@ -1,4 +1,4 @@
-"""Who reaches what is served: the address it listens on, and one guard for Host, Origin and the headers of proxies.
+"""Who reaches what is served: the address it listens on, one guard for Host, Origin and proxies, a limit on guesses.
 
 A browser on this machine reaches loopback, whatever page it shows. So a loopback address alone protects nothing from a
 web page of somebody else, which may bring its own name for this machine (DNS rebinding) or send simple requests with a
@@ -8,7 +8,8 @@ password that the browser remembers; nor from a proxy or tunnel on this machine,
 import ipaddress
 import os
 import socket
-from collections.abc import Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
 from enum import Enum
 from urllib.parse import urlsplit
 
@@ -68,7 +69,23 @@ def listen(address: str, setting: str) -> socket.socket:
     return listener
 
 
-_PROXY_HEADERS = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
+_PROXY_HEADERS = frozenset({"cf-connecting-ip", "forwarded", "true-client-ip", "via", "x-client-ip", "x-real-ip"})
+_PROXY_FAMILY = "x-forwarded-"
+
+
+def passed_on(headers: Mapping[str, str], http_version: str = "1.1") -> bool:
+    """Return whether a proxy or tunnel seems to have passed a request on; one may also leave no trace at all.
+
+    HTTP/1.0 counts as such: it is what nginx speaks to whom it passes requests on, unless told otherwise, and no
+    browser and no client that we know of does.
+
+    Args:
+        headers: The request's.
+        http_version: The one it came in, such as ``1.1``.
+    """
+    if http_version in ("0.9", "1.0"):
+        return True
+    return any(name.lower() in _PROXY_HEADERS or name.lower().startswith(_PROXY_FAMILY) for name in headers)
 
 
 class Refusal(Enum):
@@ -100,13 +117,14 @@ class Guard:
         self._any_host = any_host
         self._any_origin = any_origin
 
-    def judge(self, headers: Mapping[str, str]) -> Refusal | None:
+    def judge(self, headers: Mapping[str, str], http_version: str = "1.1") -> Refusal | None:
         """Return why a request is refused, None when it is not.
 
         Args:
             headers: The request's; names are looked up in any case.
+            http_version: The one it came in.
         """
-        if not self._any_proxy and any(name in headers for name in _PROXY_HEADERS):
+        if not self._any_proxy and passed_on(headers, http_version):
             return Refusal.FORWARDED
         if not self._any_host and not self._names_this_machine(host_of(headers)):
             return Refusal.FOREIGN_HOST
@@ -154,3 +172,46 @@ def _is_of(origin: str, host: str) -> bool:
         return bool(host) and urlsplit(origin).netloc.lower() == host
     except ValueError:
         return False
+
+
+MOST_FAILURES = 10
+WINDOW_SECONDS = 300.0
+_MOST_CLIENTS = 10_000
+
+
+class Throttle:
+    """Counts failures by client: after ten within five minutes the client waits.
+
+    A client is an address, of IPv6 the /64 it is in. Behind a proxy all are one client, because nobody can
+    tell a true X-Forwarded-For from a false one; guesses are then limited for all of them together.
+
+    Args:
+        clock: Seconds, from any start.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._failures: OrderedDict[str, list[float]] = OrderedDict()
+
+    def wait(self, address: str) -> int:
+        """Return for how many seconds a client has to wait before it may try; 0 when it may now."""
+        now = self._clock()
+        recent = [moment for moment in self._failures.get(_client(address), []) if moment > now - WINDOW_SECONDS]
+        return max(1, round(recent[0] + WINDOW_SECONDS - now)) if len(recent) >= MOST_FAILURES else 0
+
+    def failed(self, address: str) -> None:
+        """Remember a failure."""
+        client = _client(address)
+        self._failures[client] = [*self._failures.pop(client, []), self._clock()][-MOST_FAILURES:]
+        while len(self._failures) > _MOST_CLIENTS:
+            self._failures.popitem(last=False)
+
+
+def _client(address: str) -> str:
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return ""
+    if isinstance(parsed, ipaddress.IPv6Address):
+        return str(parsed.ipv4_mapped or f"{int(parsed) >> 64:x}/64")
+    return str(parsed)

@@ -39,10 +39,18 @@ class Settings(BaseSettings):
     sql_token: Annotated[
         SecretStr,
         Field(
-            description="What clients of the SQL door must know. Needed where `sql_listen` is not a loopback address."
+            description="What clients of the SQL door must know. Without one it is made at the first start, in the "
+            "file `sql_token` beside the warehouse."
         ),
     ] = SecretStr("")
     sql_token_file: Annotated[Path | None, Field(description="File that holds `sql_token`.")] = None
+    sql_unprotected: Annotated[
+        bool,
+        Field(
+            description="Let everybody query the SQL door on a loopback address without a token: every user of this "
+            "machine, and whomever a proxy there lets in without saying so."
+        ),
+    ] = False
     log_url: Annotated[
         str, Field(description="The event log: `sqlite:///absolute/path/events.db` or `kafka://host:port,…`.")
     ] = "sqlite:///var/rollcall/events.db"
@@ -102,7 +110,8 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _readable_secrets(self) -> "Settings":
-        self.sql_secret()
+        if self.sql_secret() and self.sql_unprotected:
+            raise ValueError("sql_token and sql_unprotected = true, which would ignore it: remove one of the two")
         return self
 
     @model_validator(mode="after")
@@ -119,5 +128,5 @@ class Settings(BaseSettings):
         return self
 
     def sql_secret(self) -> str:
-        """Return the SQL door's token, from settings or file; empty when there is none."""
+        """Return the SQL door's token, from settings or file; empty when there is none in them."""
         return secret_text("sql_token_file", self.sql_token_file, self.sql_token)

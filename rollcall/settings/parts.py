@@ -31,12 +31,18 @@ class PageSettings(Group):
     password: Annotated[
         SecretStr,
         Field(
-            description="Password of the page, at least 12 characters. Without one the page is shown only to this "
-            "machine: as soon as its address is not a loopback one, or a proxy passes requests on, a password is "
-            "demanded. Better: `password_file`."
+            description="Password of the page, at least 12 characters. Without one the page is shown on this machine "
+            "only, by the one-time sign-in address that is printed at each start. Better: `password_file`."
         ),
     ] = SecretStr("")
     password_file: Annotated[Path | None, Field(description="File that holds the password of the page.")] = None
+    unprotected: Annotated[
+        bool,
+        Field(
+            description="Show the page on a loopback address without any secret: to every user of this machine, and to "
+            "whomever a proxy there lets in without saying so."
+        ),
+    ] = False
     public_url: Annotated[
         str,
         Field(
@@ -71,6 +77,8 @@ class PageSettings(Group):
         given = self.secret()
         if given and len(given) < SHORTEST_PASSWORD:
             raise ValueError(f"the password is shorter than {SHORTEST_PASSWORD} characters")
+        if given and self.unprotected:
+            raise ValueError("has a password and unprotected = true, which would ignore it; remove one of the two")
         return self
 
     def secret(self) -> str:

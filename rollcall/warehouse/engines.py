@@ -46,6 +46,11 @@ class Embedded:
         """The file that names the `up` that the folder is for, also while its engine is away."""
         return self.path.with_name(self.path.name + ".up.lock")
 
+    @property
+    def token_path(self) -> Path:
+        """The file of the SQL door's token, where the settings have none."""
+        return self.path.with_name("sql_token")
+
 
 @dataclass(frozen=True, slots=True)
 class Server:
@@ -256,7 +261,7 @@ def _brief(error: Exception) -> str:
     return (lines[0] if lines else type(error).__name__)[:_LONGEST]
 
 
-_BRIEF = frozenset({"rollcall check", "rollcall report"})
+_BRIEF = frozenset({"rollcall check", "rollcall query", "rollcall report"})
 """Commands that hold the files for no longer than some queries take, so that others wait for them."""
 
 _BRIEF_SECONDS = 10.0

@@ -17,7 +17,7 @@ import httpx
 import pytest
 from selenium.webdriver import Chrome
 
-from ..endtoend.installation import PATIENCE, free_port, rollcall
+from ..endtoend.installation import PATIENCE, free_port, rollcall, sign_in_address
 from .chromium import asked_hosts, console_lines
 from .page_object import RollcallPage
 
@@ -32,6 +32,7 @@ class Demo:
     config: Path
     url: str
     output: Path
+    session: dict[str, Any] | None = None
 
     def report(self, name: str) -> list[dict[str, Any]]:
         command = rollcall("report", name, "--format", "json", "--config", str(self.config))
@@ -87,7 +88,15 @@ def waiting(demo: Demo) -> int:
 
 @pytest.fixture
 def page(driver: Chrome, demo: Demo) -> RollcallPage:
+    """The page, signed in by the address that the demo prints, which is good once, and then by its session."""
     page = RollcallPage(driver, demo.url)
+    if demo.session is None:
+        driver.get(sign_in_address(demo.output.read_text()))
+        assert driver.current_url == f"{demo.url}/"
+        (demo.session,) = driver.get_cookies()
+    else:
+        driver.get(f"{demo.url}/sign-in")
+        driver.add_cookie(demo.session)
     page.open()
     return page
 

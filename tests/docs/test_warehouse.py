@@ -88,7 +88,7 @@ async def test_a_query_finds_what_it_is_said_to_find(warehouse: Warehouse) -> No
 
 
 async def test_queries_run_through_the_sql_door(warehouse: Warehouse, tmp_path: Path) -> None:
-    door = create_door(Embedded(tmp_path / "warehouse"), listen="127.0.0.1:8123")
+    door = create_door(Embedded(tmp_path / "warehouse"), listen="127.0.0.1:8123", unprotected=True)
     queries = [*blocks(PAGE, "sql"), *re.findall(r"--data '([^']+)'", PAGE)]
 
     transport = httpx.ASGITransport(door)

@@ -5,6 +5,7 @@ import hmac
 import json
 import os
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -89,6 +90,21 @@ class Installation:
         return f"{self.url}/webhooks/acme"
 
     @property
+    def sql_token(self) -> str:
+        """The token of the SQL door, which `up` has made at its first start."""
+        return (self.folder / "sql_token").read_text().strip()
+
+    def sql(self, statement: str) -> httpx.Response:
+        """Ask the SQL door."""
+        url = f"http://127.0.0.1:{self.sql_port}"
+        return httpx.post(url, content=statement, auth=("dashboards", self.sql_token), timeout=60)
+
+    @property
+    def sign_in_address(self) -> str:
+        """The one-time address that the newest start has printed."""
+        return sign_in_address(self.output)
+
+    @property
     def output(self) -> str:
         """Everything the process wrote to stderr."""
         return (self.folder / "up.log").read_text()
@@ -160,6 +176,13 @@ class Installation:
     def post(self, body: bytes, headers: dict[str, str] | None = None) -> int:
         """Post one webhook, signed unless headers are given; return the status."""
         return httpx.post(self.webhook_url, content=body, headers=headers or signature(body), timeout=30).status_code
+
+
+def sign_in_address(output: str) -> str:
+    """The last one-time sign-in address in what `up` or `demo` wrote."""
+    found = re.findall(r"the page is (http://\S+/sign-in\?token=\S+)", output)
+    assert found, output
+    return str(found[-1])
 
 
 def rollcall(*arguments: str) -> Sequence[str]:

@@ -27,7 +27,9 @@ def test_readings_grow_into_the_truth(tmp_path: Path) -> None:
         if fact["webhook_at"] is not None and fact["webhook_actor"]
     }
     up.wait_for("/readyz")
-    client = clickhouse_connect.get_client(host="127.0.0.1", port=up.sql_port)
+    client = clickhouse_connect.get_client(
+        host="127.0.0.1", port=up.sql_port, username="dashboards", password=up.sql_token
+    )
 
     def read() -> Reading:
         rows = client.query("SELECT day, account_id FROM user_days WHERE site = {site:String}", {"site": "acme"})

@@ -41,13 +41,13 @@ def filled(folder: Path, facts: int) -> Iterator[Installation]:
             up.kill()
 
 
-def hang_up(port: int, chance: random.Random) -> None:
+def hang_up(port: int, token: str, chance: random.Random) -> None:
     """Ask, and leave at a moment of the answer's making."""
     query = chance.choice(QUERIES).encode()
     with socket.create_connection(("127.0.0.1", port)) as client:
         client.sendall(
-            b"POST /?default_format=JSONEachRow HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Length: %d\r\n\r\n%b"
-            % (port, len(query), query)
+            b"POST /?default_format=JSONEachRow HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nAuthorization: Bearer %b\r\n"
+            b"Content-Length: %d\r\n\r\n%b" % (port, token.encode(), len(query), query)
         )
         time.sleep(chance.choice((0, 0.005, 0.02, 0.05, 0.15)))
         if chance.random() < 2 / 3:
@@ -66,7 +66,7 @@ async def test_clients_that_hang_up_end_neither_up_nor_webhooks(tmp_path: Path) 
         def leave() -> int:
             end, left = time.monotonic() + SECONDS, 0
             while time.monotonic() < end and up.process and up.process.poll() is None:
-                hang_up(up.sql_port, chance)
+                hang_up(up.sql_port, up.sql_token, chance)
                 left += 1
                 time.sleep(0.08)
             return left
@@ -77,7 +77,7 @@ async def test_clients_that_hang_up_end_neither_up_nor_webhooks(tmp_path: Path) 
         print(f"{left} clients hung up, {len(crowd.accepted)} of {len(crowd.sent)} webhooks answered 204")
         assert left > 50
         assert len(crowd.sent - crowd.accepted) <= SENDERS  # under way when the posting ended
-        assert httpx.post(f"http://127.0.0.1:{up.sql_port}", content="SELECT 1", timeout=60).text == "1\n"
+        assert up.sql("SELECT 1").text == "1\n"
         await asyncio.to_thread(up.wait_until_written)
         assert "Traceback" not in up.output
         assert "never retrieved" not in up.output
@@ -101,7 +101,7 @@ def test_no_descriptor_is_closed_twice(tmp_path: Path) -> None:
 
         def ask(_: int) -> int:
             asked = 0
-            with httpx.Client(trust_env=False, timeout=60) as client:
+            with httpx.Client(trust_env=False, timeout=60, auth=("dashboards", up.sql_token)) as client:
                 while time.monotonic() < end:
                     assert client.post(f"http://127.0.0.1:{up.sql_port}", content="SELECT 42").text == "42\n"
                     asked += 1

@@ -15,17 +15,19 @@ from tests.kafka.installation import OnKafka
 from tests.warehouse.servers import StandIn
 
 pytestmark = pytest.mark.anyio
+PASSWORD = "correct horse battery"
 
 
 @pytest.fixture
 async def page(on_server: OnKafka) -> AsyncIterator[httpx.AsyncClient]:
     """A reader of the page of an installation whose parts all run."""
-    on_server.add_settings(f'[page]\nlisten = "127.0.0.1:{(port := free_port())}"')
+    on_server.add_settings(f'[page]\nlisten = "127.0.0.1:{(port := free_port())}"\npassword = "{PASSWORD}"')
     await asyncio.to_thread(on_server.begin)
     command = rollcall("dashboard", "--config", str(on_server.config))
     with (on_server.folder / "up.log").open("ab") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
         try:
-            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+            address = f"http://127.0.0.1:{port}"
+            async with httpx.AsyncClient(base_url=address, timeout=60, auth=("anybody", PASSWORD)) as client:
                 await until(client, "/healthz", lambda answer: answer.status_code == httpx.codes.OK)
                 yield client
             process.terminate()

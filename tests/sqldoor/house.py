@@ -82,6 +82,7 @@ class House:
             listen=listen,
             token=token,
             control_token=control_token,
+            unprotected=not token,
             limits=limits,
         )
         listener = socket.create_server(("127.0.0.1", 0))

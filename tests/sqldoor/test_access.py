@@ -1,14 +1,20 @@
 """Who is let in: tokens, and no web pages of others."""
 
 import base64
+import socket
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import Mock, call
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
 from console.sqldoor import create_door
+from console.sqldoor.access import door_token
 from rollcall.errors import SettingsError
+from rollcall.http.guard import MOST_FAILURES
+from rollcall.settings import Settings
 from rollcall.warehouse.engines import Embedded
 
 from .house import Door, House
@@ -17,7 +23,7 @@ TOKEN = "a tökén"
 Q = {"query": "SELECT 1"}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture  # one for each test: wrong tokens are counted
 def guarded(house: House) -> Iterator[Door]:
     with house.door(listen="0.0.0.0:8123", token=TOKEN, control_token="control") as door:
         yield door
@@ -33,6 +39,44 @@ def test_a_door_to_other_machines_needs_a_token(listen: str) -> None:
         create_door(Embedded(Path("/nowhere")), listen=listen)
     with pytest.raises(SettingsError, match="sql_listen"):
         create_door(Embedded(Path("/nowhere")), listen=listen, control_token="control")
+    with pytest.raises(SettingsError, match="sql_listen"):
+        create_door(Embedded(Path("/nowhere")), listen=listen, unprotected=True)
+
+
+def test_on_loopback_too_unless_it_is_opened_in_so_many_words() -> None:
+    with pytest.raises(SettingsError, match="sql_unprotected"):
+        create_door(Embedded(Path("/nowhere")), listen="127.0.0.1:8123", control_token="control")
+
+
+def test_a_token_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
+    settings = Settings.model_validate({"warehouse_url": f"chdb://{tmp_path}/made/warehouse"})
+    made = door_token(settings)
+    assert len(made) == 43
+    assert door_token(settings) == made
+    path = tmp_path / "made" / "sql_token"
+    assert path.read_text() == f"{made}\n"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert list(path.parent.iterdir()) == [path]
+    assert door_token(settings.model_copy(update={"sql_token": SecretStr("of the settings")})) == "of the settings"
+    assert door_token(settings.model_copy(update={"sql_unprotected": True})) == ""
+    path.write_text("")
+    with pytest.raises(SettingsError, match="empty"):
+        door_token(settings)
+
+
+def test_guessing_is_slowed_down_and_told_with_the_address(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = Mock()
+    monkeypatch.setattr("console.sqldoor.access.log", told)
+    with house.door(token=TOKEN, control_token="control") as door:
+        for _ in range(3):
+            assert httpx.get(door.url, params=Q).status_code == 401, "who brings none guesses nothing"
+        for guess in range(MOST_FAILURES):
+            assert httpx.get(door.url, params=Q, auth=("default", f"guess {guess}")).status_code == 401
+        slowed = httpx.get(door.url, params=Q, headers=[(b"authorization", f"Bearer {TOKEN}".encode())])
+        assert slowed.status_code == 401, "the right one does not help now"
+        assert "wait" in slowed.text
+        assert httpx.get(door.url, params=Q, auth=("default", "control")).text == "1\n", "our own commands go on"
+    assert told.warning.mock_calls == [call("wrong token at the SQL door", client="127.0.0.1")] * MOST_FAILURES
 
 
 @pytest.mark.parametrize(
@@ -79,7 +123,7 @@ def test_whether_the_door_lives_is_no_secret(guarded: Door) -> None:
     assert httpx.get(f"{guarded.url}/ping").text == "Ok.\n"
 
 
-def test_on_loopback_nobody_is_asked(door: Door) -> None:
+def test_an_unprotected_door_asks_nobody(door: Door) -> None:
     assert httpx.get(door.url, params=Q, auth=("default", "whatever")).text == "1\n"
 
 
@@ -152,12 +196,19 @@ def test_our_own_origin_and_the_address_bar_are_served(door: Door) -> None:
         {"X-Forwarded-Host": "rollcall.example"},
         {"X-Forwarded-Proto": "https"},
         {"X-Real-IP": "192.0.2.1"},
+        {"X-Forwarded-Prefix": "/"},
     ],
 )
 def test_what_a_proxy_passed_on_needs_a_token(door: Door, guarded: Door, header: dict[str, str]) -> None:
     for path in ("/", "/ping"):
         assert httpx.get(door.url + path, params=Q, headers=header).status_code == 403
     assert httpx.get(guarded.url, params=Q, headers=header, auth=("default", TOKEN)).text == "1\n"
+
+
+def test_http_1_0_counts_as_passed_on(door: Door) -> None:
+    with socket.create_connection(("127.0.0.1", door.port), timeout=10) as client:
+        client.sendall(b"GET /?query=SELECT+1 HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n")
+        assert b" 403 " in client.recv(100)
 
 
 def test_on_loopback_a_token_lets_a_proxy_pass_requests_on(house: House) -> None:

@@ -50,14 +50,16 @@ async def no_seed(settings: Settings, warehouse: Warehouse, event_log: EventLog)
     """Nothing has happened yet."""
 
 
-def settings_of(folder: Path, sites: Mapping[str, Any], **more: Any) -> Settings:
-    """Settings on files in a folder."""
+def settings_of(folder: Path, sites: Mapping[str, Any], page: Mapping[str, Any] | None = None, **more: Any) -> Settings:
+    """Settings on files in a folder; the page asks for no secret unless its settings are given: most tests are not
+    about who may see it."""
     return Settings.model_validate(
         {
             "log_url": f"sqlite://{folder}/events.db",
             "warehouse_url": f"chdb://{folder}/warehouse",
             "listen": "127.0.0.1:0",
             "sites": dict(sites),
+            "page": {"unprotected": True} if page is None else page,
             **more,
         }
     )

@@ -16,17 +16,25 @@ from .serving import SECRET, Served, served, settings_of
 PASSWORD = "correct horse battery"
 
 
-def decision(headers: dict[str, str], listen: str = "127.0.0.1:8080", password: str = "") -> Decision:
-    settings = Settings.model_validate({"listen": listen, "page": {"password": password}})
+def decision(
+    headers: dict[str, str],
+    listen: str = "127.0.0.1:8080",
+    password: str = "",
+    unprotected: bool = False,
+    http_version: str = "1.1",
+) -> Decision:
+    settings = Settings.model_validate({"listen": listen, "page": {"password": password, "unprotected": unprotected}})
     raw = [(name.encode(), value.encode()) for name, value in headers.items()]
-    return Policy(settings, settings.listen).judge(HTTPConnection({"type": "http", "headers": raw}))
+    scope = {"type": "http", "headers": raw, "http_version": http_version}
+    return Policy(settings, settings.listen).judge(HTTPConnection(scope))
 
 
 @pytest.mark.parametrize(
     "host", ["127.0.0.1:8080", "localhost:8080", "localhost", "[::1]:8080", "127.0.0.2", "LOCALHOST"]
 )
-def test_this_machine_may_look_without_a_password(host: str) -> None:
-    assert decision({"host": host}) is Decision.SHOW
+def test_this_machine_signs_in_unless_the_settings_open_it(host: str) -> None:
+    assert decision({"host": host}) is Decision.SIGN_IN
+    assert decision({"host": host}, unprotected=True) is Decision.SHOW
 
 
 @pytest.mark.parametrize(
@@ -38,24 +46,36 @@ def test_this_machine_may_look_without_a_password(host: str) -> None:
     ],
 )  # fmt: skip
 def test_another_name_is_refused_for_it_may_be_rebound(host: str) -> None:
-    assert decision({"host": host}) is Decision.FOREIGN_HOST
-    assert decision({}) is Decision.FOREIGN_HOST
+    for unprotected in (False, True):
+        assert decision({"host": host}, unprotected=unprotected) is Decision.FOREIGN_HOST
+        assert decision({}, unprotected=unprotected) is Decision.FOREIGN_HOST
 
 
-@pytest.mark.parametrize("name", ["x-forwarded-for", "forwarded", "via", "x-real-ip", "x-forwarded-proto"])
+@pytest.mark.parametrize(
+    "name",
+    ["x-forwarded-for", "forwarded", "via", "x-real-ip", "x-forwarded-proto", "X-Forwarded-Prefix", "X-Forwarded-Port",
+     "cf-connecting-ip"],
+)  # fmt: skip
 def test_what_a_proxy_passes_on_is_not_from_this_machine(name: str) -> None:
-    assert decision({"host": "127.0.0.1:8080", name: "127.0.0.1"}) is Decision.FORWARDED
-    assert decision({"host": "rollcall.example", name: "127.0.0.1"}) is Decision.FORWARDED
+    for unprotected in (False, True):
+        assert decision({"host": "127.0.0.1:8080", name: "127.0.0.1"}, unprotected=unprotected) is Decision.FORWARDED
+        assert decision({"host": "rollcall.example", name: "127.0.0.1"}, unprotected=unprotected) is Decision.FORWARDED
+
+
+def test_http_1_0_counts_as_passed_on() -> None:
+    assert decision({"host": "127.0.0.1:8080"}, unprotected=True, http_version="1.0") is Decision.FORWARDED
+    assert decision({"host": "127.0.0.1:8080"}, http_version="1.0") is Decision.FORWARDED
 
 
 @pytest.mark.parametrize("headers", [{"sec-fetch-site": "cross-site"}, {"origin": "https://wiki.example"}])
 def test_pages_of_others_may_link_to_this_one(headers: dict[str, str]) -> None:
-    assert decision({"host": "127.0.0.1:8080", **headers}) is Decision.SHOW
+    assert decision({"host": "127.0.0.1:8080", **headers}, unprotected=True) is Decision.SHOW
 
 
 @pytest.mark.parametrize("listen", ["0.0.0.0:8080", "[::]:8080", "192.168.1.5:8080", "rollcall.example:8080"])
 def test_an_address_that_others_reach_demands_a_password(listen: str) -> None:
     assert decision({"host": "127.0.0.1:8080"}, listen) is Decision.NO_PASSWORD
+    assert decision({"host": "127.0.0.1:8080"}, listen, unprotected=True) is Decision.NO_PASSWORD
     assert decision({"host": "127.0.0.1:8080"}, listen, PASSWORD) is Decision.SIGN_IN
 
 

@@ -1,7 +1,7 @@
 """Cookies of sessions, and the limit on guesses, on a clock of the test's own."""
 
 from console.web.access import Sessions
-from console.web.sign_in import MOST_FAILURES, WINDOW_SECONDS, Throttle
+from rollcall.http.guard import MOST_FAILURES, WINDOW_SECONDS, Throttle
 
 
 class Clock:

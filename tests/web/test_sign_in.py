@@ -116,3 +116,17 @@ def test_what_is_no_form_is_no_sign_in(viewer: httpx.Client, body: bytes) -> Non
 def test_the_password_is_shown_nowhere(page: Served, viewer: httpx.Client) -> None:
     assert PASSWORD not in give(viewer, PASSWORD + "!").text
     assert PASSWORD not in repr(page.settings)
+
+
+def test_http_basic_opens_it_with_any_user_name(page: Served) -> None:
+    for path in ("/", "/live"):
+        for user in ("dashboards", "", "anybody"):
+            assert httpx.get(page.url + path, auth=(user, PASSWORD)).status_code == 200
+    wrong = httpx.get(page.url, auth=("anybody", PASSWORD + "!"))
+    assert (wrong.status_code, wrong.headers["www-authenticate"]) == (401, 'Basic realm="rollcall"')
+
+
+@pytest.mark.parametrize("header", ["Basic", "Basic %%%", "Basic \u00e9", f"Bearer {PASSWORD}", "", "Basic OmE="])
+def test_what_is_no_password_opens_nothing(page: Served, header: str) -> None:
+    answer = httpx.get(page.url, headers=[(b"authorization", header.encode())])
+    assert answer.status_code in (401, 429)

@@ -133,7 +133,7 @@ def test_what_rest_knows_does_not_hide_that_no_webhook_came(tmp_path: Path) -> N
 
 def test_the_public_address_is_the_one_to_paste(tmp_path: Path) -> None:
     sites = {"lax": {"url": "https://lax.atlassian.net", "unsigned": True}}
-    settings = settings_of(tmp_path, sites, page={"public_url": "https://rollcall.example"})
+    settings = settings_of(tmp_path, sites, page={"unprotected": True, "public_url": "https://rollcall.example"})
     with served(settings) as page:
         text = words(page, "/")
         assert "https://rollcall.example/webhooks/lax" in text
