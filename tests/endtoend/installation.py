@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,11 @@ class Installation:
         """Ask the SQL door."""
         url = f"http://127.0.0.1:{self.sql_port}"
         return httpx.post(url, content=statement, auth=("dashboards", self.sql_token), timeout=60)
+
+    @cached_property
+    def session(self) -> dict[str, str]:
+        """Cookies of who has signed in at the page, of the start at the first use."""
+        return dict(httpx.get(self.sign_in_address, timeout=60).cookies)
 
     @property
     def sign_in_address(self) -> str:

@@ -77,7 +77,9 @@ def taken_at_the_end_of(engine: int, port: int) -> Iterator[None]:
 
 
 def page_of(up: Installation) -> str:
-    return httpx.get(f"{up.url}/", timeout=30).text
+    answer = httpx.get(up.url, cookies=up.session, timeout=60)
+    assert answer.status_code in (200, 503), answer
+    return answer.text
 
 
 def metrics_of(up: Installation) -> dict[str, float]:
