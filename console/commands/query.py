@@ -72,7 +72,7 @@ async def _ask(settings: Settings, sql: str) -> tuple[str, bytes]:
 async def _door(settings: Settings, address: Embedded) -> AsyncIterator[httpx.AsyncClient]:
     """Give a client of the door of `up`; of a door in this process where nobody holds the files."""
     timeout = httpx.Timeout(10.0, read=None)
-    holding = read_holding(address.lock_path)
+    holding = read_holding(address)
     if holding and holding.sql_url:
         headers = {"x-clickhouse-user": USER, "x-clickhouse-key": holding.control_token}
         async with httpx.AsyncClient(
