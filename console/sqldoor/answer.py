@@ -11,6 +11,7 @@ from starlette.types import Send
 
 from console.sqldoor import statement
 from console.sqldoor.check import DISPLAY_NAME
+from console.sqldoor.compression import compressed_blocks
 from console.sqldoor.engine import CHUNK, Engine, QueryRun, QueryStatistics
 from console.sqldoor.exceptions import TIMEOUT_EXCEEDED, DoorError, door_error
 from console.sqldoor.profile import GRACE, DoorLimits
@@ -63,11 +64,11 @@ class Answer:
                 await self._pass_on(chunk)
             await self._in_time(self._run.ended())
         except DoorError as error:
-            # In a compressed answer the text would be no part of the stream; there the stream that breaks off must do.
+            # Under a Content-Encoding the text would be no part of the stream; a stream that breaks off must do there.
             if not self._request.encoding:
                 await self._pass_on(self._exception_block(error))
             raise CutShortError from error
-        await self._pass_on(b"", more=False)
+        await self._hand_over(b"", more=False)
 
     async def _head(self) -> bytes | None:
         """Return the beginning of a long answer; send a short one whole and return None."""
@@ -76,8 +77,9 @@ class Answer:
             chunk = await self._in_time(self._run.read(CHUNK))
             if not chunk:
                 outcome = await self._in_time(self._run.ended())
-                await self._start(len(head), outcome)
-                await self._pass_on(bytes(head), more=False)
+                whole = self._packed(bytes(head))
+                await self._start(len(whole), outcome)
+                await self._hand_over(whole, more=False)
                 return None
             head += chunk
         return bytes(head)
@@ -99,7 +101,13 @@ class Answer:
             headers["content-encoding"] = self._request.encoding
         await send_head(self._send, HTTPStatus.OK, headers)
 
-    async def _pass_on(self, chunk: bytes, *, more: bool = True) -> None:
+    async def _pass_on(self, chunk: bytes) -> None:
+        await self._hand_over(self._packed(chunk), more=True)
+
+    def _packed(self, chunk: bytes) -> bytes:
+        return compressed_blocks(chunk) if self._request.blocks else chunk
+
+    async def _hand_over(self, chunk: bytes, *, more: bool) -> None:
         try:
             async with asyncio.timeout(self._limits.stall_seconds):
                 await self._send({"type": "http.response.body", "body": chunk, "more_body": more})

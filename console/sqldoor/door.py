@@ -1,8 +1,9 @@
 """The SQL door as an ASGI application: who may query, how many at once, and one query a request."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from http import HTTPStatus
 
 from starlette.applications import Starlette
@@ -11,13 +12,14 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from console.sqldoor.access import GuardedDoor, Tokens
 from console.sqldoor.answer import Answer, CutShortError, send_head
 from console.sqldoor.check import DISPLAY_NAME
 from console.sqldoor.engine import Engine, QueryRun
 from console.sqldoor.exceptions import (
+    QUERY_WAS_CANCELLED,
     SYNTAX_ERROR,
     TOO_MANY_SIMULTANEOUS_QUERIES,
     DoorError,
@@ -80,6 +82,7 @@ class QueryEndpoint:
         self._tokens = tokens
         self._slots = Slots(limits)
         self._stopping: set[asyncio.Task[None]] = set()
+        self._killed: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. Errors are answered as ClickHouse does."""
@@ -97,7 +100,12 @@ class QueryEndpoint:
             request = read_request(url, headers, await read_body(receive), self._limits)
             if not request.query.strip():
                 raise door_error(SYNTAX_ERROR, "Empty query")
-            await self._unless_left(request, receive, send)
+            if request.kills:
+                for killed in self._killed.get(request.kills, ()):
+                    killed.set()
+                await _send_text(send, HTTPStatus.OK, "", {})
+                return
+            await self._unless_stopped(request, receive, send)
         except DoorError as error:
             await self._send_error(send, error)
         except CutShortError:
@@ -113,17 +121,45 @@ class QueryEndpoint:
             log.warning("a query does not stop; leaving it behind")
             task.cancel()
 
-    async def _unless_left(self, request: QueryRequest, receive: Receive, send: Send) -> None:
-        """Answer, or stop the query when its client goes away."""
-        answering = asyncio.create_task(self._answer(request, send))
-        leaving = asyncio.create_task(_left(receive))
+    async def _unless_stopped(self, request: QueryRequest, receive: Receive, send: Send) -> None:
+        """Answer, or stop the query when its client goes away or has it killed."""
+        begun = False
+
+        async def begin(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        with self._killable(request) as killed:
+            answering = asyncio.create_task(self._answer(request, begin))
+            stops = {asyncio.create_task(_left(receive)), asyncio.create_task(killed.wait())}
+            try:
+                await asyncio.wait({answering, *stops}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for stop in stops:
+                    stop.cancel()
+                answering.cancel()
+                with suppress(asyncio.CancelledError):
+                    await answering
+        if killed.is_set() and answering.cancelled():
+            if begun:
+                raise CutShortError
+            raise door_error(QUERY_WAS_CANCELLED, "Query was cancelled")
+
+    @contextmanager
+    def _killable(self, request: QueryRequest) -> Iterator[asyncio.Event]:
+        """Have KILL QUERY find the request, by the name that its client gave it, from its waiting for a slot on."""
+        killed = asyncio.Event()
+        if not request.query_id:
+            yield killed
+            return
+        self._killed[request.query_id].add(killed)
         try:
-            await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            yield killed
         finally:
-            leaving.cancel()
-            answering.cancel()
-            with suppress(asyncio.CancelledError):
-                await answering
+            self._killed[request.query_id].discard(killed)
+            if not self._killed[request.query_id]:
+                del self._killed[request.query_id]
 
     async def _answer(self, request: QueryRequest, send: Send) -> None:
         await self._slots.acquire()

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from console.sqldoor.exceptions import (
     BAD_ARGUMENTS,
-    NOT_IMPLEMENTED,
     READONLY,
     SETTING_CONSTRAINT_VIOLATION,
     door_error,
@@ -141,6 +140,8 @@ IGNORED_SETTINGS = frozenset(
         "log_comment",
         "log_queries",
         "max_block_size",
+        "network_compression_method",
+        "network_zstd_compression_level",
         "priority",
         "query_id",
         "quota_key",
@@ -155,8 +156,6 @@ IGNORED_SETTINGS = frozenset(
     }
 )
 """What clients send as a habit; here there are no sessions, no inserts and nobody to bill."""
-
-_OFF = frozenset({"", "0", "false"})
 
 
 def read_settings(given: Mapping[str, str], limits: DoorLimits) -> dict[str, str | float]:
@@ -178,11 +177,8 @@ def read_settings(given: Mapping[str, str], limits: DoorLimits) -> dict[str, str
             followed[name] = _lowered(name, value, ours[name])
         elif name == "readonly" and value in ("1", "2"):
             pass  # As read-only as can be, already.
-        elif name in ("compress", "decompress"):
-            if value.lower() not in _OFF:
-                raise door_error(
-                    NOT_IMPLEMENTED, f"{name}=1 (native compression) is unknown here; use enable_http_compression=1"
-                )
+        elif name == "result_overflow_mode" and value == "break":
+            followed[name] = value
         elif name.endswith("_overflow_mode") and value == "throw":
             pass  # As it is.
         elif name not in IGNORED_SETTINGS:

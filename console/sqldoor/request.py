@@ -16,6 +16,7 @@ from starlette.types import Receive
 
 from console.sqldoor import statement
 from console.sqldoor.allowlist import DATABASE
+from console.sqldoor.compression import bytes_of_blocks, opened_body
 from console.sqldoor.exceptions import (
     BAD_ARGUMENTS,
     NOT_IMPLEMENTED,
@@ -39,7 +40,7 @@ def chosen_encoding(parameters: Mapping[str, str], accepted: str) -> str:
         parameters: The URL's parameters.
         accepted: The Accept-Encoding header.
     """
-    if parameters.get("enable_http_compression", "0") in ("", "0", "false"):
+    if not _on(parameters, "enable_http_compression"):
         return ""
     codings = set()
     for part in accepted.split(","):
@@ -100,8 +101,13 @@ async def read_body(receive: Receive) -> bytes:
         raise door_error(SOCKET_TIMEOUT, "The request did not arrive in time") from None
 
 
-_OWN = frozenset({"query", "database", "default_format", "user", "password"})
+_OWN = frozenset({"query", "database", "default_format", "user", "password", "compress", "decompress"})
+_OFF = frozenset({"", "0", "false"})
 _QUERY_ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
+_KILL = re.compile(
+    r"\s*KILL\s+QUERY\s+WHERE\s+query_id\s*=\s*'(?P<id>[\w.:-]{1,128})'(?:\s+A?SYNC)?(?:\s+FORMAT\s+\w+)?[\s;]*",
+    re.ASCII | re.IGNORECASE,
+)
 
 _OLD_REVISIONS = 54405
 """Up to this client_protocol_version clients look whether Native blocks come in a newer frame, and read both."""
@@ -117,8 +123,10 @@ class QueryRequest:
         settings: Settings to run it under, besides the door's own.
         default_format: The format when the query names none.
         encoding: Content-Encoding of the answer, empty for none.
+        blocks: Whether the answer goes out in ClickHouse's own compressed blocks.
         query_id: The client's name for it, empty when there is none that can stand in a header.
         native_revision: The frame in which the client wants Native blocks, 0 for the engine's own.
+        kills: The name of the query that it wants stopped, empty when it is a query itself.
     """
 
     query: str
@@ -126,8 +134,10 @@ class QueryRequest:
     settings: Mapping[str, str | float]
     default_format: str
     encoding: str
+    blocks: bool
     query_id: str
     native_revision: int
+    kills: str
 
 
 def url_parameters(query_string: bytes) -> dict[str, str]:
@@ -148,9 +158,11 @@ def read_request(url: Mapping[str, str], headers: Headers, body: bytes, limits: 
     Raises:
         DoorError: It asks for something that the door does not do.
     """
-    if headers.get("content-encoding", "identity").lower() not in ("", "identity"):
-        raise door_error(NOT_IMPLEMENTED, "Compressed requests are not taken here")
     given = dict(url)
+    if encoding := headers.get("content-encoding"):
+        body = opened_body(body, encoding.lower(), BODY_BYTES)
+    if _on(given, "decompress"):
+        body = bytes_of_blocks(body, BODY_BYTES)
     content_type = headers.get("content-type", "")
     if content_type.lower().startswith("multipart/form-data"):
         given |= read_form(content_type, body)
@@ -167,6 +179,7 @@ def read_request(url: Mapping[str, str], headers: Headers, body: bytes, limits: 
     revision = _number(given.get("client_protocol_version", ""))
     if revision <= _OLD_REVISIONS:
         revision = 0
+    blocks = _on(given, "compress")
     query_id = given.get("query_id") or headers.get("x-clickhouse-query-id", "")
     return QueryRequest(
         query=text,
@@ -175,11 +188,18 @@ def read_request(url: Mapping[str, str], headers: Headers, body: bytes, limits: 
         default_format=statement.known_format(
             given.get("default_format") or headers.get("x-clickhouse-format") or statement.DEFAULT_FORMAT
         ),
-        # Blocks that the engine has compressed could not be given another frame.
-        encoding="" if revision else chosen_encoding(given, headers.get("accept-encoding", "")),
+        # Blocks that the engine has compressed could not be given another frame. What is compressed already gets
+        # smaller no more.
+        encoding="" if revision or blocks else chosen_encoding(given, headers.get("accept-encoding", "")),
+        blocks=blocks,
         query_id=query_id if _QUERY_ID.fullmatch(query_id) else "",
         native_revision=revision,
+        kills=kill["id"] if (kill := _KILL.fullmatch(text)) else "",
     )
+
+
+def _on(parameters: Mapping[str, str], name: str) -> bool:
+    return parameters.get(name, "").lower() not in _OFF
 
 
 def _number(text: str) -> int:
