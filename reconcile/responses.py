@@ -131,6 +131,32 @@ class ChangelogPage(msgspec.Struct, rename="camel", frozen=True):
         return [bytes(issue) for issue in self.issue_change_logs]
 
 
+class ChangelogEntries(msgspec.Struct, rename="camel", frozen=True):
+    """A page of one issue's entries, oldest first."""
+
+    values: list[msgspec.Raw]
+    is_last: bool | None = None
+    max_results: int | None = None
+    total: int | None = None
+
+    @property
+    def size(self) -> int:
+        """How many entries."""
+        return len(self.values)
+
+    @property
+    def keys(self) -> list[bytes]:
+        """What tells them apart: as Jira sent them."""
+        return [bytes(entry) for entry in self.values]
+
+
+class IssueWithHistories(msgspec.Struct, rename="camel", frozen=True):
+    """An issue that a search gave with its newest entries, where it did."""
+
+    id: int | str | None = None
+    changelog: Changes | None = None
+
+
 class HistoriesById(msgspec.Struct, frozen=True):
     """Entries requested by id."""
 
@@ -139,6 +165,7 @@ class HistoriesById(msgspec.Struct, frozen=True):
 
 HISTORIES = msgspec.json.Decoder(IssueHistories)
 HISTORY = msgspec.json.Decoder(History)
+WITH_HISTORIES = msgspec.json.Decoder(IssueWithHistories, strict=False)
 
 
 class Person(msgspec.Struct, rename="camel", frozen=True):

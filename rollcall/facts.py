@@ -149,7 +149,7 @@ class FactMaker:
         """Return the fact of the last edit, by its updateAuthor; None when ``updated`` equals ``created``: no edit."""
         entity_id = needed_id(entity.id, f"{kind}.id")
         at = moment_of(f"{kind}.updated", entity.updated)
-        if at == _moment_or_none(entity.created):
+        if at == moment_or_none(entity.created):
             return None
         return self._fact(identity.updated(kind, entity_id, at), kind, "updated", actor(entity.updateAuthor), at, issue)
 
@@ -271,7 +271,8 @@ def _moment(part: msgspec.Raw) -> int | None:
         raise NotUnderstoodError("bad_time", "A time in the payload is in no form that Jira is known to use.") from None
 
 
-def _moment_or_none(part: msgspec.Raw) -> int | None:
+def moment_or_none(part: msgspec.Raw) -> int | None:
+    """Read a moment that can be done without, epoch ms; None when it is none, or outside the years 2002 to 2100."""
     try:
         return _moment(part)
     except NotUnderstoodError:

@@ -12,7 +12,7 @@ How many comments a search embeds is not documented (20 and 100 have been seen),
 are asked for. Edits of old comments count, so that all comments are needed and not only the newest.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import NamedTuple
@@ -47,7 +47,8 @@ from reconcile.client.jira_client import JiraClient
 from reconcile.client.jira_errors import JiraError, JiraRefusedError, JiraUnavailableError, NotThereError, PagingError
 from reconcile.client.paging import MOST_PAGES, SeenElements, SeenTokens, decoded_elements, gather_first_error
 from reconcile.responses import EMBEDDED, ENTITY, EXPANDED, Comments, SearchPage
-from rollcall.facts import Issue, moment_of, read_issue
+from reconcile.state.run_state import Move
+from rollcall.facts import Issue, moment_or_none, read_issue
 from rollcall.jira.values import IssueRef, read_or_none
 from rollcall.logs import logger
 from rollcall.records import Activity
@@ -97,7 +98,7 @@ def creation(facts: WindowFacts, issue: Issue, ref: IssueRef) -> Activity | None
 ISSUES_A_PAGE = 100
 """Issues a page with any field but id and key (OpenAPI file)."""
 
-_FIELDS = ["comment", "creator", "created", "project"]
+_FIELDS = ["comment", "creator", "created", "updated", "project"]
 _UNKNOWN_TOKEN = 400
 _FAR_TOO_MANY = 1_000
 """Issues beyond twice as many as the census lists: the search goes in a circle."""
@@ -203,15 +204,17 @@ class _Issues:
     async def _take_expanded(self, found: list[_Candidate]) -> set[int]:
         """Take the changes and worklogs that came with issues; return those issues whose changes all came."""
         context, moved = self._context, self._context.checkpoint.moved
-        whole = set[int]()
+        whole, moves = set[int](), context.state.spool.moves(one.ref.issue_id for one in found)
         for one in found:
             try:
                 if not (moved and one.ref.issue_id and (parts := read_or_none(EXPANDED, one.raw))):
                     continue
-                histories = all_changes(parts.changelog, _created(one.issue), moved.issues)
+                histories = all_changes(parts.changelog, moment_or_none(one.issue.fields.created) or 0, moved.issues)
                 if histories is not None:
-                    await take_histories(context, histories, one.ref)
-                    whole.add(one.ref.issue_id)
+                    times = await take_histories(context, histories, one.ref)
+                    move = moves.get(one.ref.issue_id, Move(0))
+                    # What says nothing of why the issue moved may not be all.
+                    whole |= {one.ref.issue_id} if move.updated <= max(move.said, *times, 0) else set()
                 await take_embedded_worklogs(context, one.ref, parts.fields.worklog)
             except RecursionError:
                 continue  # what did not come is asked for
@@ -235,8 +238,12 @@ class _Issues:
     async def _take(self, page: SearchPage, unreadable: Callable[[], None]) -> list[_Candidate]:
         context = self._context
         found = list(_candidates(page.issues, unreadable))
+        said: dict[int, int] = {}
         for one in found:
-            await context.publisher.add(_embedded(context, one))
+            facts = list(_embedded(context, one))
+            said[one.ref.issue_id] = max((fact.occurred_at for fact in facts if fact.family == "comment"), default=0)
+            await context.publisher.add(facts)
+        context.state.spool.move_issues(_moves(found, said))
         await gather_first_error(
             take_other_comments(context, one.ref, one.comments)
             for one in found
@@ -292,11 +299,19 @@ def _candidates(elements: list[msgspec.Raw], unreadable: Callable[[], None]) -> 
             unreadable()
 
 
-def _created(issue: Issue) -> int:
-    try:
-        return moment_of("created", issue.fields.created)
-    except UNREADABLE_ERRORS:
-        return 0
+def _moves(found: Iterable[_Candidate], said: Mapping[int, int]) -> dict[int, Move]:
+    """Return those that were changed since they were made.
+
+    Args:
+        found: Issues.
+        said: By issue, when the newest comment that came with it was made or edited, epoch ms.
+    """
+    moves = {}
+    for one in found:
+        created, updated = (moment_or_none(part) for part in (one.issue.fields.created, one.issue.fields.updated))
+        if one.ref.issue_id and updated and updated > (created or 0):
+            moves[one.ref.issue_id] = Move(updated, said.get(one.ref.issue_id, 0))
+    return moves
 
 
 def _embedded(context: BackfillContext, found: _Candidate) -> Iterator[Activity]:

@@ -5,6 +5,10 @@ or WorklogId with ``from`` set and ``to`` empty, by whoever deleted. Whether ``f
 is not known. Where it does not, the webhook's word is taken: it names the comment and nobody. Where on one issue
 exactly one deletion and one entry lie within seconds of each other, they are the same act. Anything less certain stays
 without an actor: nothing is guessed.
+
+An issue without history is absent from the answer, and so is one that was left out. What came is therefore held against
+the issue's own ``updated``, which every entry moves. Comments and much else move it too, so that a difference is only a
+reason to look: at the newest entries as a search embeds them, a hundred issues at once, and at the one issue alone.
 """
 
 from collections.abc import Sequence
@@ -14,12 +18,24 @@ from typing import NamedTuple
 import msgspec
 
 from reconcile.backfill.context import UNREADABLE_ERRORS, BackfillContext, WindowFacts, lacks_id, read_in_halves
-from reconcile.client.endpoints import CHANGELOGS
-from reconcile.client.paging import SeenTokens, decoded_elements
+from reconcile.client.endpoints import CHANGELOG, CHANGELOGS, SEARCH
+from reconcile.client.jira_errors import JiraError, NotThereError
+from reconcile.client.paging import SeenTokens, by_offset, decoded_elements
 from reconcile.publisher import Deletion
-from reconcile.responses import CHANGES, HISTORIES, HISTORY, ChangelogPage, History
+from reconcile.responses import (
+    CHANGES,
+    HISTORIES,
+    HISTORY,
+    WITH_HISTORIES,
+    ChangelogEntries,
+    ChangelogPage,
+    Changes,
+    History,
+    SearchPage,
+)
+from reconcile.state.run_state import Move
 from rollcall.errors import WarehouseUnavailableError
-from rollcall.facts import actor, changes_of, moment_of
+from rollcall.facts import actor, changes_of, moment_of, moment_or_none
 from rollcall.identity import EntityKind
 from rollcall.jira.values import Account, ChangelogItem, IssueRef, field_id, id_or_zero, is_given, read_or_none
 from rollcall.records import Activity
@@ -123,7 +139,7 @@ CHANGES_OF = "changes of issue"
 
 
 async def pending_changelogs(context: BackfillContext) -> None:
-    """Request the changelogs of the pending issues, page by page, and take the facts in them.
+    """Request the changelogs of the pending issues, page by page, take the facts in them, and see what was left out.
 
     There is no filter by date; issues without history, and those gone since, are simply absent.
 
@@ -137,6 +153,8 @@ async def pending_changelogs(context: BackfillContext) -> None:
     async def ask(some: list[int], attempts: int) -> None:
         whole = some == ids
         token = cursor.changelog_token if whole else None
+        if not token:
+            context.state.spool.forget_entries(some)
         seen_tokens = SeenTokens(CHANGELOGS, token)
         # A history too long for one answer is read in smaller pages, once the issue is alone.
         most = _MOST_HISTORIES if len(some) > 1 else _FEW_HISTORIES
@@ -156,6 +174,7 @@ async def pending_changelogs(context: BackfillContext) -> None:
     failed = await read_in_halves(context, CHANGES_OF, ids, ask)
     for one, error in failed.items():
         context.note(CHANGES_OF, error, [one])
+    await _Comparison(context, places).make([one for one in ids if one not in failed])
     cursor.pending, cursor.changelog_token = cursor.pending[MOST_ISSUES:], None
     await context.save()
 
@@ -190,17 +209,23 @@ def all_changes(changelog: msgspec.Raw, created: int, since: int) -> list[msgspe
 
 
 async def _take_page(context: BackfillContext, page: ChangelogPage, places: dict[int, IssueRef]) -> None:
+    came: dict[int, tuple[int, int]] = {}
     for issue in decoded_elements(HISTORIES, page.issue_change_logs, context.unreadable):
         issue_id = id_or_zero(issue.issue_id)
-        await take_histories(context, issue.change_histories, places.get(issue_id, IssueRef(issue_id)))
+        times = await take_histories(context, issue.change_histories, places.get(issue_id, IssueRef(issue_id)))
+        number, newest = came.get(issue_id, (0, 0))
+        came[issue_id] = number + len(times), max(newest, *times, 0)
+    context.state.spool.count_entries(came)
 
 
-async def take_histories(context: BackfillContext, histories: Sequence[msgspec.Raw], at: IssueRef) -> None:
-    """Take the facts of some of an issue's entries. Raises LogUnavailableError."""
+async def take_histories(context: BackfillContext, histories: Sequence[msgspec.Raw], at: IssueRef) -> list[int]:
+    """Take the facts of some of an issue's entries; return when each was made, epoch ms, 0 where that is not said."""
     nameless: list[Nameless] = []
     named: dict[int, int] = {}
     deleted: list[int] = []
+    times: list[int] = []
     for history in decoded_elements(HISTORY, histories, context.unreadable):
+        times.append(moment_or_none(history.created) or 0)
         try:
             found = history_facts(context.facts, history, at)
         except UNREADABLE_ERRORS:
@@ -220,3 +245,140 @@ async def take_histories(context: BackfillContext, histories: Sequence[msgspec.R
         spool.name_deleted(deleted)
     if nameless:
         await context.publisher.add(await named_deletions(context, nameless))
+    return times
+
+
+_AT_ONCE = 100
+"""Issues a page with any field but id and key (OpenAPI file)."""
+_ENTRIES_A_PAGE = 100
+"""Entries of one issue at most (measured by others)."""
+_MOST_ALONE = 100
+"""Issues a run asks for one by one though it is known that something of theirs was left out."""
+_MOST_ON_SUSPICION = 20
+"""The same where nothing says so but that they moved."""
+_LATE_MS = 1_000
+"""An entry is made some ms after the ``updated`` that it goes with (captures), and bulk times may be whole seconds."""
+_TOO_OFTEN = 3
+
+_ALL_CHANGES = "all changes"
+_LEFT_OUT = f"{CHANGELOGS.name} leaves some out; those that other answers have were taken, others may be missing"
+
+
+class _Comparison:
+    """Holds what changelog/bulkfetch gave against what the issues and other answers say.
+
+    Looked at are the issues that were changed later than their newest entry, unless by a comment, or that have none.
+    As many others as fill the last page come along, those with such a comment first.
+
+    Args:
+        context: The run's context.
+        places: Where facts of the issues belong.
+    """
+
+    def __init__(self, context: BackfillContext, places: dict[int, IssueRef]) -> None:
+        self._context = context
+        self._places = places
+
+    async def make(self, ids: list[int]) -> None:
+        """Look at these issues; what was left out is taken, and where that cannot be done it is a gap."""
+        moves = self._context.state.spool.moves(ids)
+        chosen = [one for one, move in moves.items() if move.is_unexplained]
+        others = sorted(moves.keys() - set(chosen), key=lambda one: moves[one].updated <= moves[one].newest)
+        chosen += others[: -len(chosen) % _AT_ONCE if chosen else _AT_ONCE]
+        for start in range(0, len(chosen), _AT_ONCE):
+            some = chosen[start : start + _AT_ONCE]
+            told = await self._newest(some)
+            for one in some:
+                await self._look_at(one, moves[one], told.get(one))
+
+    async def _newest(self, ids: list[int]) -> dict[int, Changes]:
+        """Return the newest entries of issues, as far as a search gives them."""
+        context, tokens = self._context, SeenTokens(SEARCH)
+        jql = f"id in ({', '.join(map(str, ids))})"
+        body: dict[str, object] = {"jql": jql, "fields": ["updated"], "expand": "changelog", "maxResults": len(ids)}
+        found: dict[int, Changes] = {}
+        while context.failures[SEARCH.name] < _TOO_OFTEN:
+            try:
+                page = await context.jira.read(SearchPage, SEARCH, body=body, attempts=1)
+                for issue in decoded_elements(WITH_HISTORIES, page.issues, lambda: None):
+                    if issue.changelog:
+                        found[id_or_zero(issue.id)] = issue.changelog
+                if not page.next_page_token:
+                    context.failures[SEARCH.name] = 0
+                    break
+                body["nextPageToken"] = tokens.check(page.next_page_token, page.keys)
+            except JiraError as error:
+                await context.tolerate(error)
+                context.failures[SEARCH.name] += 1
+                break
+        return found
+
+    async def _look_at(self, issue: int, move: Move, told: Changes | None) -> None:
+        cursor = self._context.checkpoint.issues
+        if told is None:
+            if move.is_unexplained and cursor.asked_alone < _MOST_ON_SUSPICION:
+                await self._alone(issue, move, known=False)
+        elif _is_left_out(move, [_moment(one) for one in told.histories], told.total):
+            if told.total is not None and told.total <= len(told.histories):
+                await take_histories(self._context, told.histories, self._place(issue))
+                self._tell()
+            elif cursor.asked_alone < _MOST_ALONE:
+                await self._alone(issue, move, known=True)
+            else:
+                self._context.note(CHANGES_OF, f"{CHANGELOGS.name} leaves some out", [issue])
+
+    async def _alone(self, issue: int, move: Move, *, known: bool) -> None:
+        """Read all entries of one issue.
+
+        Args:
+            issue: Its id.
+            move: What is known of it.
+            known: Whether some are known to have been left out, so that it is a gap where they cannot be read.
+        """
+        context = self._context
+
+        async def ask(start: int) -> ChangelogEntries:
+            query = {"startAt": start, "maxResults": _ENTRIES_A_PAGE}
+            attempts = context.attempts(CHANGELOG.name)
+            return await context.jira.read(ChangelogEntries, CHANGELOG, issue, query=query, attempts=attempts)
+
+        context.checkpoint.issues.asked_alone += 1
+        times: list[int] = []
+        try:
+            async for page in by_offset(CHANGELOG, ask):
+                times += await take_histories(context, page.values, self._place(issue))
+        except JiraError as error:
+            await context.tolerate(error)
+            context.failures[CHANGELOG.name] += 1
+            if known and not isinstance(error, NotThereError):
+                context.note(CHANGES_OF, error, [issue])
+        else:
+            context.failures[CHANGELOG.name] = 0
+        if _is_left_out(move, times):
+            self._tell()
+
+    def _place(self, issue: int) -> IssueRef:
+        return self._places.get(issue, IssueRef(issue))
+
+    def _tell(self) -> None:
+        self._context.note(_ALL_CHANGES, _LEFT_OUT, of="")
+
+
+def _moment(entry: msgspec.Raw) -> int:
+    try:
+        return moment_or_none(HISTORY.decode(entry).created) or 0
+    except (ValueError, RecursionError):
+        return 0
+
+
+def _is_left_out(move: Move, times: list[int], total: int | None = None) -> bool:
+    """Return whether an issue has entries that did not come.
+
+    Args:
+        move: What came.
+        times: When its entries were made, as another answer has them, epoch ms.
+        total: How many there are, where that answer has not all.
+    """
+    early = [at for at in times if at <= move.updated + _LATE_MS]  # later ones were made since
+    later = len(times) - len(early)
+    return max(early, default=0) > move.newest + _LATE_MS or max(len(times), total or 0) - later > move.entries

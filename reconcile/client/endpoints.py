@@ -33,6 +33,7 @@ MY_PERMISSIONS = Endpoint("GET", f"{_V3}/mypermissions")
 
 SEARCH = Endpoint("POST", f"{_V3}/search/jql")
 CHANGELOGS = Endpoint("POST", f"{_V3}/changelog/bulkfetch")
+CHANGELOG = Endpoint("GET", f"{_V3}/issue/{{issueIdOrKey}}/changelog")
 CHANGELOGS_BY_ID = Endpoint("POST", f"{_V3}/issue/{{issueIdOrKey}}/changelog/list")
 COMMENTS = Endpoint("GET", f"{_V3}/issue/{{issueIdOrKey}}/comment")
 WORKLOGS_UPDATED = Endpoint("GET", f"{_V3}/worklog/updated")
@@ -61,6 +62,7 @@ IN_OPENAPI_FILE = (
     MY_PERMISSIONS,
     SEARCH,
     CHANGELOGS,
+    CHANGELOG,
     CHANGELOGS_BY_ID,
     COMMENTS,
     WORKLOGS_UPDATED,

@@ -122,6 +122,7 @@ class IssuesCursor(msgspec.Struct):
         checked: Whether what it brought was held against the census.
         pending: Ids whose changelogs are still to be read.
         changelog_token: Of the page to ask next for the first bulk request's worth of those; None for the first.
+        asked_alone: How many issues' changelogs were asked for one by one.
         done: Whether all of it is through.
     """
 
@@ -135,6 +136,7 @@ class IssuesCursor(msgspec.Struct):
     checked: bool = False
     pending: list[int] = []
     changelog_token: str | None = None
+    asked_alone: int = 0
     done: bool = False
 
 
@@ -188,7 +190,8 @@ class Gap(msgspec.Struct):
         reason: Why, in words.
         ids: The first ids; none where the kind says it all.
         count: How many ids there are.
-        of: What it belongs to: ``issues``, ``worklogs`` or ``deletions`` (of worklogs). So are its ids.
+        of: What it belongs to: ``issues``, ``worklogs`` or ``deletions`` (of worklogs). So are its ids. Empty where
+            a later run has nothing more to ask for.
         issues: Of ids that are no issues': the issues to be read again.
     """
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
+from typing import NamedTuple
 
 from reconcile.state.checkpoint import Checkpoint, CheckpointError, read_checkpoint, write_state
 from rollcall.errors import RollcallError, SettingsError
@@ -59,9 +60,34 @@ CREATE TABLE IF NOT EXISTS deleted_worklogs (id INTEGER PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS worklog_issues (id INTEGER PRIMARY KEY, issue INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS missed_worklogs (id INTEGER PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS census (id INTEGER PRIMARY KEY);
+CREATE TABLE IF NOT EXISTS moves (
+    id INTEGER PRIMARY KEY, updated INTEGER NOT NULL, said INTEGER NOT NULL,
+    entries INTEGER NOT NULL, newest INTEGER NOT NULL
+);
 CREATE TABLE IF NOT EXISTS refusals (id INTEGER, what TEXT, reason TEXT, PRIMARY KEY (id, what));
 """
 _MOST_VARIABLES = 900
+
+
+class Move(NamedTuple):
+    """An issue that was changed since it was made, and what came of its changelog. Times are epoch ms.
+
+    Attributes:
+        updated: When it was changed last, as it says itself.
+        said: When the newest comment was made or edited that came with it, if that lies in the window.
+        entries: How many changelog entries came.
+        newest: When the newest of them was made; 0 for none.
+    """
+
+    updated: int
+    said: int = 0
+    entries: int = 0
+    newest: int = 0
+
+    @property
+    def is_unexplained(self) -> bool:
+        """Whether nothing that came says why it moved; of one without entries a comment alone says too little."""
+        return self.updated > (max(self.newest, self.said) if self.entries else 0)
 
 
 class Spool:
@@ -132,6 +158,30 @@ class Spool:
     def refusals(self) -> list[tuple[int, str, str]]:
         """Return the refusals: id, what was refused, and why."""
         return self._db.execute("SELECT id, what, reason FROM refusals ORDER BY id").fetchall()
+
+    def move_issues(self, moves: Mapping[int, Move]) -> None:
+        """Remember issues that were changed since they were made; nothing has come of their changelogs yet."""
+        self._put("INSERT OR REPLACE INTO moves VALUES (?, ?, ?, ?, ?)", ((one, *move) for one, move in moves.items()))
+
+    def forget_entries(self, ids: Iterable[int]) -> None:
+        """Forget what came of their changelogs, before it is read anew."""
+        self._put("UPDATE moves SET entries = 0, newest = 0 WHERE id = ?", ((one,) for one in ids))
+
+    def count_entries(self, came: Mapping[int, tuple[int, int]]) -> None:
+        """Add entries that came: by issue how many, and when the newest of them was made, epoch ms."""
+        self._put(
+            "UPDATE moves SET entries = entries + ?, newest = max(newest, ?) WHERE id = ?",
+            ((number, newest, one) for one, (number, newest) in came.items()),
+        )
+
+    def moves(self, ids: Iterable[int]) -> dict[int, Move]:
+        """Return those of these issues that were changed since they were made."""
+        found = {}
+        for some in _slices(ids):
+            marks = ",".join("?" * len(some))
+            rows = self._db.execute(f"SELECT * FROM moves WHERE id IN ({marks})", some)  # noqa: S608 - marks are ?
+            found.update({row[0]: Move(*row[1:]) for row in rows})
+        return found
 
     def name_worklogs(self, named: Mapping[int, int]) -> None:
         """Remember worklogs that a changelog entry named, and of which issue it was."""

@@ -60,6 +60,10 @@ class Faults(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         broken: Endpoints that fail for good.
         skipped_page: Number of a search page (from 1) that is left out where more than ids are asked for; 0 for none.
         unlisted: Issues that a search leaves out where more than ids are asked for.
+        left_out: Issues that changelog/bulkfetch leaves out as if they had no history.
+        most_entries: Entries of an issue that changelog/bulkfetch gives, the oldest; 0 for all.
+        unlisted_products: Keys of products that the list of application roles leaves out.
+        unlisted_users: Ids of accounts that users/search leaves out.
         early_last: Whether every search page says that it is the last, also where a token follows.
         search_lag_ms: How far the search index is behind.
         short_page_share: Share of search pages that hold fewer than asked for, though more follow.
@@ -85,6 +89,10 @@ class Faults(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     broken: list[Broken] = []
     skipped_page: int = 0
     unlisted: list[int] = []
+    left_out: list[int] = []
+    most_entries: int = 0
+    unlisted_products: list[str] = []
+    unlisted_users: list[str] = []
     early_last: bool = False
     search_lag_ms: int = 0
     short_page_share: float = 0.0

@@ -83,7 +83,10 @@ def bulk_changelogs(call: ApiCall, serializer: RestSerializer) -> dict[str, Any]
     start = _place(str(call.body.get("nextPageToken") or ""))
     found: list[Act] = []
     for issue in {one.issue.id: one for name in names if (one := call.site.issue(name))}.values():
-        found += [act for act in issue.histories if not fields or fields & {item[1] for item in act.items}]
+        if issue.issue.id in call.site.faults.left_out:
+            continue
+        histories = issue.histories[: call.site.faults.most_entries or None]
+        found += [act for act in histories if not fields or fields & {item[1] for item in act.items}]
     found.sort(key=lambda act: (act.history_at, act.issue.id))
     grouped: dict[int, list[dict[str, Any]]] = {}
     for act in found[start : start + size]:

@@ -17,9 +17,13 @@ def myself(call: ApiCall, serializer: RestSerializer) -> dict[str, Any]:
 def all_users(call: ApiCall, serializer: RestSerializer) -> list[dict[str, Any]]:
     """Answer GET /users/search and /users: a bare array; pages are short where accounts were removed."""
     start, size = call.number("startAt", 0), call.number("maxResults", 50, 1_000)
-    removed = call.site.directory.removed
+    removed, unlisted = call.site.directory.removed, call.site.faults.unlisted_users
     page = call.site.directory.people[start : start + size]
-    return [serializer.user(person.index) for person in page if person.index not in removed]
+    return [
+        serializer.user(person.index)
+        for person in page
+        if person.index not in removed and person.account_id not in unlisted
+    ]
 
 
 def user(call: ApiCall, serializer: RestSerializer) -> dict[str, Any]:
@@ -121,7 +125,8 @@ def _expanded(call: ApiCall, serializer: RestSerializer, person: Person) -> dict
 
 def application_roles(call: ApiCall, serializer: RestSerializer) -> list[dict[str, Any]]:
     """Answer GET /applicationrole."""
-    return [_role(call, serializer, product) for product in PRODUCTS]
+    unlisted = call.site.faults.unlisted_products
+    return [_role(call, serializer, product) for product in PRODUCTS if product not in unlisted]
 
 
 def application_role(call: ApiCall, serializer: RestSerializer) -> dict[str, Any]:

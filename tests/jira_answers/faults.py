@@ -233,6 +233,11 @@ def never_gives(endpoint: str, name: str) -> Fault:
     return at(endpoint, listed(change))
 
 
+def kept(issue: Any, entries: slice) -> Any:
+    """An issue of changelog/bulkfetch with these of its entries alone."""
+    return {**issue, "changeHistories": issue["changeHistories"][entries]}
+
+
 def zone(name: Any) -> Fault:
     return at(MYSELF, body(lambda found: {**found, "timeZone": name}))
 

@@ -40,6 +40,7 @@ from .faults import (
     dropped,
     everywhere,
     first,
+    kept,
     listed,
     never_gives,
     nulled,
@@ -374,6 +375,26 @@ WAYS = [
         r"(\d+ worklogs:|worklog \d+) .*a change of its issue names it",
         {"worklog"},
         endpoint=WORKLOGS,
+    ),
+    *(
+        Case(
+            f"changes left out, {name}",
+            partial(at, CHANGELOGS, listed(left)),
+            "all changes could not be read: POST /changelog/bulkfetch leaves some out",
+            endpoint=CHANGELOGS,
+        )
+        for name, left in {
+            "every issue": lambda _: [],
+            "every other issue": lambda found: found[::2],
+            "the newest of each": lambda found: [kept(one, slice(0, -1)) for one in found],
+            "all but the newest of each": lambda found: [kept(one, slice(-1, None)) for one in found],
+        }.items()
+    ),
+    Case(
+        "changes left out, one issue",
+        lambda: never_gives(CHANGELOGS, "issueId"),
+        "all changes could not be read: POST /changelog/bulkfetch leaves some out",
+        endpoint=CHANGELOGS,
     ),
     Case(
         "every search ends after 50 issues",
