@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from rollcall.errors import RollcallError, WarehouseUnavailableError
-from rollcall.metrics import CONSUMER_METRICS
+from rollcall.metrics import ENGINE_METRICS
 from rollcall.warehouse.engines import Holding
 
 _PATH = "/rollcall/rebuild"
@@ -66,7 +66,7 @@ def engine_routes(token: str, state: Callable[[], Awaitable[object]]) -> list[Ro
         return _refused(request, token) or Response(msgspec.json.encode(await state()), media_type="application/json")
 
     async def metrics(request: Request) -> Response:
-        return _refused(request, token) or Response(generate_latest(CONSUMER_METRICS), media_type="text/plain")
+        return _refused(request, token) or Response(generate_latest(ENGINE_METRICS), media_type="text/plain")
 
     return [Route(STATE_PATH, tell), Route(METRICS_PATH, metrics)]
 

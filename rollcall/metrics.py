@@ -68,6 +68,10 @@ ENGINE_ENDS = Counter(
     "Ends of the engine process of `up` that nobody asked for, by reason: a signal's name, or exit and its code.",
     ["reason"],
 )
+SQL_OVERDUE = Gauge(
+    "rollcall_sql_overdue_queries",
+    "Queries of the SQL door that run past their deadline now; when they do not end, the engine is started again.",
+)
 
 
 class _Chosen(Collector):
@@ -80,11 +84,11 @@ class _Chosen(Collector):
         return (family for family in REGISTRY.collect() if self._choose(family.name))
 
 
-_OF_CONSUMERS = frozenset(
+_OF_ENGINE = frozenset(
     next(iter(metric.describe())).name
-    for metric in (CONSUMED, INSERT_SECONDS, CONSUMER_RETRIES, CONSUMER_RUNNING, LOG_LOST)
+    for metric in (CONSUMED, INSERT_SECONDS, CONSUMER_RETRIES, CONSUMER_RUNNING, LOG_LOST, SQL_OVERDUE)
 )
-CONSUMER_METRICS = _Chosen(lambda name: name in _OF_CONSUMERS)
+ENGINE_METRICS = _Chosen(lambda name: name in _OF_ENGINE)
 """What the engine process of `up` tells its front."""
-FRONT_METRICS = _Chosen(lambda name: name not in _OF_CONSUMERS)
+FRONT_METRICS = _Chosen(lambda name: name not in _OF_ENGINE)
 """What the front of `up` tells itself: each family is told once."""

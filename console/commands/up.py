@@ -5,7 +5,7 @@ all the same. Where the warehouse is a ClickHouse server nothing of it is in thi
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -93,6 +93,7 @@ class _Writing:
         at_once: Tells whether the page may query the warehouse.
         notices: What the page tells besides.
         metrics: What ``/metrics`` answers.
+        notes: What ``/readyz`` says besides.
     """
 
     run: Callable[[asyncio.Event], Coroutine[Any, Any, None]]
@@ -104,6 +105,7 @@ class _Writing:
     at_once: Callable[[], bool]
     notices: Callable[[], Sequence[Notice]]
     metrics: Callable[[], Awaitable[bytes]]
+    notes: Mapping[str, Callable[[], str]]
 
 
 async def run_everything(settings: Settings, stop: asyncio.Event, ready: Callable[[int], None], once: str = "") -> None:
@@ -160,6 +162,7 @@ async def _in_an_engine(runtime: Runtime) -> AsyncIterator[_Writing]:
             at_once=at_once,  # it says itself when it cannot
             notices=lambda: [*running.notices(), *runs.notices()],
             metrics=running.metrics,
+            notes={"reconcile": runs.state, "queries": running.queries},
         )
     finally:
         await running.close()
@@ -181,6 +184,7 @@ async def _in_this_process(runtime: Runtime) -> AsyncIterator[_Writing]:
             at_once=pipeline.prepared.is_set,
             notices=runs.notices,
             metrics=own_metrics,
+            notes={"reconcile": runs.state},
         )
 
 
@@ -191,7 +195,7 @@ async def _serve(writing: _Writing, stop: asyncio.Event, ready: Callable[[int], 
     app = create_app(
         runtime,
         checks={"log": runtime.log.check, "warehouse": runtime.warehouse.ping, "consumers": writing.check},
-        notes={"reconcile": writing.runs.state},
+        notes=writing.notes,
         metrics=writing.metrics,
         extra_routes=page_routes(page),
     )

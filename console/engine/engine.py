@@ -25,6 +25,7 @@ from console.control import control_routes, engine_routes
 from console.engine.order import EngineState, Order, Word
 from console.process import finish, first_done, run_until_first, stop_on_signals, watched
 from console.sqldoor.door import create_door
+from console.sqldoor.overdue import OverdueQueries
 from consumers.supervisor import Supervisor
 from rollcall.errors import (
     LogUnavailableError,
@@ -104,7 +105,7 @@ async def _run(settings: Settings, order: Order) -> None:
         consumers_stop = asyncio.Event()
         consumers = watched("consumers", pipeline.run(consumers_stop, carry_on=True))
         try:
-            parts = (_tell(pipeline, order.token, stop), _answer_queries(runtime, pipeline, order.token, stop))
+            parts = (_tell(pipeline, order.token, stop), _answer_queries(runtime, pipeline, order, stop))
             serving = asyncio.create_task(run_until_first(stop, *parts))
             await first_done(stop, serving, consumers)
             await finish(serving, DOOR_DRAIN + 5.0, "serving")
@@ -143,7 +144,7 @@ async def _tell(pipeline: Supervisor, token: str, stop: asyncio.Event) -> None:
     )
 
 
-async def _answer_queries(runtime: StoredRuntime, pipeline: Supervisor, token: str, stop: asyncio.Event) -> None:
+async def _answer_queries(runtime: StoredRuntime, pipeline: Supervisor, order: Order, stop: asyncio.Event) -> None:
     """Open the SQL doors once the schema is there."""
     settings, warehouse = runtime.settings, runtime.warehouse
     address, holder = parse_warehouse_url(settings.warehouse_url), warehouse.holder
@@ -167,12 +168,13 @@ async def _answer_queries(runtime: StoredRuntime, pipeline: Supervisor, token: s
 
     def own_listens(port: int) -> None:
         url = f"http://127.0.0.1:{port}"
-        holder.announce(url, token)
+        holder.announce(url, order.token)
         say(Word(sql_url=url))
         listens()
 
-    door = partial(create_door, address, control_token=token)
-    own = door(listen=_LOOPBACK, token=token, control=control_routes(token, rebuild))
+    overdue = OverdueQueries(lambda queries: say(Word(overdue=queries)))
+    door = partial(create_door, address, control_token=order.token, limits=order.limits, overdue=overdue)
+    own = door(listen=_LOOPBACK, token=order.token, control=control_routes(order.token, rebuild))
     parts = [_serve(own, _LOOPBACK, own_listens, stop)]
     if settings.sql_listen:
         public = door(listen=settings.sql_listen, token=settings.sql_secret(), unprotected=settings.sql_unprotected)

@@ -26,6 +26,7 @@ import console
 from console.control import METRICS_PATH, STATE_PATH, request_rebuild
 from console.engine.engine import STOP_SECONDS
 from console.engine.order import EngineState, Order, Word, engine_settings
+from console.sqldoor.profile import DoorLimits
 from reconcile.progress import Notice
 from rollcall.errors import RollcallError, SettingsError, WarehouseUnavailableError
 from rollcall.logs import logger
@@ -49,6 +50,12 @@ _NOTICE = timedelta(hours=1)
 
 _OUTLIVED_SECONDS = 300.0
 """How long a query of the daily run waits for the engine."""
+
+_OVERDUE_SECONDS = 4.0
+"""How long a query may stay past its deadline once that was told; then the engine is ended, and begun again."""
+
+_LIMITS = DoorLimits()
+"""What queries through the doors of the engine may take."""
 
 _ITS_END_SECONDS = 1.0
 """After so long the end of an engine that hung up has been noticed."""
@@ -74,6 +81,9 @@ class _Life:
         self.state_url, self.sql_url, self.up_since = "", "", 0.0
         self.error: RollcallError | None = None
         self.passing = False
+        self.overdue = 0
+        self._ends_overdue: asyncio.TimerHandle | None = None
+        self._ended_for = ""
         self._changed = changed
         self._loop = asyncio.get_running_loop()
         self.ended: asyncio.Future[int] = self._loop.create_future()
@@ -114,17 +124,36 @@ class _Life:
         if word.up:
             self.up_since = time.monotonic()
         self.passing = word.passing
+        if word.overdue is not None:
+            self._note_overdue(word.overdue)
         if word.trouble:
             self.error = (SettingsError if word.settings_trouble else RollcallError)(word.trouble)
         self._changed()
 
+    def _note_overdue(self, queries: int) -> None:
+        self.overdue = queries
+        if queries and not self._ends_overdue:
+            self._ends_overdue = self._loop.call_later(_OVERDUE_SECONDS, self._end_overdue)
+        elif not queries and self._ends_overdue:
+            self._ends_overdue.cancel()
+            self._ends_overdue = None
+
+    def _end_overdue(self) -> None:
+        self._ended_for = "overdue query"
+        log.error("a query does not stop, so the engine is ended and begun again", queries=self.overdue)
+        self.process.kill()
+
     def _end(self, code: int) -> None:
+        if self._ends_overdue:
+            self._ends_overdue.cancel()
         if not self.ended.done():
             self.ended.set_result(code)
 
     @property
     def reason(self) -> str:
-        """Why it ended: a signal's name, or exit and its code."""
+        """Why it ended: a signal's name, or exit and its code; or a query that had to be ended."""
+        if self._ended_for:
+            return self._ended_for
         code = self.process.returncode
         try:
             return signal.Signals(-code).name if code < 0 else f"exit {code}"
@@ -240,6 +269,13 @@ class EngineProcess:
                 if self._life is life and self._up.is_set():
                     raise
 
+    def queries(self) -> str:
+        """Return how the queries go, for ``/readyz``."""
+        life = self._living()
+        if not life or not life.overdue:
+            return "ok"
+        return f"{life.overdue} past the deadline; if it stays so, the engine is started again in some seconds"
+
     def notices(self) -> Sequence[Notice]:
         """Return what the page is to tell of ends, a while after the engine is back too."""
         if self._last_end is None or datetime.now(UTC) - self._last_end[0] > _NOTICE:
@@ -257,7 +293,7 @@ class EngineProcess:
         await self._asking.aclose()
 
     def _begin(self) -> _Life:
-        order = Order(front=os.getpid(), token=self._token, settings=engine_settings(self._settings))
+        order = Order(front=os.getpid(), token=self._token, settings=engine_settings(self._settings), limits=_LIMITS)
         self._life = _Life(order, self._look)
         return self._life
 

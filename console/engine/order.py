@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from console.sqldoor.access import door_token
+from console.sqldoor.profile import DoorLimits
 from rollcall.settings import Settings
 
 
@@ -20,11 +21,13 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
         front: The front's process id.
         token: The control token.
         settings: The settings, without secrets of Jira's and of the page.
+        limits: What queries may take.
     """
 
     front: int
     token: str
     settings: dict[str, Any]
+    limits: DoorLimits = DoorLimits()
 
 
 class Word(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -37,6 +40,7 @@ class Word(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         trouble: Why it ends, an error that Rollcall raises on purpose.
         settings_trouble: Whether that is for who wrote the settings.
         passing: Whether it may be over at the next start, such as a full disk.
+        overdue: How many queries run past their deadline, whenever that changes.
     """
 
     state_url: str = ""
@@ -45,6 +49,7 @@ class Word(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     trouble: str = ""
     settings_trouble: bool = False
     passing: bool = False
+    overdue: int | None = None
 
 
 class EngineState(msgspec.Struct, frozen=True):

@@ -108,8 +108,11 @@ class Answer:
         return compressed_blocks(chunk) if self._request.blocks else chunk
 
     async def _hand_over(self, chunk: bytes, *, more: bool) -> None:
+        # A slow client may not hold a query past its deadline; a word on that still gets a moment.
+        now = asyncio.get_running_loop().time()
+        until = min(now + self._limits.stall_seconds, max(self._deadline, now + GRACE))
         try:
-            async with asyncio.timeout(self._limits.stall_seconds):
+            async with asyncio.timeout_at(until):
                 await self._send({"type": "http.response.body", "body": chunk, "more_body": more})
         except TimeoutError:
             raise CutShortError from None

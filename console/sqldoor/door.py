@@ -25,6 +25,7 @@ from console.sqldoor.exceptions import (
     DoorError,
     door_error,
 )
+from console.sqldoor.overdue import OverdueQueries
 from console.sqldoor.profile import DoorLimits
 from console.sqldoor.request import QueryRequest, read_body, read_request, url_parameters
 from rollcall.errors import SettingsError
@@ -74,12 +75,14 @@ class QueryEndpoint:
         engine: Runs them; opened before the first request.
         limits: What they may take.
         tokens: One of which a client must bring; None lets everybody pass.
+        overdue: Takes note of those that run past their deadline.
     """
 
-    def __init__(self, engine: Engine, limits: DoorLimits, tokens: Tokens | None) -> None:
+    def __init__(self, engine: Engine, limits: DoorLimits, tokens: Tokens | None, overdue: OverdueQueries) -> None:
         self._engine = engine
         self._limits = limits
         self._tokens = tokens
+        self._overdue = overdue
         self._slots = Slots(limits)
         self._stopping: set[asyncio.Task[None]] = set()
         self._killed: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
@@ -169,6 +172,7 @@ class QueryEndpoint:
         except BaseException:
             self._slots.release()
             raise
+        self._overdue.watch(run.mark, run.outcome, self._limits.seconds)
         loop = asyncio.get_running_loop()
         run.outcome.add_done_callback(lambda _: loop.call_soon_threadsafe(self._slots.release))
         try:
@@ -208,6 +212,7 @@ def create_door(
     unprotected: bool = False,
     limits: DoorLimits | None = None,
     control: Sequence[BaseRoute] = (),
+    overdue: OverdueQueries | None = None,
 ) -> Starlette:
     """Return the door as an ASGI application whose lifespan opens and closes its handles on the engine.
 
@@ -220,6 +225,7 @@ def create_door(
         limits: What queries may take.
         control: More routes to serve at this address, under the same guard against web pages; they check their own
             tokens.
+        overdue: Takes note of queries that run past their deadline.
 
     Raises:
         SettingsError: The door would be open without a token, or to other machines.
@@ -234,7 +240,7 @@ def create_door(
     limits = limits or DoorLimits()
     engine = Engine(address.path, limits)
     tokens = Tokens(token, control_token) if token else None
-    endpoint = QueryEndpoint(engine, limits, tokens)
+    endpoint = QueryEndpoint(engine, limits, tokens, overdue or OverdueQueries())
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

@@ -17,7 +17,7 @@ from console.sqldoor.exceptions import (
 
 SettingValue = str | int | float
 
-GRACE = 2.0
+GRACE = 0.5
 """Seconds beyond its time after which a query that does not look at the clock is answered for, and killed."""
 
 BODY_BYTES = 8 * 1024 * 1024
