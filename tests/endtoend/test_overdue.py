@@ -1,0 +1,98 @@
+"""A query that does not look at the clock: told at its deadline, ended with the engine, and no webhook feels it."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import httpx
+import pytest
+from structlog.testing import capture_logs
+
+from console.commands.up import run_everything
+from console.engine import engine_process
+from console.sqldoor import DoorLimits
+from rollcall.settings import load_settings
+
+from .installation import PATIENCE, Installation
+from .oracle import assert_stored
+from .webhooks import Crowd
+
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(300)]
+
+BLIND = "SELECT hasAll(range(10000000), range(10000000))"
+"""Takes hours, and looks at no clock."""
+
+DEADLINE = 1.0
+
+
+@asynccontextmanager
+async def up(folder: Path) -> AsyncIterator[Installation]:
+    """An `up` whose front is this process."""
+    installation = Installation(folder)
+    stop, ready = asyncio.Event(), asyncio.Event()
+    running = asyncio.create_task(run_everything(load_settings(installation.config), stop, lambda _: ready.set()))
+    try:
+        await ready.wait()
+        await comes(installation, lambda told: told.status_code == 200)
+        yield installation
+    finally:
+        stop.set()
+        await running
+
+
+async def comes(up: Installation, true: Callable[[httpx.Response], bool]) -> httpx.Response:
+    """Look at /readyz until it says that."""
+    async with httpx.AsyncClient(trust_env=False, timeout=30) as client, asyncio.timeout(PATIENCE):
+        while not true(told := await client.get(f"{up.url}/readyz")):
+            await asyncio.sleep(0.05)
+    return told
+
+
+async def metric(up: Installation, name: str) -> float:
+    async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
+        lines = (await client.get(f"{up.url}/metrics")).text.splitlines()
+    return next((float(line.rpartition(" ")[2]) for line in lines if line.startswith(name)), 0.0)
+
+
+async def ask(up: Installation) -> None:
+    with suppress(httpx.TransportError):  # the engine ends with it
+        async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
+            url = f"http://127.0.0.1:{up.sql_port}"
+            await client.post(url, content=BLIND, auth=("dashboards", up.sql_token))
+
+
+async def test_a_query_that_does_not_end_ends_the_engine_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_process, "_LIMITS", DoorLimits(seconds=DEADLINE))
+    with capture_logs() as lines:
+        async with up(tmp_path) as running:
+            crowd = Crowd(running)
+            async with crowd.posting():
+                began = time.monotonic()
+                asking = [asyncio.create_task(ask(running)) for _ in range(4)]
+                told = await comes(running, lambda told: told.json()["queries"] != "ok")
+                at_told = time.monotonic() - began
+                assert "past the deadline" in told.json()["queries"]
+                assert told.status_code == 200
+                assert await metric(running, "rollcall_sql_overdue_queries") >= 1.0
+                ended = 'rollcall_engine_ends_total{reason="overdue query"}'
+                while await metric(running, ended) == 0.0:
+                    await asyncio.sleep(0.05)
+                back = await comes(running, lambda told: told.status_code == 200)
+                print(f"deadline {DEADLINE} s, told after {at_told:.1f} s, back after {time.monotonic() - began:.1f} s")
+                assert back.json()["queries"] == "ok"
+                await asyncio.gather(*asking)
+            assert set(crowd.statuses) == {204}
+            answer = await asyncio.to_thread(running.sql, "SELECT 1")
+            assert answer.text == "1\n"
+            assert await metric(running, ended) == 1.0
+            assert await metric(running, "rollcall_sql_overdue_queries") == 0.0
+            await asyncio.to_thread(running.wait_until_written)
+    assert [line["event"] for line in lines if line["log_level"] == "error"] == [
+        "a query does not stop, so the engine is ended and begun again",
+        "the engine ended unexpectedly, begins again",
+    ]
+    await assert_stored(f"chdb://{tmp_path}/warehouse", crowd.accepted, crowd.sent)
