@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 from starlette.applications import Starlette
 
-from console.engine.engine import CONSUMER_STOP_SECONDS
+from console.engine.engine_main import CONSUMER_STOP_SECONDS
 from console.process import (
     DONE,
     Config,

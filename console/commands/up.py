@@ -15,7 +15,7 @@ import typer
 import uvloop
 
 from console.commands.services import OpenOption, measure_log, retain_log, say_page, say_ready
-from console.engine.engine import CONSUMER_STOP_SECONDS, STOP_SECONDS, read_order, run_engine
+from console.engine.engine_main import CONSUMER_STOP_SECONDS, STOP_SECONDS, read_order, run_engine
 from console.engine.engine_process import EngineProcess
 from console.process import (
     DONE,

@@ -24,7 +24,7 @@ from prometheus_client import generate_latest
 
 import console
 from console.control import METRICS_PATH, STATE_PATH, request_rebuild
-from console.engine.engine import STOP_SECONDS
+from console.engine.engine_main import STOP_SECONDS
 from console.engine.order import EngineState, Order, Word, engine_settings
 from console.sqldoor.profile import DoorLimits
 from reconcile.progress import Notice

@@ -63,9 +63,7 @@ async def ask(up: Installation) -> None:
             await client.post(url, content=BLIND, auth=("dashboards", up.sql_token))
 
 
-async def test_a_query_that_does_not_end_ends_the_engine_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_query_that_does_not_end_ends_the_engine_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine_process, "_LIMITS", DoorLimits(seconds=DEADLINE))
     with capture_logs() as lines:
         async with up(tmp_path) as running:
