@@ -269,7 +269,8 @@ class QueryRun:
         pause = _KILL_EVERY
         try:
             while not ended.done():
-                await asyncio.to_thread(self._engine.kill, self.mark)
+                with suppress(RuntimeError):  # the engine is too busy for that; the next try may fare better
+                    await asyncio.to_thread(self._engine.kill, self.mark)
                 await asyncio.wait({ended}, timeout=pause)
                 pause = min(2 * pause, _KILL_EVERY_AT_MOST)
             await draining
