@@ -5,8 +5,10 @@ Where there is no terminal, there is a line of the log for every step instead.
 """
 
 import csv
+import re
 import sys
 import time
+import unicodedata
 from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
@@ -34,12 +36,15 @@ from rich.text import Text
 from reconcile.progress import LoggedProgress, Progress
 from reconcile.state.checkpoint import Part
 from rollcall.clock import iso
-from rollcall.logs import log_lines_to
+from rollcall.logs import log_lines_to, printable
 
 Row = Mapping[str, Any]
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = "=+-@"
 """First characters that spreadsheets take as the start of a formula (OWASP, CSV injection)."""
+
+_NEW_CELLS = re.compile("([;|\t\n\v\f\r\x85\u2028\u2029])")
+"""What may end a cell too, where a spreadsheet splits at another sign than the comma."""
 
 _WIDTH_IN_A_FILE = 250
 """Columns of a table that no terminal shows: wide enough not to break ids."""
@@ -77,14 +82,14 @@ def print_record(row: Row, columns: Sequence[str], form: OutputFormat) -> None:
         print_rows([row], columns, form)
         return
     for name in columns:
-        print(f"{name}: {_visible(_words(_plain(row[name])))}".rstrip())
+        print(f"{name}: {printable(_words(_plain(row[name])))}".rstrip())
 
 
 def print_payload(payload: bytes) -> None:
     """Print bytes to stdout as they are; on a terminal without what could write to it beside its lines."""
     if sys.stdout.isatty():
         text = payload.decode("utf-8", "backslashreplace")
-        print("\n".join(map(_visible, text.split("\n"))))
+        print("\n".join(map(printable, text.split("\n"))))
     else:
         sys.stdout.buffer.write(payload)
         sys.stdout.buffer.flush()
@@ -117,7 +122,7 @@ def _one_row(row: Row, columns: Mapping[str, int], *, header: bool) -> Table:
     table = Table(box=SIMPLE_HEAD, header_style="bold", expand=True, show_header=header, pad_edge=False)
     for name, ratio in columns.items():
         table.add_column(name, overflow="fold", ratio=ratio)
-    table.add_row(*(Text(_visible(_words(_plain(row[name])))) for name in columns))
+    table.add_row(*(Text(printable(_words(_plain(row[name])))) for name in columns))
     return table
 
 
@@ -138,17 +143,38 @@ def _print_csv(rows: Iterable[Row], columns: Sequence[str]) -> None:
 
 
 def _cell(value: Any) -> Any:
-    """Keep a name that looks like a formula a name: spreadsheets take a leading apostrophe as "this is text"."""
+    """Keep a name that looks like a formula a name: spreadsheets take a leading apostrophe as "this is text".
+
+    Also behind a sign at which one may split, and on a terminal without what could write to it.
+    """
     text = _words(value)
-    return f"'{text}" if isinstance(value, str | list) and text.startswith(_FORMULA) else text
+    if not isinstance(value, str | list):
+        return text
+    text = text.replace("\r\n", "\n").replace(
+        "\r", "\n"
+    )  # else the module csv leaves it bare, and a row would end there
+    first, *rest = _NEW_CELLS.split(text)
+    odd = bool(text) and unicodedata.category(text[0]) in ("Cc", "Zl", "Zp")
+    text = "".join(("'" if odd or _is_formula(first) else "", first, *(_as_text(part) for part in rest)))
+    return printable(text) if sys.stdout.isatty() else text
+
+
+def _as_text(part: str) -> str:
+    return f"'{part}" if _is_formula(part) else part
+
+
+def _is_formula(text: str) -> bool:
+    """Whether a spreadsheet may take it for one: blanks and what is not seen before the sign are passed over."""
+    start = next((char for char in text if char != "'" and unicodedata.category(char)[0] not in "ZC"), "")
+    return not text.startswith("'") and unicodedata.normalize("NFKC", start)[:1] in tuple(_FORMULA)
 
 
 def _print_table(rows: Iterable[Row], columns: Sequence[str]) -> None:
     table = Table(header_style="bold")
     for name in columns:
-        table.add_column(name, overflow="fold")
+        table.add_column(printable(name), overflow="fold")
     for row in rows:
-        table.add_row(*(Text(_visible(_words(row[name]))) for name in columns))
+        table.add_row(*(Text(printable(_words(row[name]))) for name in columns))
     _console().print(table)
 
 
@@ -158,11 +184,6 @@ def _words(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def _visible(text: str) -> str:
-    """Show control characters as such: a name must not be able to write to the terminal or turn its direction."""
-    return "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text)
 
 
 WRITING, REBUILDING = "into the warehouse", "days rebuilt"

@@ -16,7 +16,7 @@ import typer
 import uvloop
 
 from rollcall.errors import RollcallError, SettingsError
-from rollcall.logs import configure_logging, kind_and_place, logger
+from rollcall.logs import configure_logging, kind_and_place, logger, printable
 from rollcall.runtime import cancel_requested
 from rollcall.settings import CONFIG_VARIABLE, Settings, load_settings
 from rollcall.warehouse import calls_left
@@ -79,7 +79,8 @@ def exit_code(config: Path | None, body: Callable[[Settings], Awaitable[int]]) -
 
 def print_error(text: str) -> None:
     """Print an error for a person to stderr."""
-    print(f"rollcall: {text}", file=sys.stderr)
+    lines = "\n".join(map(printable, text.split("\n")))
+    print(f"rollcall: {lines}", file=sys.stderr)
 
 
 def require_sites(settings: Settings) -> None:

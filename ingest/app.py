@@ -47,12 +47,13 @@ def create_app(
     endpoint = WebhookEndpoint(runtime)
     routes: list[BaseRoute] = [
         *webhook_routes(endpoint),
-        *health_routes(checks, notes, metrics),
+        *health_routes(checks, notes, metrics, listen=runtime.settings.listen),
         *extra_routes,
     ]
     if extra_routes:  # the page is at "/", where a proxy that cuts the whole path posts to
         routes.append(Route("/", endpoint, methods=["POST"]))
     app = Starlette(routes=routes, lifespan=lifespan)
+    app.router.redirect_slashes = False  # it redirects to the Host that was asked for, whatever that is
     app.state.not_http = endpoint.refuse_not_http
     app.router.default = _posts_to(endpoint, app.router.default)
     return app

@@ -25,6 +25,8 @@ from rollcall.runtime import Runtime
 _END: Message = {"type": "http.response.body", "body": b""}
 _NO_CONTENT: Message = {"type": "http.response.start", "status": 204, "headers": []}
 _SIGNATURE = b"x-hub-signature"
+_MOST_DIGITS = 18
+"""Of a length; Python refuses to read numbers of thousands of digits."""
 _PATH = re.compile(r"/+webhooks(?:/+(?P<site>.*?))?/?", re.DOTALL)
 
 
@@ -99,7 +101,7 @@ class WebhookEndpoint:
         if secrets and signature is None:
             raise RefusalError(401, "no_signature" if claimed is None else "bad_signature")
         length = headers.get(b"content-length", b"")
-        if length.isdigit() and int(length) > self._settings.body_limit:
+        if length.isdigit() and (len(length) > _MOST_DIGITS or int(length) > self._settings.body_limit):
             raise RefusalError(413, "too_large")
         content = await body.read(receive)
         if secrets and not (signature and signed(content, signature, secrets)):

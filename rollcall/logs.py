@@ -37,7 +37,7 @@ def configure_logging(level: str, form: Literal["auto", "console", "json"]) -> N
     ]
     # Plain tracebacks: rich ones show local variables, and those may hold bodies and secrets.
     last: list[structlog.typing.Processor] = (
-        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+        [_for_a_terminal, structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
         if console
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     )
@@ -65,6 +65,19 @@ def configure_logging(level: str, form: Literal["auto", "console", "json"]) -> N
     logging.getLogger("urllib3").setLevel(max(logging.ERROR, root.level))
     # What uvicorn warns of, such as bytes that are no HTTP, any stranger can cause.
     logging.getLogger("uvicorn.error").filters = [EachOncePerMinute(logging.WARNING)]
+
+
+def printable(text: str) -> str:
+    """Show control characters as such: a name must not be able to write to the terminal or turn its direction."""
+    return "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text)
+
+
+def _for_a_terminal(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Make every value of a line printable; lines of libraries may quote what strangers sent."""
+    kept = ("exception", "stack")  # tracebacks, which have lines
+    return {
+        name: printable(text) if isinstance(text, str) and name not in kept else text for name, text in event.items()
+    }
 
 
 class _ShownElsewhere(logging.Handler):

@@ -1,6 +1,5 @@
 """``rollcall query``: one statement that reads, through the SQL door of `up`, or where `up` does not run by itself."""
 
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated
@@ -10,7 +9,7 @@ import msgspec
 import typer
 from clickhouse_connect.driver import Client
 
-from console.output import FormatOption, OutputFormat, print_rows
+from console.output import FormatOption, OutputFormat, print_payload, print_rows
 from console.process import DONE, Config, run_command
 from console.sqldoor.access import USER
 from console.sqldoor.door import create_door
@@ -37,8 +36,7 @@ def query(
         if found == _FORM:
             _print(answer, form)
         else:
-            sys.stdout.buffer.write(answer)
-            sys.stdout.buffer.flush()
+            print_payload(answer)
         return DONE
 
     run_command(config, body)

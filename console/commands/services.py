@@ -165,7 +165,8 @@ def consume(config: Config = None) -> None:
             parts = [pipeline.run(stop, carry_on=False)]
             if settings.consumer.listen:
                 checks = {"log": runtime.log.check, "warehouse": runtime.warehouse.ping, "consumers": pipeline.check}
-                health = Starlette(routes=health_routes(checks))
+                health = Starlette(routes=health_routes(checks, listen=settings.consumer.listen))
+                health.router.redirect_slashes = False
                 parts.append(
                     serve(health, settings.consumer.listen, setting="consumer.listen", drain_timeout=1.0, stop=stop)
                 )
@@ -193,9 +194,11 @@ def dashboard(open_page: OpenOption = False, config: Config = None) -> None:
             in_background(measuring=partial(measure_log, runtime)),
         ):
             page = page_routes(Page(runtime, listen=listen, once=once))
-            health = health_routes({"log": runtime.log.check, "warehouse": runtime.warehouse.ping})
+            checks = {"log": runtime.log.check, "warehouse": runtime.warehouse.ping}
+            app = Starlette(routes=[*health_routes(checks, listen=listen), *page])
+            app.router.redirect_slashes = False
             await serve(
-                Starlette(routes=[*health, *page]),
+                app,
                 listen,
                 setting="page.listen",
                 drain_timeout=_DRAIN,

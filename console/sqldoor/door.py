@@ -254,10 +254,12 @@ def create_door(
     async def ping(_: Request) -> Response:
         return PlainTextResponse("Ok.\n")
 
-    return Starlette(
+    app = Starlette(
         routes=[*control, Route("/ping", ping, methods=["GET"]), Route("/", endpoint)],
         middleware=[
             Middleware(GuardedDoor, guard=Guard(listen, any_proxy=bool(token), any_host=not is_loopback(listen)))
         ],
         lifespan=lifespan,
     )
+    app.router.redirect_slashes = False
+    return app

@@ -203,4 +203,4 @@ def _on(parameters: Mapping[str, str], name: str) -> bool:
 
 
 def _number(text: str) -> int:
-    return int(text) if text.isdecimal() and text.isascii() else 0
+    return int(text) if re.fullmatch("[0-9]{1,9}", text) else 0

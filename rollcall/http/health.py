@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from rollcall.errors import RollcallError
+from rollcall.http.guard import Guard, is_loopback
 
 Check = Callable[[], Awaitable[None]]
 
@@ -17,6 +18,9 @@ CHECK_SECONDS = 5.0
 """How long one check may take before it counts as failed."""
 
 _CREDENTIALS = re.compile(r"://[^/\s@]*@")
+_FILE = re.compile(r"(?<![\w:/.])/[^\s/:;,()]+(?:/[^\s/:;,()]+)+")
+"""A path: where things lie on this machine is told by the log, not to whoever asks."""
+
 _LONGEST = 200
 
 
@@ -29,6 +33,8 @@ def health_routes(
     checks: Mapping[str, Check],
     notes: Mapping[str, Callable[[], str]] | None = None,
     metrics: Callable[[], Awaitable[bytes]] = own_metrics,
+    *,
+    listen: str = "",
 ) -> list[Route]:
     """Return ``/healthz`` (the process answers), ``/readyz`` (every check passes) and ``/metrics`` (Prometheus).
 
@@ -37,7 +43,18 @@ def health_routes(
         notes: By name, what ``/readyz`` says besides, whatever its status: what goes wrong there is no reason to send
             requests elsewhere.
         metrics: Returns what ``/metrics`` answers.
+        listen: Where they are served; on loopback ``/readyz`` and ``/metrics`` are for this machine alone.
     """
+    guard = Guard(listen) if listen and is_loopback(listen) else None
+
+    def within(answer: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+        async def guarded(request: Request) -> Response:
+            refusal = guard.judge(request.headers, request.scope.get("http_version", "1.1")) if guard else None
+            if refusal:
+                return Response(f"for this machine alone: {refusal.value}\n", 403, media_type="text/plain")
+            return await answer(request)
+
+        return guarded
 
     async def alive(_: Request) -> Response:
         return Response("ok\n", media_type="text/plain")
@@ -51,7 +68,7 @@ def health_routes(
     async def measured(_: Request) -> Response:
         return Response(await metrics(), headers={"content-type": CONTENT_TYPE_LATEST})
 
-    return [Route("/healthz", alive), Route("/readyz", ready), Route("/metrics", measured)]
+    return [Route("/healthz", alive), Route("/readyz", within(ready)), Route("/metrics", within(measured))]
 
 
 async def _state(check: Check) -> str:
@@ -61,7 +78,7 @@ async def _state(check: Check) -> str:
     except TimeoutError:
         return f"no answer within {CHECK_SECONDS:g} s"
     except RollcallError as error:
-        return f"{type(error).__name__}: {_CREDENTIALS.sub('://…@', str(error))}"[:_LONGEST]
+        return f"{type(error).__name__}: {_FILE.sub('…', _CREDENTIALS.sub('://…@', str(error)))}"[:_LONGEST]
     except Exception as error:  # a foreign error's text may hold anything, so only its name
         return type(error).__name__
     return "ok"

@@ -21,6 +21,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
+from zoneinfo import ZoneInfo
 
 import clickhouse_connect
 import msgspec
@@ -129,6 +130,21 @@ def require_embedded_engine() -> None:
             "warehouse_url: the embedded engine is not installed: pip install 'rollcall-jira[embedded]' "
             "(in a checkout: pip install '.[embedded]'), or set warehouse_url to a ClickHouse server"
         )
+    require_known_zone()
+
+
+def require_known_zone() -> None:
+    """Raise SettingsError where ``TZ`` is no time zone: loading the engine then fails, and says another reason."""
+    zone = os.environ.get("TZ", "").removeprefix(":")
+    if not zone or Path(zone).is_absolute():
+        return
+    try:
+        ZoneInfo(zone)
+    except (KeyError, ValueError, OSError):
+        raise SettingsError(
+            f"environment variable TZ: {zone[:100]!r} is no time zone; write an IANA name such as Europe/Berlin, or "
+            "unset it"
+        ) from None
 
 
 def embedded_client(address: Embedded, settings: Mapping[str, Any]) -> Client:

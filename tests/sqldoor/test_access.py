@@ -247,3 +247,16 @@ def test_no_query_text_is_logged(door: Door, capfd: pytest.CaptureFixture[str]) 
         door.code(sql, param_x="hush-hush", query_id="hush")
     out, err = capfd.readouterr()
     assert "hush" not in out + err
+
+
+def test_no_number_is_too_long(door: Door) -> None:
+    for name in ("max_execution_time", "client_protocol_version", "max_rows_to_read", "param_n", "max_threads"):
+        for value in ("9" * 5000, "-" + "9" * 5000, "٤" * 50):
+            answer = httpx.get(door.url, params={**Q, name: value})
+            assert answer.status_code in (200, 400, 500), (name, answer.text[:300])
+            assert answer.status_code == 200 or answer.text.startswith("Code: "), (name, answer.text[:300])
+
+
+def test_nobody_is_led_to_the_host_that_was_asked_for(guarded: Door) -> None:
+    answer = httpx.get(f"{guarded.url}/ping/", headers={"host": "evil.example"})
+    assert (answer.status_code, answer.headers.get("location")) == (404, None)

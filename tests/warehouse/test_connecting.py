@@ -99,3 +99,16 @@ def test_a_folder_that_is_named_like_the_engine_is_not_the_engine(
         monkeypatch.delitem(sys.modules, name)
     with pytest.raises(SettingsError, match="not installed"):
         require_embedded_engine()
+
+
+@pytest.mark.parametrize("zone", ["Nowhere/Land", "../etc/passwd", "CET-1CEST-2"])
+def test_a_time_zone_that_nobody_knows_is_named(zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", zone)
+    with pytest.raises(SettingsError, match="environment variable TZ"):
+        require_embedded_engine()
+
+
+@pytest.mark.parametrize("zone", ["", "UTC", ":Europe/Berlin", "/etc/localtime"])
+def test_a_time_zone_that_is_known_is_fine(zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", zone)
+    require_embedded_engine()

@@ -1,0 +1,78 @@
+"""What is printed harms neither a spreadsheet nor a terminal."""
+
+import csv
+import io
+import sys
+
+import pytest
+
+from console.output import OutputFormat, print_rows
+from console.process import print_error
+
+CSV = OutputFormat.CSV
+
+
+def cell(value: object, capsys: pytest.CaptureFixture[str]) -> str:
+    print_rows([{"a": value}], ["a"], CSV)
+    [_, [written]] = csv.reader(io.StringIO(capsys.readouterr().out, newline=""))
+    return written
+
+
+@pytest.mark.parametrize(
+    "blank", ["", " ", "\t", "\r", "\n", "\x00", "\u00a0", "\u200b", "\ufeff", "\u2028", "\x1b", " \n "]
+)
+@pytest.mark.parametrize("sign", [*"=+-@", "\uff1d", "\uff0b", "\uff0d", "\uff20", "\ufe66", "\ufe62"])
+def test_no_text_is_a_formula(blank: str, sign: str, capsys: pytest.CaptureFixture[str]) -> None:
+    text = f"{blank}{sign}HYPERLINK(1)"
+    written = cell(text, capsys)
+    assert written.startswith("'") or not blank.isprintable()
+    for part in written.replace("\r", "\n").replace("\u2028", "\n").replace("\t", "\n").split("\n"):
+        assert not part.strip().startswith(sign), written
+    assert written.replace("'", "") == text.replace("\r", "\n")
+
+
+@pytest.mark.parametrize("end", [";", "; ", "|", "\t", "\n", "\r\n", ";\u00a0"])
+def test_nor_behind_what_may_end_a_cell(end: str, capsys: pytest.CaptureFixture[str]) -> None:
+    written = cell(f"Ann{end}=HYPERLINK(1)", capsys)
+    assert "'" in written
+    assert f"{end}=" not in written
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("Ann-Lee; Bo", "Ann-Lee; Bo"),
+        (-5, "-5"),
+        (None, ""),
+        (["a", "b"], "a, b"),
+        (["=a"], "'=a"),
+        ("O'Neil", "O'Neil"),
+        ("", ""),
+    ],
+)
+def test_other_values_stay_as_they_are(value: object, shown: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cell(value, capsys) == shown
+
+
+@pytest.mark.parametrize("form", [OutputFormat.TABLE, OutputFormat.CSV, OutputFormat.JSON])
+def test_nothing_writes_to_a_terminal(
+    form: OutputFormat, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if form is not OutputFormat.JSON:  # which is written as bytes
+        monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    name = "a\x1b[2J\x9b"
+    print_rows(
+        [{name if form is OutputFormat.TABLE else "a": "b\x1b[2J\u202e\x9b"}],
+        [name if form is OutputFormat.TABLE else "a"],
+        form,
+    )
+    shown = capsys.readouterr().out
+    assert "\x1b[2J" not in shown
+    if form is not OutputFormat.JSON:
+        assert "\u202e" not in shown
+        assert "b\\u001b[2J" in shown
+
+
+def test_nor_does_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    print_error("one\x1b[2J\ntwo")
+    assert capsys.readouterr().err == "rollcall: one\\u001b[2J\ntwo\n"
