@@ -32,23 +32,54 @@ class DisconnectedError(RollcallError):
     """The sender went away before its webhook was whole; Jira sends it again."""
 
 
-class BodyBudget:
-    """How many bytes of bodies all requests together hold in memory."""
+SMALL = 64 * 1024
+"""Bytes of a body for which room is kept: most webhooks have below 32 KiB (captures)."""
 
-    def __init__(self, limit: int) -> None:
+
+class BodyBudget:
+    """How many bytes of bodies all requests together hold in memory.
+
+    What a body has beyond `SMALL` gets three quarters of it, and half of it from one peer, but always one body of the
+    largest size. So whoever holds back the end of large bodies, signed by nobody yet, leaves room for the small ones, and
+    for large ones of others.
+
+    Args:
+        limit: Bytes in all.
+        body_limit: Most bytes that one body may have.
+    """
+
+    def __init__(self, limit: int, body_limit: int) -> None:
         self._limit = limit
+        self._large_limit = max(limit * 3 // 4, body_limit)
+        self._peer_limit = max(limit // 2, body_limit)
+        self._large: dict[str, int] = {}
         self.used = 0
 
-    def take(self, size: int) -> bool:
-        """Take part of the budget; False, and nothing taken, when there is not enough left."""
+    def take(self, size: int, large: int, peer: str) -> bool:
+        """Take part of the budget; False, and nothing taken, when there is not enough left.
+
+        Args:
+            size: Bytes.
+            large: How many of them their body has beyond `SMALL`.
+            peer: Where the body comes from.
+        """
         if self.used + size > self._limit:
             return False
+        if large:
+            held = self._large.get(peer, 0)
+            if held + large > self._peer_limit or sum(self._large.values()) + large > self._large_limit:
+                return False
+            self._large[peer] = held + large
         self.used += size
         return True
 
-    def give_back(self, size: int) -> None:
+    def give_back(self, size: int, large: int, peer: str) -> None:
         """Give back what was taken."""
         self.used -= size
+        if large and not (left := self._large.get(peer, 0) - large):
+            del self._large[peer]
+        elif large:
+            self._large[peer] = left
 
 
 class Body:
@@ -58,12 +89,14 @@ class Body:
         limit: Most bytes it may have.
         seconds: How long it may take to arrive, from the first byte to the last.
         budget: What all bodies share.
+        peer: The address that it comes from.
     """
 
-    def __init__(self, limit: int, seconds: float, budget: BodyBudget) -> None:
+    def __init__(self, limit: int, seconds: float, budget: BodyBudget, peer: str) -> None:
         self._limit = limit
         self._seconds = seconds
         self._budget = budget
+        self._peer = peer
         self._held = 0
         self.size = 0
         """Bytes that came of it, also after `release`."""
@@ -92,7 +125,7 @@ class Body:
 
     def release(self) -> None:
         """Give its part of the budget back."""
-        self._budget.give_back(self._held)
+        self._budget.give_back(self._held, max(self._held - SMALL, 0), self._peer)
         self._held = 0
 
     async def _next(self, receive: Receive) -> tuple[bytes, bool]:
@@ -102,7 +135,8 @@ class Body:
         chunk: bytes = message.get("body", b"")
         if self.size + len(chunk) > self._limit:
             raise RefusalError(413, "too_large")
-        if not self._budget.take(len(chunk)):
+        large = max(self._held + len(chunk) - SMALL, 0) - max(self._held - SMALL, 0)
+        if not self._budget.take(len(chunk), large, self._peer):
             raise RefusalError(503, "memory_full")
         self._held += len(chunk)
         self.size += len(chunk)

@@ -44,7 +44,7 @@ class WebhookEndpoint:
         self._settings = runtime.settings.ingest
         sites = runtime.settings.sites
         self._secrets = {name: () if site.unsigned else tuple(site.secrets()) for name, site in sites.items()}
-        self._budget = BodyBudget(self._settings.bodies_in_memory)
+        self._budget = BodyBudget(self._settings.bodies_in_memory, self._settings.body_limit)
         self._handler = WebhookHandler(runtime.log, runtime.topics, self._settings.append_timeout)
         BODIES_IN_MEMORY.set_function(lambda: self._budget.used)
         self._refusals = RefusalLog(sites)
@@ -58,7 +58,9 @@ class WebhookEndpoint:
         found = _PATH.fullmatch(path)
         site = found["site"] if found and found["site"] in self._secrets else UNKNOWN_SITE
         headers: Headers = dict(scope["headers"])
-        body = Body(self._settings.body_limit, self._settings.body_timeout, self._budget)
+        client = scope.get("client")
+        peer: str = client[0] if client else ""
+        body = Body(self._settings.body_limit, self._settings.body_timeout, self._budget, peer)
         outcome: Outcome | None = None
         refusal: RefusalError | None = None
         try:

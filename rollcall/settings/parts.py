@@ -234,7 +234,8 @@ class IngestSettings(Group):
         int,
         Field(
             ge=1024,
-            description="Bytes of webhook bodies held at once; beyond it webhooks are answered 503 with Retry-After.",
+            description="Bytes of webhook bodies held at once; beyond it webhooks are answered 503 with Retry-After. A "
+            "quarter is kept for the first 64 KiB of each, and one address gets half of it for what is larger.",
         ),
     ] = 256 * 1024 * 1024
     append_timeout: Annotated[

@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import pytest
 from prometheus_client import REGISTRY
 
+from ingest.body import SMALL, BodyBudget
 from rollcall.settings import Settings
 
 from .memory_log import MemoryLog
@@ -122,3 +124,30 @@ def test_something_that_is_no_http_is_answered_400(server: Served) -> None:
     with server.connect() as connection:
         connection.sendall(b"\x16\x03\x01 hello\r\n\r\n")
         assert read_answer(connection).startswith(b"HTTP/1.1 400 ")
+
+
+def test_large_bodies_that_never_end_leave_room_for_others() -> None:
+    """Nobody has signed them yet: eight of them, of one address, may not have small bodies refused."""
+    limit = 1024 * 1024
+    with served(opened, body_limit=limit, bodies_in_memory=8 * limit, body_timeout=30) as server, ExitStack() as stack:
+        for _ in range(8):
+            connection = stack.enter_context(server.connect())
+            connection.sendall(head(limit, signature(BODY)) + b"x" * (limit - 1))
+        eventually(lambda: (bytes_held() or 0) >= 4 * (limit - 1))
+        assert (bytes_held() or 0) < 5 * limit, "half of it"
+        assert server.post(BODY).status_code == 204
+        assert server.post(encoded(comment("comment_created", body="x" * (SMALL // 2)))).status_code == 204
+    eventually(lambda: bytes_held() == 0)
+
+
+def test_what_is_large_is_bounded_for_one_peer_and_for_all() -> None:
+    budget = BodyBudget(limit=800, body_limit=100)
+    assert budget.take(400, 400, "a")
+    assert not budget.take(1, 1, "a"), "half of it for one"
+    assert budget.take(200, 200, "b")
+    assert not budget.take(1, 1, "c"), "three quarters of it for all"
+    assert budget.take(200, 0, "a"), "the rest is for what is small"
+    assert not budget.take(1, 0, "c")
+    for size, large, peer in ((400, 400, "a"), (200, 200, "b"), (200, 0, "a")):
+        budget.give_back(size, large, peer)
+    assert (budget.used, budget._large) == (0, {})
