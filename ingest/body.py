@@ -40,8 +40,8 @@ class BodyBudget:
     """How many bytes of bodies all requests together hold in memory.
 
     What a body has beyond `SMALL` gets three quarters of it, and half of it from one peer, but always one body of the
-    largest size. So whoever holds back the end of large bodies, signed by nobody yet, leaves room for the small ones, and
-    for large ones of others.
+    largest size. So whoever holds back the end of large bodies, which nobody has signed yet, leaves room for small ones
+    and for large ones of others.
 
     Args:
         limit: Bytes in all.
