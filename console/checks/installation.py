@@ -8,6 +8,7 @@ from console.checks.finding import Finding
 from console.checks.receiver import receiver_findings
 from console.checks.time_zones import zone_findings
 from console.dead_letter_queue import DeadLetterQueue
+from console.engine.confinement import unconfined
 from console.sqldoor.allowlist import INTERNAL_TABLES
 from consumers.writers import LogPositions
 from rollcall.errors import RollcallError, SettingsError
@@ -57,6 +58,15 @@ async def insert_finding(settings: Settings) -> Finding | None:
     return Finding("insert settings", True, "the server inserts as consumers need it")
 
 
+def confinement_finding(settings: Settings) -> Finding | None:
+    """Say whether the kernel keeps the engine of `up` to its own files and ports; None where a server is the engine."""
+    if not isinstance(parse_warehouse_url(settings.warehouse_url), Embedded):
+        return None
+    if lacking := unconfined():
+        return Finding("engine", True, f"the kernel does not confine it: {lacking}; grants and the SQL door still do")
+    return Finding("engine", True, "the kernel keeps it to its own files and ports")
+
+
 SHORTEST_SECRET = 16
 """Characters below which a webhook secret can be guessed from one captured delivery."""
 
@@ -83,6 +93,8 @@ async def local_findings(settings: Settings) -> AsyncIterator[Finding]:
         yield Finding("event log", False, str(error), _log_remedy(settings))
     async for finding in receiver_findings(settings):
         yield finding
+    if confined := confinement_finding(settings):
+        yield confined
     try:
         async with opened_for_reading(settings, "rollcall check") as warehouse:
             [facts] = await warehouse.query("SELECT count() AS days, max(day) AS last FROM user_days")

@@ -15,7 +15,7 @@ import typer
 import uvloop
 
 from console.commands.services import OpenOption, measure_log, retain_log, say_page, say_ready
-from console.engine.engine_main import CONSUMER_STOP_SECONDS, STOP_SECONDS, read_order, run_engine
+from console.engine.engine_main import CONSUMER_STOP_SECONDS, STOP_SECONDS, confine_engine, read_order, run_engine
 from console.engine.engine_process import EngineProcess
 from console.process import (
     DONE,
@@ -70,6 +70,7 @@ def engine() -> None:
     try:
         order = read_order()
         configure_logging(order.settings["log_level"], order.settings.get("log_format", "auto"))
+        confine_engine(order)
         uvloop.run(run_engine(order))
     except SettingsError as error:
         print_error(str(error))

@@ -22,6 +22,7 @@ import msgspec
 from starlette.applications import Starlette
 
 from console.control import control_routes, engine_routes
+from console.engine.confinement import confine
 from console.engine.order import EngineState, Order, Word
 from console.process import finish, first_done, run_until_first, stop_on_signals, watched
 from console.sqldoor.door import create_door
@@ -35,6 +36,7 @@ from rollcall.errors import (
     WarehouseUnavailableError,
 )
 from rollcall.http.server import serve
+from rollcall.logs import logger
 from rollcall.runtime import StoredRuntime, opened, opened_warehouse
 from rollcall.settings import Settings
 from rollcall.warehouse.engines import Embedded, parse_warehouse_url
@@ -48,6 +50,8 @@ DOOR_DRAIN = 5.0
 
 STOP_SECONDS = CONSUMER_STOP_SECONDS + DOOR_DRAIN + 10.0
 """How long the whole engine may take to end."""
+
+log = logger(__name__)
 
 _LOOPBACK = "127.0.0.1:0"
 _STDIN = 0
@@ -79,6 +83,13 @@ def say(word: Word) -> None:
     os.write(1, msgspec.json.encode(word) + b"\n")
 
 
+def confine_engine(order: Order) -> None:
+    """Leave this process the files and ports that the engine needs, and no others."""
+    if lacking := confine(Settings(**order.settings)):
+        log.warning("the kernel does not confine the engine whole", free=lacking)
+    os.chdir("/")  # the engine looks for a config.xml where it is
+
+
 async def run_engine(order: Order) -> None:
     """Hold the embedded files, consume and answer queries until the front closes the pipe, or a signal comes.
 
@@ -98,9 +109,9 @@ async def _run(settings: Settings, order: Order) -> None:
     stop = stop_on_signals()
     _stop_with_front(asyncio.get_running_loop(), stop)
     async with AsyncExitStack() as stack:
-        log = await stack.enter_async_context(opened(settings))
+        events = await stack.enter_async_context(opened(settings))
         warehouse = await stack.enter_async_context(opened_warehouse(settings, "rollcall up", order.front))
-        runtime = log.with_warehouse(warehouse)
+        runtime = events.with_warehouse(warehouse)
         pipeline = Supervisor(runtime, migrates=True)
         consumers_stop = asyncio.Event()
         consumers = watched("consumers", pipeline.run(consumers_stop, carry_on=True))

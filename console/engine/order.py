@@ -5,13 +5,17 @@ of Jira's secrets gets into it.
 """
 
 import logging
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
 from console.sqldoor.access import door_token
 from console.sqldoor.profile import DoorLimits
+from rollcall.eventlog.log_url import sqlite_file
 from rollcall.settings import Settings
+from rollcall.warehouse.engines import Embedded, parse_warehouse_url
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,14 +67,20 @@ _OF_THE_FRONT = {"listen", "reconcile", "page", "sites", "sql_token", "sql_token
 
 
 def engine_settings(settings: Settings) -> dict[str, Any]:
-    """Return the settings that an engine needs, to be made `Settings` of again."""
+    """Return the settings that an engine needs, to be made `Settings` of again; no path in them is relative."""
     needed = settings.model_dump(mode="json", exclude=_OF_THE_FRONT, exclude_defaults=True)
     if (password := settings.kafka.password.get_secret_value()) and "kafka" in needed:
         needed["kafka"]["password"] = password  # dumped as asterisks
+    for name, value in needed.get("kafka", {}).items():
+        if name.endswith("_file"):
+            needed["kafka"][name] = str(Path(value).absolute())
+    warehouse, events = parse_warehouse_url(settings.warehouse_url), sqlite_file(settings.log_url)
     level = logging.getLevelName(logging.getLogger().getEffectiveLevel()).lower()
     return {
         **needed,
         "log_level": level if level in ("debug", "info", "warning", "error") else settings.log_level,
+        "warehouse_url": f"chdb://{quote(str(warehouse.path))}" if isinstance(warehouse, Embedded) else "",
+        "log_url": f"sqlite://{events}" if events else settings.log_url,
         "sql_token": door_token(settings),
         # What Jira signs with stays with the front, and a site without it has to say so.
         "sites": {

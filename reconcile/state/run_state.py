@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from reconcile.state.checkpoint import Checkpoint, CheckpointError, read_checkpoint, write_state
 from rollcall.errors import RollcallError, SettingsError
+from rollcall.eventlog.log_url import sqlite_file
 from rollcall.jira.values import IssueRef
 from rollcall.settings import Settings
 
@@ -269,11 +270,8 @@ def state_folder(settings: Settings) -> Path | None:
     """Return the folder of checkpoints: the setting, else ``reconcile`` beside a SQLite log; None without either."""
     if settings.reconcile.state_dir:
         return settings.reconcile.state_dir
-    scheme, _, rest = settings.log_url.partition(":")
-    if scheme != "sqlite":
-        return None
-    path = Path("/" + rest.lstrip("/")) if rest.startswith("//") else Path(rest)
-    return path.absolute().parent / "reconcile"
+    log = sqlite_file(settings.log_url)
+    return log.parent / "reconcile" if log else None
 
 
 class RunState:

@@ -75,6 +75,16 @@ async def open_log(url: str, topics: Sequence[Topic], kafka: KafkaSettings | Non
     )
 
 
+def sqlite_file(url: str) -> Path | None:
+    """Return the absolute path of the file that a `log_url` names; None where it names brokers.
+
+    Raises:
+        SettingsError: It names no file.
+    """
+    scheme, colon, rest = url.partition(":")
+    return _sqlite_path(url, rest) if colon and scheme == "sqlite" else None
+
+
 def _sqlite_path(url: str, rest: str) -> Path:
     if "?" in rest or "#" in rest or "\0" in rest:
         raise SettingsError(f"log_url: {url!r} may hold a path only, no options; write it {_SQLITE_EXAMPLE}")
