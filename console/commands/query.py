@@ -11,8 +11,8 @@ from clickhouse_connect.driver import Client
 
 from console.output import FormatOption, OutputFormat, print_payload, print_rows
 from console.process import DONE, Config, run_command
-from console.sqldoor.access import USER
 from console.sqldoor.door import create_door
+from console.sqldoor.door_token import USER
 from rollcall.errors import RollcallError, WarehouseUnavailableError
 from rollcall.runtime import opened_for_reading
 from rollcall.settings import Settings

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from console.sqldoor.access import door_token
+from console.sqldoor.door_token import door_token
 from console.sqldoor.profile import DoorLimits
 from rollcall.eventlog.log_url import sqlite_file
 from rollcall.settings import Settings

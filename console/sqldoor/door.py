@@ -14,9 +14,9 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import Message, Receive, Scope, Send
 
-from console.sqldoor.access import GuardedDoor, Tokens
 from console.sqldoor.answer import Answer, CutShortError, send_head
 from console.sqldoor.check import DISPLAY_NAME
+from console.sqldoor.door_token import GuardedDoor, Tokens
 from console.sqldoor.engine import Engine, QueryRun
 from console.sqldoor.exceptions import (
     QUERY_WAS_CANCELLED,

@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from console.sqldoor import create_door
-from console.sqldoor.access import door_token
+from console.sqldoor.door_token import door_token
 from rollcall.errors import SettingsError
 from rollcall.http.guard import MOST_FAILURES
 from rollcall.settings import Settings
@@ -66,7 +66,7 @@ def test_a_token_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
 
 def test_guessing_is_slowed_down_and_told_with_the_address(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     told = Mock()
-    monkeypatch.setattr("console.sqldoor.access.log", told)
+    monkeypatch.setattr("console.sqldoor.door_token.log", told)
     with house.door(token=TOKEN, control_token="control") as door:
         for _ in range(3):
             assert httpx.get(door.url, params=Q).status_code == 401, "who brings none guesses nothing"
