@@ -138,6 +138,8 @@ class QueryEndpoint:
             stops = {asyncio.create_task(_left(receive)), asyncio.create_task(killed.wait())}
             try:
                 await asyncio.wait({answering, *stops}, return_when=asyncio.FIRST_COMPLETED)
+            except asyncio.CancelledError:  # the door closes, and the server waits no longer
+                killed.set()
             finally:
                 for stop in stops:
                     stop.cancel()

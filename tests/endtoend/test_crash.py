@@ -6,6 +6,7 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -74,6 +75,28 @@ def taken_at_the_end_of(engine: int, port: int) -> Iterator[None]:
     os.kill(engine, signal.SIGKILL)
     with taken(port):
         yield
+
+
+def pipes_of(pid: int) -> int:
+    """How many ends of pipes a process has."""
+    found = 0
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(OSError):
+            found += descriptor.readlink().name.startswith("pipe:")
+    return found
+
+
+def pipes_at_intervals(pid: int) -> Iterator[int]:
+    for _ in range(50):
+        yield pipes_of(pid)
+        time.sleep(0.02)
+
+
+def wait_for_pipes(pid: int, ends: int) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while pipes_of(pid) < ends:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def page_of(up: Installation) -> str:
@@ -229,6 +252,20 @@ def test_a_stop_ends_both_in_order(
     assert "ended unexpectedly" not in up.output
     assert not (tmp_path / "warehouse.lock").read_text()
     assert not (tmp_path / "warehouse.up.lock").read_text()
+
+
+def test_a_stop_waits_for_no_query_that_does_not_end(up: Installation) -> None:
+    up.wait_for("/readyz")
+    url, token = f"http://127.0.0.1:{up.sql_port}", ("dashboards", up.sql_token)
+    [engine] = engines_of(up)
+    before = min(pipes_at_intervals(engine))  # other queries come and go
+    with ThreadPoolExecutor(1) as reader:
+        blind = "SELECT hasAll(range(10000000), range(10000000))"
+        asking = reader.submit(httpx.post, url, content=blind, auth=token, timeout=PATIENCE)
+        wait_for_pipes(engine, before + 2)  # those that its answer would come through
+        assert up.stop() == 0, up.output
+        assert "Query was cancelled" in asking.result().text
+    assert "Traceback" not in up.output
 
 
 def test_the_front_has_no_engine_in_it_and_the_engine_no_secret(up: Installation) -> None:
