@@ -80,7 +80,7 @@ env: ## Write .env with random passwords for docker-compose.yml, unless it is th
 screenshots: $(READY) ## Write docs/images/page-light.png and page-dark.png (needs Chromium)
 	ROLLCALL_REQUIRE_BROWSER=1 ROLLCALL_SCREENSHOTS=docs/images $(BIN)/python -m pytest -q tests/browser/test_appearance.py -k light_and_dark
 
-bench: bench-eventlog bench-ingest bench-backfill ## Run all benchmarks but bench-scaling, which needs Kafka
+bench: bench-eventlog bench-ingest bench-engine bench-backfill ## Run all benchmarks but bench-scaling, which needs Kafka
 
 bench-eventlog: $(READY) ## Rows a second onto the SQLite log, one a commit beside many a commit
 	$(BIN)/python bench/bench_eventlog.py
@@ -90,6 +90,9 @@ bench-ingest: $(READY) ## Webhooks a second, durably acknowledged, beside a bare
 
 bench-scaling: $(READY) ## 1, 2 and 4 consumer processes draining one Kafka topic, as ratios
 	$(BIN)/python -m bench.bench_scaling
+
+bench-engine: $(READY) ## What heavy queries, hang-ups and the engine's deaths cost the webhooks of `up`, and its memory
+	$(BIN)/python -m bench.bench_engine
 
 bench-backfill: $(READY) ## Requests per 1,000 issues of a backfill, beside a client that asks issue by issue
 	$(BIN)/python bench/bench_backfill.py
