@@ -21,12 +21,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
-from zoneinfo import ZoneInfo
 
 import clickhouse_connect
 import msgspec
 from clickhouse_connect.driver import Client
 
+from rollcall.clock import require_known_zone
 from rollcall.errors import SettingsError, WarehouseHeldError
 from rollcall.settings.servers import WarehouseSettings
 
@@ -131,20 +131,6 @@ def require_embedded_engine() -> None:
             "(in a checkout: pip install '.[embedded]'), or set warehouse_url to a ClickHouse server"
         )
     require_known_zone()
-
-
-def require_known_zone() -> None:
-    """Raise SettingsError where ``TZ`` is no time zone: loading the engine then fails, and says another reason."""
-    zone = os.environ.get("TZ", "").removeprefix(":")
-    if not zone or Path(zone).is_absolute():
-        return
-    try:
-        ZoneInfo(zone)
-    except (KeyError, ValueError, OSError):
-        raise SettingsError(
-            f"environment variable TZ: {zone[:100]!r} is no time zone; write an IANA name such as Europe/Berlin, or "
-            "unset it"
-        ) from None
 
 
 def embedded_client(address: Embedded, settings: Mapping[str, Any]) -> Client:
