@@ -23,6 +23,7 @@ from starlette.applications import Starlette
 
 from console.control import control_routes, engine_routes
 from console.engine.confinement import confine
+from console.engine.memory_cap import cap_memory
 from console.engine.order import EngineState, Order, Word
 from console.process import finish, first_done, run_until_first, stop_on_signals, watched
 from console.sqldoor.door import create_door
@@ -186,7 +187,8 @@ async def _answer_queries(runtime: StoredRuntime, pipeline: Supervisor, order: O
     overdue = OverdueQueries(lambda queries: say(Word(overdue=queries)))
     door = partial(create_door, address, control_token=order.token, limits=order.limits, overdue=overdue)
     own = door(listen=_LOOPBACK, token=order.token, control=control_routes(order.token, rebuild))
-    parts = [_serve(own, _LOOPBACK, own_listens, stop)]
+    capped = cap_memory(warehouse, order.limits.memory_together, lambda: overdue.under_way > 0, stop)
+    parts = [_serve(own, _LOOPBACK, own_listens, stop), capped]
     if settings.sql_listen:
         public = door(listen=settings.sql_listen, token=settings.sql_secret(), unprotected=settings.sql_unprotected)
         parts.append(_serve(public, settings.sql_listen, lambda _: listens(), stop))

@@ -51,7 +51,7 @@ _NOTICE = timedelta(hours=1)
 _OUTLIVED_SECONDS = 300.0
 """How long a query of the daily run waits for the engine."""
 
-_OVERDUE_SECONDS = 3.0
+_OVERDUE_SECONDS = 2.0
 """How long a query may stay past its deadline once that was told; then the engine is ended, and begun again."""
 
 _LIMITS = DoorLimits()

@@ -23,11 +23,15 @@ class OverdueQueries:
 
     Args:
         tell: Called with how many there are, whenever that changes.
+
+    Attributes:
+        under_way: Queries that have begun and not ended, overdue or not.
     """
 
     def __init__(self, tell: Callable[[int], None] = lambda _: None) -> None:
         self._tell = tell
         self._marks: set[str] = set()
+        self.under_way = 0
 
     def watch(self, mark: str, outcome: "Future[Any]", seconds: float) -> None:
         """Look whether a query that begins now has ended in time.
@@ -38,9 +42,11 @@ class OverdueQueries:
             seconds: Its deadline.
         """
         loop = asyncio.get_running_loop()
+        self.under_way += 1
         looking = loop.call_later(seconds + TOLD_AFTER, self._look, mark, outcome, seconds)
 
         def ended() -> None:
+            self.under_way -= 1
             looking.cancel()
             if mark in self._marks:
                 self._marks.remove(mark)

@@ -37,6 +37,7 @@ class DoorLimits:
         result_bytes: Bytes of an answer, before it is formatted and compressed.
         read_rows: Rows read from tables.
         memory: Bytes of memory of a query.
+        memory_together: Bytes of memory of all queries; beyond it the largest is ended.
         threads: Threads of a query.
         concurrent: Queries that run at once.
         waiting: Queries that wait for a slot; beyond it they are refused.
@@ -50,6 +51,7 @@ class DoorLimits:
     result_bytes: int = 4 * 1024**3
     read_rows: int = 2_000_000_000
     memory: int = 512 * 1024**2
+    memory_together: int = 1536 * 1024**2
     threads: int = 2
     concurrent: int = 4
     waiting: int = 32

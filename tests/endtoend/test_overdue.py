@@ -1,4 +1,4 @@
-"""A query that does not look at the clock: told at its deadline, ended with the engine, and no webhook feels it."""
+"""Queries that take too much: one that looks at no clock is ended with the engine, the largest of many by itself."""
 
 import asyncio
 import time
@@ -25,6 +25,7 @@ BLIND = "SELECT hasAll(range(10000000), range(10000000))"
 """Takes hours, and looks at no clock."""
 
 DEADLINE = 1.0
+CANCELLED, TIMEOUT = "394", "159"
 
 
 @asynccontextmanager
@@ -54,6 +55,31 @@ async def metric(up: Installation, name: str) -> float:
     async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
         lines = (await client.get(f"{up.url}/metrics")).text.splitlines()
     return next((float(line.rpartition(" ")[2]) for line in lines if line.startswith(name)), 0.0)
+
+
+HOARDING = "SELECT uniqExact(number % 4000000) FROM numbers(100000000000)"
+"""Holds 65 MiB until its deadline."""
+
+
+async def code_of(up: Installation, query: str) -> str:
+    """ClickHouse's code of a query that fails."""
+    async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE) as client:
+        url = f"http://127.0.0.1:{up.sql_port}"
+        answer = await client.post(url, content=query, auth=("dashboards", up.sql_token))
+    return answer.headers["x-clickhouse-exception-code"]
+
+
+async def test_queries_that_hold_too_much_together_lose_the_largest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together = 180 * 1024**2
+    limits = DoorLimits(seconds=15.0, read_rows=10**12, memory_together=together)
+    monkeypatch.setattr(engine_process, "_LIMITS", limits)
+    async with up(tmp_path) as running:
+        codes = await asyncio.gather(*(code_of(running, HOARDING) for _ in range(4)))
+        assert sorted(codes) == [TIMEOUT, TIMEOUT, CANCELLED, CANCELLED]
+        alone = await code_of(running, HOARDING)
+        assert alone == TIMEOUT
 
 
 async def ask(up: Installation) -> None:
