@@ -1,0 +1,101 @@
+"""ClickHouse's official drivers, fetched once by their package managers into a cache outside of the source tree.
+
+`python -m tests.clients.drivers` fetches them all, with no more than Python's own library.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tests.java.jars import FAST, Jars
+
+HERE = Path(__file__).parent
+REQUIRE_VARIABLE = "ROLLCALL_REQUIRE_CLIENTS"
+_JDBC = Jars(HERE / "java" / "pom.xml", "jdbc", "clickhouse-jdbc")
+_PATIENCE = 600.0
+
+
+def cache() -> Path:
+    """The folder of what was fetched."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rollcall" / "clients"
+
+
+def lacking(*commands: str) -> str:
+    """Say which of some commands are not installed; nothing when all are."""
+    absent = [command for command in commands if not _which(command)]
+    return f"not installed: {', '.join(absent)}" if absent else ""
+
+
+def java() -> list[str]:
+    """The command line of the client in Java, which asks for a JDK and Maven."""
+    return ["java", *FAST, "-cp", _JDBC.classpath(), str(HERE / "java" / "JdbcClient.java")]
+
+
+def node() -> list[str]:
+    """The command line of the client in JavaScript, which asks for Node.js and npm; needs `node_path`."""
+    folder = _node_folder()
+    if not folder.is_dir():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+            shutil.copy(HERE / "node" / "package.json", scratch)
+            _run(["npm", "install", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts"], scratch)
+            shutil.copytree(Path(scratch) / "node_modules", f"{scratch}.done")
+        try:
+            Path(f"{scratch}.done").rename(folder)
+        except OSError:  # another process was faster
+            shutil.rmtree(f"{scratch}.done")
+    return ["node", str(HERE / "node" / "client.cjs")]
+
+
+def node_path() -> str:
+    """Where Node.js finds the driver, as the variable NODE_PATH."""
+    return str(_node_folder())
+
+
+def go() -> list[str]:
+    """The command line of the client in Go, built anew when its source or its modules changed."""
+    sources = sorted((HERE / "go").iterdir())
+    built = cache() / f"go-{hashlib.sha256(b''.join(one.read_bytes() for one in sources)).hexdigest()[:16]}"
+    if not built.is_file():
+        built.parent.mkdir(parents=True, exist_ok=True)
+        # Without cgo nothing of C is compiled, which takes as long as all the rest.
+        environment = {"CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false -mod=readonly"}
+        fresh = built.with_name(f"{built.name}.{os.getpid()}")
+        _run([_which("go") or "go", "build", "-o", str(fresh), "."], HERE / "go", environment)
+        fresh.rename(built)
+    return [str(built)]
+
+
+def _node_folder() -> Path:
+    [version] = re.findall(r'"@clickhouse/client": "([\d.]+)"', (HERE / "node" / "package.json").read_text())
+    return cache() / f"node-{version}"
+
+
+def _which(command: str) -> str | None:
+    # Go's own installer puts it where no PATH leads to.
+    return shutil.which(command, path=f"{os.environ.get('PATH', '')}:/usr/local/go/bin")
+
+
+def _run(command: Sequence[str], folder: str | Path, environment: Mapping[str, str] | None = None) -> None:
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env={**os.environ, **(environment or {})},
+        capture_output=True,
+        text=True,
+        timeout=_PATIENCE,
+        check=False,
+    )
+    said = f"{done.stdout[-2000:]}{done.stderr[-2000:]}"
+    assert done.returncode == 0, f"{' '.join(command)} failed:\n{said}"
+
+
+if __name__ == "__main__":
+    for what in (java, node, go):
+        print(*what(), file=sys.stderr)
