@@ -208,12 +208,12 @@ def cycle_of_two() -> Fault:
 def cut_at(most: int) -> Fault:
     """End every search after so many issues, as if that were all."""
 
-    def change(request: httpx.Request, given: httpx.Response) -> httpx.Response:
-        if not request.url.path.endswith("/search/jql"):
-            return given
-        return with_body(given, {"issues": json_of(given)["issues"][:most], "isLast": True})
+    def cut(found: Any) -> Any:
+        issues = found.get("issues") if isinstance(found, dict) else None
+        return {"issues": issues[:most], "isLast": True} if isinstance(issues, list) else found
 
-    return change
+    cutting = body(cut)
+    return lambda request, given: cutting(given) if request.url.path.endswith("/search/jql") else given
 
 
 def only_of(number: int) -> Fault:
@@ -226,9 +226,10 @@ def never_gives(endpoint: str, name: str) -> Fault:
     left_out: set[Any] = set()
 
     def change(found: list[Any]) -> list[Any]:
-        if not left_out:
-            left_out.add(found[0][name])
-        return [one for one in found if one[name] not in left_out]
+        named = [one for one in found if isinstance(one, dict) and name in one]
+        if not left_out and named:
+            left_out.add(named[0][name])
+        return [one for one in found if one not in named or one[name] not in left_out]
 
     return at(endpoint, listed(change))
 
