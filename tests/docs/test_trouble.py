@@ -46,11 +46,31 @@ def patterns() -> list[re.Pattern[str]]:
         re.compile(("^" if "at the beginning" in row.seen else "") + ".*".join(map(re.escape, fragment.split(HOLE))))
         for row in rows()
         for fragment in row.fragments
+        if fragment not in FRAMES
     ]
 
 
+FRAMES = (
+    "topic …; …; …",
+    "event log; …; …",
+    "warehouse; …; …",
+    "no answer: …",
+    "…: …, … times over…",
+    "environment: …",
+    "…: Jira answers …, …",
+    "…: Jira answers ………",
+    "… could not be read: …",
+    "… … could not be read: …",
+    "… … …s: … could not be read: …",
+    "kafka.…",
+    "sites.….…",
+)
+"""Messages that say nothing but in which frame another message stands, which is found and has its row by itself."""
+
+
 def has_row(message: Message) -> bool:
-    return any(pattern.search(message.text) for pattern in patterns())
+    """Whether a row quotes it; one that quotes a frame quotes that alone, and not all that begins in the same way."""
+    return message.text in FRAMES or any(pattern.search(message.text) for pattern in patterns())
 
 
 def test_no_message_is_without_a_row() -> None:
@@ -101,10 +121,20 @@ def test_every_row_says_cause_and_remedy_and_quotes_enough() -> None:
     assert len(quoted) == len(set(quoted)), sorted(one for one in quoted if quoted.count(one) > 1)
 
 
+def test_frames_are_said_and_nothing_else_has_a_row_by_how_it_begins() -> None:
+    assert set(FRAMES) <= {one.text for one in messages()}
+    quoted = {fragment for row in rows() for fragment in row.fragments}.difference(FRAMES)
+    assert not [one for one in quoted if re.fullmatch(r"[a-z_]+[.:,][a-z_]*:?[ …]*", one)], "a setting's name alone"
+
+
 ADDED = {
     "a finding": 'return Finding("moon", False, "it has set", "wait for it")',
     "a finding by keyword": 'return Finding(subject="moon", ok=full, found="it wanes")',
     "an error": 'raise SettingsError(f"moon.{full}: the phase is unknown here")',
+    "an error that begins with a setting's name": 'raise SettingsError(f"log_url: {full} is a moon and no log")',
+    "an error with the name of a site": 'raise SettingsError(f"sites.{full}.url: this is the moon")',
+    "an answer of Jira's": 'raise SettingsError(f"{full}: Jira answers with the moon")',
+    "what could not be read, in a frame": 'run.missing.append(f"{full} could not be read: no moon")',
     "an error of a kind chosen at run time": 'kind = JiraError if full else OSError; return kind("one moon too many")',
     "a gap": 'context.note("the phases of the moon", error)',
     "what is missing": 'run.missing.append("the far side of the moon")',

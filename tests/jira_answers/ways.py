@@ -231,7 +231,7 @@ WAYS = [
     ),
     Case(
         "UTF-16",
-        lambda: everywhere(lambda given: with_body(given, given.content.decode().encode("utf-16"))),
+        lambda: everywhere(lambda given: with_body(given, given.content.decode(errors="replace").encode("utf-16"))),
         code=0,
     ),
     Case(
