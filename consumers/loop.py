@@ -25,6 +25,8 @@ _T = TypeVar("_T")
 
 _IDLE_WAIT = 1.0
 """Seconds to wait for a first record at a time."""
+_LOOK_SECONDS = 60.0
+"""While no record comes, the warehouse is looked at so often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ class Consumer:
         self._settings = settings
         self._fault = fault
         self._positions = positions
+        self._looked = time.monotonic()
         self._failure_rate = FailureRate(settings.poison_window, settings.poison_ratio)
         self._outage = Outage(log, settings.backoff_max, topic=source.topic)
 
@@ -87,7 +90,11 @@ class Consumer:
         try:
             reader = await self._with_retries(self._join, stop)
             while not stop.is_set():
-                await self._step(reader, stop)
+                if await self._step(reader, stop):
+                    # As after a start: the positions of a reader that just came are held against the warehouse.
+                    await reader.close()
+                    reader = None
+                    reader = await self._with_retries(self._join, stop)
         except (LogUnavailableError, WarehouseUnavailableError) as error:
             if not stop.is_set():
                 raise
@@ -123,7 +130,8 @@ class Consumer:
     async def _join(self) -> Reader:
         return await self._source.log.reader(self._source.topic, self._source.group)
 
-    async def _step(self, reader: Reader, stop: asyncio.Event) -> None:
+    async def _step(self, reader: Reader, stop: asyncio.Event) -> bool:
+        """Consume a batch, if there is one; return whether the warehouse is another than the one before."""
         await self._with_retries(lambda: self._admit(reader), stop)
         entries = await self._with_retries(lambda: self._fill(reader, stop), stop)
         if self._positions and reader.unaccepted():
@@ -131,10 +139,19 @@ class Consumer:
             await self._with_retries(reader.rewind, stop)
         elif entries:
             poison = await self._with_retries(lambda: self._write(entries), stop)
+            if await self._with_retries(self._is_exchanged, stop):
+                return True  # with the batch uncommitted
             await self._with_retries(lambda: self._set_aside(poison), stop)
             metadata = await self._with_retries(lambda: self._record(entries), stop)
             await self._with_retries(lambda: self._commit(reader, entries, metadata), stop)
             self._count(entries, poison)
+        elif time.monotonic() - self._looked >= _LOOK_SECONDS:
+            return await self._with_retries(self._is_exchanged, stop)
+        return False
+
+    async def _is_exchanged(self) -> bool:
+        self._looked = time.monotonic()
+        return self._positions is not None and await self._positions.is_exchanged()
 
     async def _admit(self, reader: Reader) -> None:
         if self._positions:

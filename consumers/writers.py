@@ -189,6 +189,7 @@ class LogPositions:
         self._topic = topic
         self._identity = ""
         self._series: dict[int, str] = {}
+        self._written: dict[tuple[str, int], int] = {}
 
     async def mismatch(self, positions: Iterable[Position]) -> dict[Position, str]:
         """Return those of a group's positions that this warehouse is not at, each with the reason in words.
@@ -197,6 +198,7 @@ class LogPositions:
             WarehouseUnavailableError: It does not say.
         """
         identity, written = await self._known()
+        self._identity = identity
         found = {}
         for position in positions:
             beside = _Metadata.read(position.metadata)
@@ -225,6 +227,7 @@ class LogPositions:
                     again[reason] = again.get(reason, 0) + records
             elif beside := _Metadata.read(position.metadata):
                 self._series[position.partition] = beside.series
+                self._written[beside.series, position.partition] = beside.next_offset
                 reader.accept(position)
         for reason, records in again.items():
             log.warning(
@@ -250,14 +253,40 @@ class LogPositions:
         ]
         if rows:
             await self._warehouse.insert_lines("log_positions", [msgspec.json.encode(row) for row in rows])
+            self._written |= {(self._series[partition], partition): offset for partition, offset in following.items()}
         return {
             partition: str(_Metadata(self._identity, self._series[partition], offset))
             for partition, offset in following.items()
         }
 
-    async def _known(self) -> tuple[str, dict[tuple[str, int], int]]:
-        """Return the warehouse's id, and the offsets written of the topic by series and partition."""
-        for table in ("warehouse_identity", "log_positions"):
+    async def is_exchanged(self) -> bool:
+        """Return whether the warehouse is no longer the one, or lacks what was recorded there, such as after a restore.
+
+        The embedded engine's files are looked after by their folder, and another process cannot have them.
+
+        Raises:
+            WarehouseUnavailableError: It does not say.
+        """
+        if self._warehouse.holder or not self._identity or not self._is_another(*await self._known(whole=False)):
+            return False
+        # A replica may only be behind.
+        if not self._is_another(*await self._known()):
+            return False
+        self._written.clear()
+        log.warning("the warehouse is another one than before, or an older state of it", topic=self._topic)
+        return True
+
+    def _is_another(self, identity: str, written: Mapping[tuple[str, int], int]) -> bool:
+        lacks = any(written.get(place, 0) < offset for place, offset in self._written.items())
+        return identity != self._identity or lacks
+
+    async def _known(self, *, whole: bool = True) -> tuple[str, dict[tuple[str, int], int]]:
+        """Return the warehouse's id, and the offsets written of the topic by series and partition.
+
+        Args:
+            whole: Whether to wait until every replica has them.
+        """
+        for table in ("warehouse_identity", "log_positions") if whole else ():
             if waiting := self._warehouse.cluster.caught_up(table):
                 await self._warehouse.command(waiting)
         ids = await self._warehouse.query("SELECT id FROM warehouse_identity ORDER BY made_at, id LIMIT 1")
@@ -268,5 +297,4 @@ class LogPositions:
             "WHERE topic = {topic:String} GROUP BY series, partition",
             {"topic": self._topic},
         )
-        self._identity = ids[0]["id"]
-        return self._identity, {(row["series"], row["partition"]): row["written"] for row in rows}
+        return ids[0]["id"], {(row["series"], row["partition"]): row["written"] for row in rows}
