@@ -35,7 +35,7 @@ from reconcile.backfill.context import (
     FEW_ATTEMPTS,
     UNREADABLE_ERRORS,
     BackfillContext,
-    WindowFacts,
+    creation,
     entity_facts,
     lacks_id,
     read_in_halves,
@@ -83,16 +83,6 @@ def candidates(since: int, now: int, zone_name: str | None) -> str:
     while local.utcoffset() != local.replace(fold=1 - local.fold).utcoffset():
         local = (local.astimezone(UTC) - timedelta(minutes=30)).astimezone(zone)
     return f'updated >= "{local:%Y-%m-%d %H:%M}" ORDER BY created ASC'
-
-
-def creation(facts: WindowFacts, issue: Issue, ref: IssueRef) -> Activity | None:
-    """Return the fact of creating the issue, by its creator (who may differ from the reporter), if in the window.
-
-    Raises:
-        NotUnderstoodError: Its id, its ``created`` or its creator is none.
-    """
-    fact = facts.maker.issue_created(ref, issue.fields.created, issue.fields.creator)
-    return fact if facts.holds(fact) else None
 
 
 ISSUES_A_PAGE = 100

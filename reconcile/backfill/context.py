@@ -21,7 +21,7 @@ from reconcile.publisher import FactPublisher
 from reconcile.state.checkpoint import Checkpoint, Gap, Window
 from reconcile.state.run_state import RunState
 from rollcall.errors import NotUnderstoodError
-from rollcall.facts import Entity, FactMaker
+from rollcall.facts import Entity, FactMaker, Issue
 from rollcall.identity import EntityKind
 from rollcall.jira.values import ABSENT, IssueRef, is_given, read_or_none
 from rollcall.logs import logger
@@ -54,6 +54,16 @@ class WindowFacts:
 
 UNREADABLE_ERRORS = (NotUnderstoodError, RecursionError)
 """What making a fact raises where Jira's answer has a form that is not known."""
+
+
+def creation(facts: WindowFacts, issue: Issue, ref: IssueRef) -> Activity | None:
+    """Return the fact of creating the issue, by its creator (who may differ from the reporter), if in the window.
+
+    Raises:
+        NotUnderstoodError: Its id, its ``created`` or its creator is none.
+    """
+    fact = facts.maker.issue_created(ref, issue.fields.created, issue.fields.creator)
+    return fact if facts.holds(fact) else None
 
 
 def entity_facts(

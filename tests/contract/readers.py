@@ -7,9 +7,8 @@ from typing import Any
 import msgspec
 
 from ingest.handler import translate
-from reconcile.backfill.activity import creation
 from reconcile.backfill.changelogs import history_facts
-from reconcile.backfill.context import UNREADABLE_ERRORS, WindowFacts, entity_facts
+from reconcile.backfill.context import UNREADABLE_ERRORS, WindowFacts, creation, entity_facts
 from reconcile.client.paging import decoded_elements
 from reconcile.responses import ENTITY, HISTORY
 from reconcile.state.checkpoint import Window

@@ -8,9 +8,8 @@ import httpx
 import msgspec
 import pytest
 
-from reconcile.backfill.activity import creation
 from reconcile.backfill.changelogs import history_facts
-from reconcile.backfill.context import WindowFacts, entity_facts
+from reconcile.backfill.context import WindowFacts, creation, entity_facts
 from reconcile.client.answer import decoded
 from reconcile.client.endpoints import MYSELF
 from reconcile.client.jira_errors import jira_message
