@@ -1,5 +1,6 @@
 """The ``rollcall`` command."""
 
+import os
 from typing import Annotated
 
 import typer
@@ -53,3 +54,5 @@ def main(
     ] = False,
 ) -> None:
     """Options of every command."""
+    del version  # its callback has printed it
+    os.umask(0o077)  # whatever a command writes may tell of people

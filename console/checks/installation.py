@@ -2,8 +2,10 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from console.checks.file_modes import mode_findings
 from console.checks.finding import Finding
 from console.checks.receiver import receiver_findings
 from console.checks.time_zones import zone_findings
@@ -15,6 +17,7 @@ from rollcall.errors import RollcallError, SettingsError
 from rollcall.eventlog import Position
 from rollcall.runtime import WAREHOUSE_GROUP, Runtime, opened, opened_for_reading, opened_warehouse
 from rollcall.settings import Settings
+from rollcall.settings.parts import SHORTEST_SECRET
 from rollcall.warehouse import Warehouse
 from rollcall.warehouse.engines import Embedded, parse_warehouse_url
 from rollcall.warehouse.schema_check import drift, verify_insert_settings
@@ -67,18 +70,20 @@ def confinement_finding(settings: Settings) -> Finding | None:
     return Finding("engine", True, "the kernel keeps it to its own files and ports")
 
 
-SHORTEST_SECRET = 16
-"""Characters below which a webhook secret can be guessed from one captured delivery."""
-
 _BUILT = datetime(2026, 11, 1, tzinfo=UTC)
 """A clock before this release was made is wrong."""
 
 _LAG_WORTH_A_LOOK = 100_000
 
 
-async def local_findings(settings: Settings) -> AsyncIterator[Finding]:
-    """Look at everything that needs no Jira."""
-    for finding in (*_settings(settings), *_readers(settings)):
+async def local_findings(settings: Settings, config: Path | None = None) -> AsyncIterator[Finding]:
+    """Look at everything that needs no Jira.
+
+    Args:
+        settings: The settings.
+        config: The settings file that was named, None for the default one.
+    """
+    for finding in (*_settings(settings), *_readers(settings), *mode_findings(settings, config)):
         yield finding
     positions: dict[str, list[Position]] = {}
     try:

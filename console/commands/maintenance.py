@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -40,7 +41,7 @@ def check(
 
         async def rows() -> AsyncIterator[dict[str, object]]:
             nonlocal all_ok
-            async for finding in _findings(settings, local=local):
+            async for finding in _findings(settings, config, local=local):
                 all_ok = all_ok and finding.ok
                 yield asdict(finding)
 
@@ -50,8 +51,8 @@ def check(
     run_command(config, body)
 
 
-async def _findings(settings: Settings, *, local: bool) -> AsyncIterator[Finding]:
-    async for finding in local_findings(settings):
+async def _findings(settings: Settings, config: Path | None, *, local: bool) -> AsyncIterator[Finding]:
+    async for finding in local_findings(settings, config):
         yield finding
     if not local:
         async for finding in jira_findings(settings):

@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 from starlette.applications import Starlette
 
+from console.checks.file_modes import warn_of_open_files
 from console.engine.engine_main import CONSUMER_STOP_SECONDS
 from console.process import (
     DONE,
@@ -136,6 +137,7 @@ def ingest(config: Config = None) -> None:
 
     async def body(settings: Settings) -> int:
         require_sites(settings)
+        warn_of_open_files(settings, config)
         async with opened(settings) as runtime, in_background(measuring=partial(measure_log, runtime)):
             app = create_app(runtime, checks={"log": runtime.log.check})
             await serve(
@@ -156,6 +158,7 @@ def consume(config: Config = None) -> None:
 
     async def body(settings: Settings) -> int:
         require_sites(settings)
+        warn_of_open_files(settings, config)
         stop = stop_on_signals()
         async with (
             opened_with_warehouse(settings, "rollcall consume") as runtime,
@@ -187,6 +190,7 @@ def dashboard(open_page: OpenOption = False, config: Config = None) -> None:
 
     async def body(settings: Settings) -> int:
         require_sites(settings)
+        warn_of_open_files(settings, config)
         listen = settings.page.listen
         once = new_sign_in_token(settings, listen)
         async with (

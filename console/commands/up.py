@@ -14,6 +14,7 @@ from typing import Any
 import typer
 import uvloop
 
+from console.checks.file_modes import warn_of_open_files
 from console.commands.services import OpenOption, measure_log, retain_log, say_page, say_ready
 from console.engine.engine_main import CONSUMER_STOP_SECONDS, STOP_SECONDS, confine_engine, read_order, run_engine
 from console.engine.engine_process import EngineProcess
@@ -52,6 +53,7 @@ def up(open_page: OpenOption = False, config: Config = None) -> None:
     """Run everything: one process that takes webhooks, and one with the embedded engine."""
 
     async def body(settings: Settings) -> int:
+        warn_of_open_files(settings, config)
         once = new_sign_in_token(settings, settings.listen)
 
         def ready(port: int) -> None:

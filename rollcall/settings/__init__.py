@@ -1,6 +1,6 @@
 """Settings: one object, loaded once and passed down."""
 
-from rollcall.settings.loader import CONFIG_VARIABLE, load_settings
+from rollcall.settings.loader import CONFIG_VARIABLE, load_settings, settings_file
 from rollcall.settings.model import Settings
 from rollcall.settings.parts import ConsumerSettings, IngestSettings, PageSettings, ReconcileSettings, RetentionSettings
 from rollcall.settings.servers import KafkaSettings, WarehouseSettings
@@ -19,4 +19,5 @@ __all__ = [
     "SiteSettings",
     "WarehouseSettings",
     "load_settings",
+    "settings_file",
 ]

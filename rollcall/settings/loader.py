@@ -32,7 +32,7 @@ def load_settings(config: Path | None = None) -> Settings:
         SettingsError: The file is missing or no TOML, or a value is unusable; the text names each setting and
             never repeats a secret.
     """
-    path = _config_file(config)
+    path = settings_file(config)
     _refuse_unknown_variables()
 
     class FromFile(Settings):
@@ -62,7 +62,12 @@ def load_settings(config: Path | None = None) -> Settings:
         raise SettingsError(f"cannot read {where} ({error.strerror}); check the path and who may read it") from None
 
 
-def _config_file(config: Path | None) -> Path | None:
+def settings_file(config: Path | None) -> Path | None:
+    """Return the file that settings are read from; None where there is none. Raises SettingsError.
+
+    Args:
+        config: The file that was named; None takes ``ROLLCALL_CONFIG``, else ``rollcall.toml`` if it is there.
+    """
     named = config or (Path(os.environ[CONFIG_VARIABLE]) if os.environ.get(CONFIG_VARIABLE) else None)
     try:
         if named is None:

@@ -7,9 +7,10 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from rollcall.files import secret_text
-from rollcall.http.guard import checked_address, optional_address
+from rollcall.http.guard import checked_address, is_loopback, optional_address
 from rollcall.records import dead_letter_bytes, largest_body
 from rollcall.settings.parts import (
+    SHORTEST_SECRET,
     ConsumerSettings,
     IngestSettings,
     PageSettings,
@@ -112,6 +113,23 @@ class Settings(BaseSettings):
     def _readable_secrets(self) -> "Settings":
         if self.sql_secret() and self.sql_unprotected:
             raise ValueError("sql_token and sql_unprotected = true, which would ignore it: remove one of the two")
+        return self
+
+    @model_validator(mode="after")
+    def _long_enough_for_others(self) -> "Settings":
+        if not is_loopback(self.listen):
+            for name, site in self.sites.items():
+                if any(len(secret) < SHORTEST_SECRET for secret in site.secrets()):
+                    raise ValueError(
+                        f"sites.{name} has a webhook secret shorter than {SHORTEST_SECRET} characters, and listen is "
+                        "reached from other machines: make one with `openssl rand -hex 32`, or listen on 127.0.0.1"
+                    )
+        token = self.sql_secret()
+        if token and len(token) < SHORTEST_SECRET and self.sql_listen and not is_loopback(self.sql_listen):
+            raise ValueError(
+                f"sql_token is shorter than {SHORTEST_SECRET} characters, and sql_listen is reached from other "
+                "machines: make one with `openssl rand -hex 32`, or listen on 127.0.0.1"
+            )
         return self
 
     @model_validator(mode="after")

@@ -15,6 +15,10 @@ SHORTEST_PASSWORD = 12
 """Characters; together with the throttle it makes guessing over the network hopeless."""
 
 
+SHORTEST_SECRET = 16
+"""Characters of a webhook secret or token; a shorter secret can be guessed from one captured delivery."""
+
+
 class Group(BaseModel):
     """Settings of one part; an unknown name is an error, so that a typing slip is seen."""
 
