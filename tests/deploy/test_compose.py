@@ -119,3 +119,22 @@ def test_docker_understands_it(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_the_token_of_jira_is_with_the_reconciler_alone() -> None:
+    holders = [name for name in ALL if "ACME_API_TOKEN" in str(services()[name].get("environment", {}))]
+    assert holders == ["reconciler"]
+
+
+def test_who_holds_which_password() -> None:
+    """The page's and Grafana's are with one each, and Grafana never has the writer's."""
+    holders = {
+        variable: [name for name in ALL if f"{{{variable}:" in str(services()[name].get("environment", {}))]
+        for variable in ("PAGE_PASSWORD", "GRAFANA_ADMIN_PASSWORD", "CLICKHOUSE_DASHBOARDS_PASSWORD")
+    }
+    assert holders == {
+        "PAGE_PASSWORD": ["dashboard"],
+        "GRAFANA_ADMIN_PASSWORD": ["grafana"],
+        "CLICKHOUSE_DASHBOARDS_PASSWORD": ["clickhouse", "grafana"],
+    }
+    assert "{CLICKHOUSE_PASSWORD:" not in str(services()["grafana"]["environment"])
