@@ -55,11 +55,15 @@ class KnownDirectory(NamedTuple):
         users: How many accounts are listed.
         shares: By product, the holders as a share of the seats that Jira counted as used.
         as_of: When the snapshot of each part began, epoch ms; the parts are those of `SnapshotComplete.lacks`.
+        lacking: By product, since when no snapshot has its licenses, epoch ms; only those that were lacking once.
+        accounts: Who was listed as active, and who did something in the last 30 days and is not listed.
     """
 
     users: int = 0
     shares: Mapping[str, float] = {}
     as_of: Mapping[str, int] = {}
+    lacking: Mapping[str, int] = {}
+    accounts: Collection[str] = ()
 
     def age_of(self, part: str) -> int | None:
         """Return when a part was read, epoch ms; None when it never was."""
@@ -220,11 +224,28 @@ class WarehouseFacts:
             {"site": site},
         )
         products = await self._warehouse.query(_SHARES, {"site": site})
+        lacks = await self._warehouse.query(
+            "SELECT substring(part, 10) AS product, toUnixTimestamp64Milli(snapshot_id) AS at "
+            "FROM directory_snapshots ARRAY JOIN lacks AS part "
+            "WHERE site = {site:String} AND startsWith(part, 'licenses:') ORDER BY at DESC",
+            {"site": site},
+        )
+        accounts = await self._warehouse.query(_ACCOUNTS, {"site": site})
+        as_of = {row["part"]: row["at"] for row in parts}
         return KnownDirectory(
             listed["users"],
             {row["product"]: row["share"] for row in products},
-            {row["part"]: row["at"] for row in parts},
+            as_of,
+            {row["product"]: row["at"] for row in lacks if row["at"] > as_of.get(f"licenses:{row['product']}", 0)},
+            {row["account_id"] for row in accounts},
         )
+
+
+_ACCOUNTS = """
+SELECT account_id FROM accounts
+WHERE site = {site:String} AND (status = 'active' OR (status IN ('gone', 'unknown') AND account_id IN (
+    SELECT account_id FROM user_days WHERE site = {site:String} AND day > today() - 30)))
+"""
 
 
 _SHARES = """

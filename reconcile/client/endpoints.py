@@ -41,7 +41,9 @@ WORKLOGS_DELETED = Endpoint("GET", f"{_V3}/worklog/deleted")
 WORKLOGS = Endpoint("POST", f"{_V3}/worklog/list")
 
 USERS = Endpoint("GET", f"{_V3}/users/search")
+USERS_BY_ID = Endpoint("GET", f"{_V3}/user/bulk")
 APPLICATION_ROLES = Endpoint("GET", f"{_V3}/applicationrole")
+APPLICATION_ROLE = Endpoint("GET", f"{_V3}/applicationrole/{{key}}")
 GROUPS = Endpoint("GET", f"{_V3}/group/bulk")
 GROUP_MEMBERS = Endpoint("GET", f"{_V3}/group/member")
 PROJECTS = Endpoint("GET", f"{_V3}/project/search")
@@ -69,7 +71,9 @@ IN_OPENAPI_FILE = (
     WORKLOGS_DELETED,
     WORKLOGS,
     USERS,
+    USERS_BY_ID,
     APPLICATION_ROLES,
+    APPLICATION_ROLE,
     GROUPS,
     GROUP_MEMBERS,
     PROJECTS,

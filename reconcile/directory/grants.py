@@ -10,10 +10,18 @@ Project roles take one request a project, and one for each of its roles.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from reconcile.client.endpoints import APPLICATION_ROLES, GROUP_MEMBERS, GROUPS, PROJECT_ROLE, PROJECT_ROLES, PROJECTS
+from reconcile.client.endpoints import (
+    APPLICATION_ROLE,
+    APPLICATION_ROLES,
+    GROUP_MEMBERS,
+    GROUPS,
+    PROJECT_ROLE,
+    PROJECT_ROLES,
+    PROJECTS,
+)
 from reconcile.client.jira_client import JiraClient
 from reconcile.client.jira_errors import AccountRefusedError, JiraError, JiraRefusedError, NotThereError
 from reconcile.client.paging import by_offset, gather_first_error, id_of_link
@@ -162,8 +170,8 @@ class Product:
         return f"Jira counts {self.used} seats used, its groups have {len(self.holders)} active people"
 
 
-async def products(jira: JiraClient, groups: Groups) -> list[Product]:
-    """Return the products of a site with their holders; a product whose groups could not all be read says so.
+async def listed_products(jira: JiraClient) -> list[ApplicationRole]:
+    """Return the products that Jira lists.
 
     Raises:
         JiraError: Jira did not answer, or refused; it takes Administer Jira.
@@ -171,7 +179,39 @@ async def products(jira: JiraClient, groups: Groups) -> list[Product]:
     roles = await jira.read(list[ApplicationRole], APPLICATION_ROLES)
     if not roles:
         raise JiraRefusedError(f"{APPLICATION_ROLES.name}: Jira names no product, and no site is without one")
-    found = await asyncio.gather(*(_product(role, groups) for role in roles))
+    return roles
+
+
+async def product_of_key(jira: JiraClient, key: str) -> ApplicationRole | None:
+    """Return a product that Jira does not list, as it knows it by its key; None where it does not.
+
+    Raises:
+        JiraError: Jira did not answer, or refused.
+    """
+    try:
+        role = await jira.read(ApplicationRole, APPLICATION_ROLE, key)
+    except NotThereError:
+        return None
+    if role.key != key:
+        raise JiraRefusedError(f"{APPLICATION_ROLE.name}: Jira answers with another product")
+    return role
+
+
+async def products(
+    roles: Iterable[ApplicationRole], groups: Groups, unread: Mapping[str, str] | None = None
+) -> list[Product]:
+    """Return the products of a site with their holders; a product whose groups could not all be read says so.
+
+    Args:
+        roles: What Jira says of them.
+        groups: The groups of the site.
+        unread: Products of which Jira says nothing though there are or were some, by key, and why that is so.
+
+    Raises:
+        AccountRefusedError: Jira refuses the account itself.
+    """
+    found = [Product(ApplicationRole(key), unread=why) for key, why in (unread or {}).items()]
+    found += await asyncio.gather(*(_product(role, groups) for role in roles))
     others = [one for one in found if not _is_included(one.role)]
     elsewhere: set[str] = set().union(*(one.holders for one in others))
     unsure = (

@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from reconcile.client.endpoints import USERS
+from reconcile.client.endpoints import APPLICATION_ROLES, USERS, USERS_BY_ID
 from reconcile.client.jira_client import JiraClient
-from reconcile.client.jira_errors import JiraRefusedError
+from reconcile.client.jira_errors import AccountRefusedError, JiraError, JiraRefusedError, NotThereError
 from reconcile.client.paging import by_offset, decoded_elements
 from reconcile.directory.grants import (
     GROUP,
@@ -24,11 +24,13 @@ from reconcile.directory.grants import (
     Product,
     ProjectRoles,
     global_roles,
+    listed_products,
+    product_of_key,
     products,
 )
 from reconcile.progress import Progress
 from reconcile.publisher import DirectoryPublisher, ExistingFacts, Gaps, KnownDirectory
-from reconcile.responses import PERSON, Person, UserPage
+from reconcile.responses import PERSON, ApplicationRole, MemberPage, Person, UserPage
 from reconcile.state.checkpoint import Checkpoint
 from rollcall.clock import now_ms
 from rollcall.errors import WarehouseUnavailableError
@@ -86,6 +88,11 @@ _FEW = 0.05
 """Share of the listed accounts that may be found in groups alone before the list counts as cut short."""
 _POORER = 0.05
 """By how much less of Jira's own count than before is poorer."""
+_IDS = 90
+"""Accounts in one request: the URL gets no longer than any proxy takes (clients)."""
+_MOST_BY_ID = 20 * _IDS
+_GIVEN_UP_MS = 7 * 86_400_000
+"""For how long a product may be in no answer of Jira's before it counts as given up."""
 _SHOWN = 3
 """Projects named in a sentence."""
 _PROJECTS = "projects"
@@ -127,6 +134,8 @@ class Snapshot:
         self._missing: list[str] = []
         self._listed: set[str] = set()
         self._only_in_groups: dict[str, Person] = {}
+        self._with_roles: set[str] = set()
+        self._before: KnownDirectory | None = None
         self._landed = False
 
     async def take(self) -> None:
@@ -144,13 +153,15 @@ class Snapshot:
             with gaps.reading("users", "users"):
                 await self._users()
                 self._landed = True
-            found: list[Product] = []
+            found, stay = list[Product](), dict[str, str]()
             # Without the products, what access they give and through which groups is not known either.
             access = (f"roles:{PRODUCT_ACCESS}", f"roles:{GROUP}")
             with gaps.reading("licenses", "licenses, seats and the roles that come with them", *access):
-                found = await products(self._jira, groups)
+                listed = await listed_products(self._jira)
+                left_out, stay = await self._products_left_out(listed)
+                found = await products([*listed, *left_out], groups, stay)
                 await self._licenses(found)
-            await self._roles(await global_roles(groups, found, gaps))
+            await self._roles(await global_roles(groups, [one for one in found if one.role.key not in stay], gaps))
             self._landed |= f"roles:{SITE_ADMIN}" not in gaps.lacks
             if self._settings.project_roles and await self._are_roles_due():
                 await self._project_roles(groups)
@@ -160,14 +171,18 @@ class Snapshot:
             raise gaps.error
         if "users" not in gaps.lacks:
             await self._users_in_groups()
+            if "users" not in gaps.lacks:
+                await self._users_left_out()
         self._run.missing += [*self._missing, *await self._told()]
         await self._complete()
 
     async def _known(self) -> KnownDirectory | None:
         try:
-            return await self._existing.directory(self._site) if self._existing else None
+            if self._before is None and self._existing:
+                self._before = await self._existing.directory(self._site)
         except WarehouseUnavailableError:
-            return None
+            pass
+        return self._before
 
     async def _told(self) -> list[str]:
         """Return what people are told of the parts that are lacking, each with the age of what is shown instead."""
@@ -226,6 +241,80 @@ class Snapshot:
                 return
         self._missing.append(f"{words}; they were taken from there, others may be missing")
 
+    async def _users_left_out(self) -> None:
+        """Add whom the list of users leaves out though Jira knows them by their ids; whom it does not is gone.
+
+        Asked for are the accounts that were active before, those that did something, and those with a project role.
+        """
+        known = await self._known()
+        named = self._with_roles.union(known.accounts if known else ())
+        waiting = sorted(named - self._listed - self._only_in_groups.keys())
+        found: dict[str, Person] = {}
+        for start in range(0, min(len(waiting), _MOST_BY_ID), _IDS):
+            try:
+                found |= await self._active_of(waiting[start : start + _IDS])
+            except AccountRefusedError:
+                raise
+            except JiraError as error:
+                count = len(waiting) - start
+                self._missing.append(f"users: {count} accounts that were known are not listed any more, and {error}")
+                break
+        if not found:
+            return
+        await self._add_users(found.values())
+        words = f"users: {USERS.name} leaves out {len(found)} accounts that Jira knows by their ids"
+        if len(waiting) > _MOST_BY_ID:
+            self._gaps.add("users", f"{words}, and maybe more of {len(waiting)}")
+            return
+        self._missing.append(f"{words}; they were taken from there, others may be missing")
+
+    async def _active_of(self, ids: list[str]) -> dict[str, Person]:
+        async def ask(start: int) -> MemberPage:
+            query: dict[str, str | int | bool | list[str]] = {
+                "accountId": ids,
+                "startAt": start,
+                "maxResults": len(ids),
+            }
+            return await self._jira.read(MemberPage, USERS_BY_ID, query=query)
+
+        try:
+            people = [person async for page in by_offset(USERS_BY_ID, ask) for person in page.values]
+        except NotThereError:
+            return {}
+        return {person.known_id: person for person in people if person.is_active and person.known_id in ids}
+
+    async def _products_left_out(self, listed: list[ApplicationRole]) -> tuple[list[ApplicationRole], dict[str, str]]:
+        """Return the known products that Jira does not list, as it knows them by their keys, and why others stay.
+
+        One that it does not know so either stays as it was read last, until it has been in no answer for long enough:
+        then the site has given it up.
+        """
+        known = await self._known()
+        found: list[ApplicationRole] = []
+        stay: dict[str, str] = {}
+        for key in sorted((known.shares.keys() if known else set()) - {role.key for role in listed}):
+            since = known.lacking.get(key, self._id) if known else self._id
+            try:
+                role = await product_of_key(self._jira, key)
+            except AccountRefusedError:
+                raise
+            except JiraError as error:
+                stay[key] = f"{APPLICATION_ROLES.name} leaves it out, and {error}"
+                continue
+            if role:
+                found.append(role)
+                words = f"{APPLICATION_ROLES.name} leaves out {key}, which Jira knows by its key"
+                self._missing.append(f"licenses: {words}; others may be missing")
+            elif self._id - since < _GIVEN_UP_MS:
+                until = _moment(since + _GIVEN_UP_MS)
+                stay[key] = f"Jira no longer names the product, which counts as given up from {until} on"
+            else:
+                self._run.notes.append(f"{key}: Jira has not named the product since {_moment(since)}: it is given up")
+        if stay:  # who may use them is not known either
+            self._gaps.add(f"roles:{PRODUCT_ACCESS}")
+            self._gaps.add(f"roles:{GROUP}")
+        return found, stay
+
     async def _licenses(self, found: list[Product]) -> None:
         for product in found:
             key = product.role.key
@@ -255,6 +344,7 @@ class Snapshot:
         return len(product.counted) / max(1, product.used) < known.shares.get(product.role.key, 0.0) - _POORER
 
     async def _roles(self, held: set[Held]) -> None:
+        self._with_roles.update(account for account, _, _ in held)
         await self._publisher.add(
             Role(site=self._site, snapshot_id=self._id, account_id=account, role=role, scope=scope)
             for account, role, scope in sorted(held)

@@ -23,6 +23,7 @@ from .faults import (
     everywhere,
     first,
     later,
+    left_out_and_by_key,
     listed,
     status,
     values,
@@ -135,6 +136,38 @@ OF_THE_DIRECTORY = [
         "users without ids",
         lambda: at(USERS, listed(lambda found: [{} for _ in found[:2]] + found[2:])),
         "2 users: GET /users/search: they have an unknown form",
+        {"users"},
+        endpoint=USERS,
+    ),
+    Case(
+        "a product is left out",
+        lambda: at(PRODUCTS, listed(lambda found: found[1:])),
+        "licenses: GET /applicationrole leaves out jira-software, which Jira knows by its key",
+        endpoint=PRODUCTS,
+    ),
+    *(
+        Case(
+            f"a product is nowhere, {code}",
+            partial(left_out_and_by_key, code),
+            words,
+            endpoint=PRODUCTS,
+        )
+        for code, words in {
+            404: "the licenses of jira-software: Jira no longer names the product, which counts as given up from 20",
+            500: "the licenses of jira-software: GET /applicationrole leaves it out, and GET /applicationrole/",
+        }.items()
+    ),
+    Case(
+        "people in no group are left out",
+        lambda: at(USERS, listed(lambda found: [one for one in found if one["accountType"] == "atlassian"])),
+        r"users: GET /users/search leaves out \d+ accounts that Jira knows by their ids",
+        {"users"},
+        endpoint=USERS,
+    ),
+    Case(
+        "a list of users that is much too short",
+        lambda: at(USERS, listed(lambda found: found[: len(found) // 2])),
+        "users: GET /users/search leaves out",
         {"users"},
         endpoint=USERS,
     ),

@@ -221,6 +221,17 @@ def only_of(number: int) -> Fault:
     return at(WORKLOGS, listed(lambda found: found[:number]))
 
 
+def left_out_and_by_key(code: int) -> Fault:
+    """Leave the first product out of the list, and answer so where it is asked for by its key."""
+
+    def change(request: httpx.Request, given: httpx.Response) -> httpx.Response | Exception:
+        if endpoint_of(request).startswith(f"{PRODUCTS}/"):
+            return status(code)(given)
+        return at(PRODUCTS, listed(lambda found: found[1:]))(request, given)
+
+    return change
+
+
 def never_gives(endpoint: str, name: str) -> Fault:
     """Leave the same element out of every answer."""
     left_out: set[Any] = set()

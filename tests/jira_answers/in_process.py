@@ -17,14 +17,14 @@ import msgspec
 
 from reconcile.client.jira_client import connected
 from reconcile.progress import LoggedProgress
-from reconcile.publisher import NoExistingFacts
+from reconcile.publisher import ExistingFacts, KnownDirectory, NoExistingFacts
 from reconcile.run import RunContext, RunOptions, read_site
 from reconcile.state.checkpoint import Checkpoint, WindowRequest
 from reconcile.state.run_state import lasting_state
 from rollcall.errors import RollcallError
 from rollcall.records import Directory, License, Role, SnapshotComplete, User
 from rollcall.runtime import opened
-from simulator.company.directory import directory_truth
+from simulator.company.directory import PRODUCTS, directory_truth
 from simulator.config import SiteConfig
 from simulator.life.truth import Truth
 from simulator.rest.app import build_app
@@ -141,10 +141,34 @@ def standing(parameters: SiteConfig = WORLD) -> Site:
     return site
 
 
+class Before(NoExistingFacts):
+    """A warehouse that has the directory of the site as a run of the day before read it, and no activity."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    async def directory(self, site: str) -> KnownDirectory:
+        del site
+        found, now = _true(self._site), self._site.clock.now()
+        used = {product: len(self._site.directory.holders(product, now)) for product in PRODUCTS}
+        held = {product: len(found.get(f"licenses:{product}", ())) for product in PRODUCTS}
+        return KnownDirectory(
+            len(found["users"]),
+            {product: held[product] / max(1, used[product]) for product in PRODUCTS},
+            dict.fromkeys(("users", "licenses", "roles", "projects"), now),
+            accounts={account for account, active in found["users"] if active == "True"},
+        )
+
+
 async def read_under(
-    fault: Fault | None, folder: Path, site: Site | None = None, options: RunOptions | None = None, attempts: int = 4
+    fault: Fault | None,
+    folder: Path,
+    site: Site | None = None,
+    options: RunOptions | None = None,
+    attempts: int = 4,
+    existing: ExistingFacts | None = None,
 ) -> Outcome:
-    """Read the whole site once while the proxy misbehaves, and compare."""
+    """Read the whole site once while the proxy misbehaves, and compare; a day before it was read without a fault."""
     site = site or standing()
     settings, proxy = settings_for(URL, folder), Proxy(site, fault)
     limits = replace(hurried(attempts), pace=0.0)
@@ -156,7 +180,7 @@ async def read_under(
         ):
             with lasting_state(folder / "reconcile", "acme", resume=False) as (state, left):
                 context = RunContext(
-                    "acme", settings, client, runtime, NoExistingFacts(), state, LoggedProgress("acme")
+                    "acme", settings, client, runtime, existing or Before(site), state, LoggedProgress("acme")
                 )
                 run = await read_site(context, options or RunOptions(WEEK), left)
     except RollcallError as failure:
