@@ -10,7 +10,7 @@ SOAK_MINUTES ?= 20
 MUTANTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test lint format docs schema requirements env screenshots faults mutants bench bench-ingest bench-eventlog bench-backfill bench-scaling install-test soak clean
+.PHONY: help setup demo up test lint format docs schema requirements env screenshots faults mutants bench bench-ingest bench-eventlog bench-backfill bench-engine bench-scaling fuzz install-test soak clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -99,6 +99,9 @@ bench-backfill: $(READY) ## Requests per 1,000 issues of a backfill, beside a cl
 
 faults: $(READY) ## Have every fault happen once: processes and brokers killed, hanging, out of disk, readers that hang up
 	$(BIN)/python -m pytest -m fault
+
+fuzz: $(READY) ## Send FUZZ_REQUESTS (a million) mutated requests to page, webhooks and SQL door; `make faults` sends 20,000
+	FUZZ_REQUESTS=$(or $(FUZZ_REQUESTS),1000000) $(BIN)/python -m pytest -m fault -s tests/endtoend/test_fuzz.py
 
 install-test: $(READY) ## Build the wheel, install it into an empty environment, without and with the engine, and run it
 	$(BIN)/python -m pytest -m install

@@ -292,6 +292,8 @@ class QueryRun:
             outcome = self._engine.private(error)
         except RecursionError:
             outcome = door_error(TOO_DEEP_RECURSION, "The query is nested too deeply")
+        except UnicodeDecodeError as error:  # of the engine's words, which repeat bytes of the query that are no text
+            outcome = self._engine.private(engine_error(bytes(error.object).decode(errors="replace"), parsing=True))
         except Exception as error:
             # Its text may hold the query's.
             log.error("a query broke the SQL door", query=self.mark, error=type(error).__name__)

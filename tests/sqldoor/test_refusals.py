@@ -298,6 +298,13 @@ def test_what_is_no_single_statement_is_a_syntax_error(door: Door, sql: str) -> 
     assert door.code(sql, default_format="CSV") == SYNTAX
 
 
+def test_a_syntax_error_at_bytes_that_are_no_text_is_one(door: Door) -> None:
+    """The engine repeats them in its words, which are no text then either."""
+    answer = door.ask(b"SELECT 1 \xff")
+    assert answer.headers["x-clickhouse-exception-code"] == str(SYNTAX)
+    assert "parseQuery" not in answer.text
+
+
 @pytest.mark.parametrize(
     "name", ["Template", "Protobuf", "CapnProto", "dataframe", "ArrowTable", "Nonsense", "JSONColumns", "MySQLWire"]
 )
