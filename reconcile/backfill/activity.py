@@ -46,7 +46,7 @@ from reconcile.client.endpoints import COMMENTS, SEARCH
 from reconcile.client.jira_client import JiraClient
 from reconcile.client.jira_errors import JiraError, JiraRefusedError, JiraUnavailableError, NotThereError, PagingError
 from reconcile.client.paging import MOST_PAGES, SeenElements, SeenTokens, decoded_elements, gather_first_error
-from reconcile.responses import EMBEDDED, ENTITY, EXPANDED, Comments, SearchPage
+from reconcile.responses import CHANGES, EMBEDDED, ENTITY, EXPANDED, Comments, SearchPage
 from reconcile.state.run_state import Move
 from rollcall.facts import Issue, moment_or_none, read_issue
 from rollcall.jira.values import IssueRef, read_or_none
@@ -205,6 +205,8 @@ class _Issues:
                     move = moves.get(one.ref.issue_id, Move(0))
                     # What says nothing of why the issue moved may not be all.
                     whole |= {one.ref.issue_id} if move.updated <= max(move.said, *times, 0) else set()
+                if one.ref.issue_id not in whole and (given := read_or_none(CHANGES, parts.changelog)):
+                    context.given_changes[one.ref.issue_id] = given
                 await take_embedded_worklogs(context, one.ref, parts.fields.worklog)
             except RecursionError:
                 continue  # what did not come is asked for

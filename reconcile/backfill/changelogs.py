@@ -287,7 +287,9 @@ class _Comparison:
         chosen += others[: -len(chosen) % _AT_ONCE if chosen else _AT_ONCE]
         for start in range(0, len(chosen), _AT_ONCE):
             some = chosen[start : start + _AT_ONCE]
-            told = await self._newest(some)
+            given = self._context.given_changes
+            unasked = [one for one in some if one not in given]
+            told = {**given, **(await self._newest(unasked) if unasked else {})}
             for one in some:
                 await self._look_at(one, moves[one], told.get(one))
 

@@ -18,6 +18,7 @@ from reconcile.client.jira_client import JiraClient
 from reconcile.client.jira_errors import AccountRefusedError, JiraError, JiraUnavailableError
 from reconcile.progress import Progress
 from reconcile.publisher import FactPublisher
+from reconcile.responses import Changes
 from reconcile.state.checkpoint import Checkpoint, Gap, Window
 from reconcile.state.run_state import RunState
 from rollcall.errors import NotUnderstoodError
@@ -140,6 +141,7 @@ class BackfillContext:
         overlap_ms: How far before the window candidates are searched.
         probe: Asked whether Jira still answers at all.
         failures: How often each kind of thing failed since one of it could be read.
+        given_changes: By issue, what came with it where it may not be all.
         given_worklogs: Those that came with their issues, and when they were touched last (epoch ms).
     """
 
@@ -153,6 +155,7 @@ class BackfillContext:
     probe: Endpoint = MYSELF
     failures: Counter[str] = field(default_factory=Counter)
     given_worklogs: dict[int, int] = field(default_factory=dict)
+    given_changes: dict[int, Changes] = field(default_factory=dict)
 
     async def tolerate(self, error: JiraError) -> None:
         """Return where an error is about what was requested alone, after Jira was asked whether that is so.
