@@ -190,7 +190,12 @@ async def _answer_queries(runtime: StoredRuntime, pipeline: Supervisor, order: O
     capped = cap_memory(warehouse, order.limits.memory_together, lambda: overdue.under_way > 0, stop)
     parts = [_serve(own, _LOOPBACK, own_listens, stop), capped]
     if settings.sql_listen:
-        public = door(listen=settings.sql_listen, token=settings.sql_secret(), unprotected=settings.sql_unprotected)
+        public = door(
+            listen=settings.sql_listen,
+            token=settings.sql_secret(),
+            unprotected=settings.sql_unprotected,
+            audit=settings.audits(settings.sql_listen),
+        )
         parts.append(_serve(public, settings.sql_listen, lambda _: listens(), stop))
     await run_until_first(stop, *parts)
 

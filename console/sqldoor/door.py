@@ -4,6 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
+from contextvars import ContextVar
 from http import HTTPStatus
 
 from starlette.applications import Starlette
@@ -15,6 +16,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import Message, Receive, Scope, Send
 
 from console.sqldoor.answer import Answer, CutShortError, send_head
+from console.sqldoor.audit import Reader, reader_of, write_audit_line
 from console.sqldoor.check import DISPLAY_NAME
 from console.sqldoor.door_token import GuardedDoor, Tokens
 from console.sqldoor.engine import Engine, QueryRun
@@ -34,6 +36,10 @@ from rollcall.logs import logger
 from rollcall.warehouse.engines import Embedded
 
 log = logger(__name__)
+
+
+_reader: ContextVar[Reader] = ContextVar("_reader")
+"""Who asks, in the tasks of one request."""
 
 
 class Slots:
@@ -76,12 +82,16 @@ class QueryEndpoint:
         limits: What they may take.
         tokens: One of which a client must bring; None lets everybody pass.
         overdue: Takes note of those that run past their deadline.
+        audit: Whether each is a line of the log.
     """
 
-    def __init__(self, engine: Engine, limits: DoorLimits, tokens: Tokens | None, overdue: OverdueQueries) -> None:
+    def __init__(
+        self, engine: Engine, limits: DoorLimits, tokens: Tokens | None, overdue: OverdueQueries, *, audit: bool
+    ) -> None:
         self._engine = engine
         self._limits = limits
         self._tokens = tokens
+        self._audit = audit
         self._overdue = overdue
         self._slots = Slots(limits)
         self._stopping: set[asyncio.Task[None]] = set()
@@ -100,6 +110,8 @@ class QueryEndpoint:
             if self._tokens:
                 client = scope.get("client")
                 self._tokens.require(headers, url, client[0] if client else "")
+            if self._audit:
+                _reader.set(reader_of(headers, url, scope.get("client")))
             request = read_request(url, headers, await read_body(receive), self._limits)
             if not request.query.strip():
                 raise door_error(SYNTAX_ERROR, "Empty query")
@@ -180,6 +192,8 @@ class QueryEndpoint:
         try:
             await Answer(run, request, self._engine, self._limits, send).deliver()
         finally:
+            if self._audit:
+                write_audit_line(_reader.get(), request.query, run.outcome)
             stopping = asyncio.create_task(run.stop())
             self._stopping.add(stopping)
             stopping.add_done_callback(self._stopping.discard)
@@ -212,6 +226,7 @@ def create_door(
     token: str = "",
     control_token: str = "",
     unprotected: bool = False,
+    audit: bool = False,
     limits: DoorLimits | None = None,
     control: Sequence[BaseRoute] = (),
     overdue: OverdueQueries | None = None,
@@ -224,6 +239,7 @@ def create_door(
         token: What clients must know.
         control_token: Lets in as well wherever a token is needed: other commands of the same user have it.
         unprotected: Let everybody in; only without a token, and on loopback.
+        audit: Whether each query is a line of the log: who, from where, what kind, how many rows.
         limits: What queries may take.
         control: More routes to serve at this address, under the same guard against web pages; they check their own
             tokens.
@@ -242,7 +258,7 @@ def create_door(
     limits = limits or DoorLimits()
     engine = Engine(address.path, limits)
     tokens = Tokens(token, control_token) if token else None
-    endpoint = QueryEndpoint(engine, limits, tokens, overdue or OverdueQueries())
+    endpoint = QueryEndpoint(engine, limits, tokens, overdue or OverdueQueries(), audit=audit)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

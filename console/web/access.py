@@ -25,7 +25,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from console.web.template import render
 from rollcall.http.guard import Guard, Refusal, Throttle, is_loopback
-from rollcall.logs import logger
+from rollcall.logs import logger, printable
 from rollcall.settings import Settings
 
 _log = logger(__name__)
@@ -171,6 +171,7 @@ def client_of(request: HTTPConnection) -> str:
 
 
 SIGN_IN_PATH = "/sign-in"
+_LONGEST_SITE = 64
 
 
 class Gate:
@@ -179,11 +180,14 @@ class Gate:
     Others are sent to sign in when they came for the page, and get a 401 when its script came for a part.
     """
 
-    def __init__(self, app: ASGIApp, *, policy: Policy, sessions: Sessions, password: Password) -> None:
+    def __init__(
+        self, app: ASGIApp, *, policy: Policy, sessions: Sessions, password: Password, audit: bool = False
+    ) -> None:
         self._app = app
         self._policy = policy
         self._sessions = sessions
         self._password = password
+        self._audit = audit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer it."""
@@ -192,12 +196,19 @@ class Gate:
         if decision is Decision.SHOW or (
             decision is Decision.SIGN_IN and self._sessions.known(request.cookies.get(COOKIE))
         ):
-            await self._app(scope, receive, send)
+            await self._show(request, receive, send)
         elif decision is Decision.SIGN_IN and "authorization" in request.headers:
             refusal = self._refuse(request)
-            await (refusal or self._app)(scope, receive, send)
+            await (refusal(scope, receive, send) if refusal else self._show(request, receive, send))
         else:
             await _answer(request, decision)(scope, receive, send)
+
+    async def _show(self, request: HTTPConnection, receive: Receive, send: Send) -> None:
+        if self._audit and request.url.path == "/":  # what its script asks for again and again is of the same view
+            by = "session" if self._sessions.known(request.cookies.get(COOKIE)) else "password"
+            site = printable(request.query_params.get("site", "")[:_LONGEST_SITE])
+            _log.info("page viewed", client=client_of(request), by=by, site=site)
+        await self._app(request.scope, receive, send)
 
     def _refuse(self, request: HTTPConnection) -> Response | None:
         """Judge HTTP Basic; return None for the password."""

@@ -146,11 +146,12 @@ def page_routes(page: Page) -> list[BaseRoute]:
     settings = page.runtime.settings
     policy = Policy(settings, page.listen or settings.listen)
     sessions = Sessions(settings.page.session_hours * 3600, time.time)
+    audit = settings.audits(page.listen or settings.listen)
     password = Password(settings.page.secret(), Throttle(time.monotonic))
     signing = SignIn(settings, policy, sessions, password, page.once)
     home = Home(page, PageQueries(page))
     private = Middleware(PageHeaders, cache="private, no-store")
-    behind_the_gate = [private, Middleware(Gate, policy=policy, sessions=sessions, password=password)]
+    behind_the_gate = [private, Middleware(Gate, policy=policy, sessions=sessions, password=password, audit=audit)]
     static = StaticFiles(packages=[("console.web", "static")])
     return [
         Route("/", home.show, methods=["GET"], middleware=behind_the_gate),

@@ -73,6 +73,13 @@ class Settings(BaseSettings):
         Literal["auto", "console", "json"],
         Field(description="Form of log lines; auto is console on a terminal, else JSON."),
     ] = "auto"
+    audit: Annotated[
+        Literal["auto", "on", "off"],
+        Field(
+            description="Whether each query of the SQL door and each view of the page is a line of the log: who, from "
+            "where, what kind, how many rows, never the text; auto is where their address is not a loopback one."
+        ),
+    ] = "auto"
     ingest: Annotated[IngestSettings, Field(description="How webhooks are received.")] = IngestSettings()
     consumer: Annotated[ConsumerSettings, Field(description="How records reach the warehouse.")] = ConsumerSettings()
     retention: Annotated[RetentionSettings, Field(description="How long the log keeps records.")] = RetentionSettings()
@@ -144,6 +151,10 @@ class Settings(BaseSettings):
                 f"{largest_body(self.kafka.message_bytes)}"
             )
         return self
+
+    def audits(self, listen: str) -> bool:
+        """Return whether what readers do at an address is written to the log."""
+        return self.audit == "on" or (self.audit == "auto" and not is_loopback(listen))
 
     def sql_secret(self) -> str:
         """Return the SQL door's token, from settings or file; empty when there is none in them."""

@@ -74,6 +74,7 @@ class House:
         listen: str = "127.0.0.1:0",
         token: str = "",
         control_token: str = "",
+        audit: bool = False,
         limits: DoorLimits | None = None,
     ) -> Iterator[Door]:
         """Serve a door, always on loopback whatever it believes of `listen`."""
@@ -83,6 +84,7 @@ class House:
             token=token,
             control_token=control_token,
             unprotected=not token,
+            audit=audit,
             limits=limits,
         )
         listener = socket.create_server(("127.0.0.1", 0))

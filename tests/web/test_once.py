@@ -1,13 +1,17 @@
 """The sign-in address that is printed at each start where no password is set: it opens the page, once."""
 
+import asyncio
 from collections.abc import Iterator
+from unittest.mock import Mock, call
 
 import httpx
 import pytest
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from console.commands.services import page_address
-from console.web.access import new_sign_in_token
-from rollcall.http.guard import MOST_FAILURES
+from console.web.access import COOKIE, Gate, Password, Policy, Sessions, new_sign_in_token
+from rollcall.http.guard import MOST_FAILURES, Throttle
 from rollcall.settings import Settings
 
 from . import company
@@ -86,3 +90,25 @@ def test_the_address_is_one_that_a_browser_opens() -> None:
     assert page_address("127.0.0.1:8080", 8080, "x") == "http://127.0.0.1:8080/sign-in?token=x"
     assert page_address("[::1]:8080", 8080, "") == "http://[::1]:8080/"
     assert page_address("0.0.0.0:0", 8080, "") == "http://127.0.0.1:8080/"
+
+
+def test_a_view_is_a_line_of_the_log_where_it_is_wanted(page: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = Mock()
+    monkeypatch.setattr("console.web.access._log", told)
+    settings = page.settings.model_copy(update={"audit": "on"})
+    policy, sessions = Policy(settings, "127.0.0.1:8080"), Sessions(60, lambda: 0.0)
+
+    async def shown(scope: Scope, receive: Receive, send: Send) -> None:
+        await Response("here")(scope, receive, send)
+
+    gate = Gate(shown, policy=policy, sessions=sessions, password=Password("", Throttle(lambda: 0.0)), audit=True)
+
+    async def look() -> list[int]:
+        transport = httpx.ASGITransport(gate)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as viewer:
+            refused = await viewer.get("/?site=acme")
+            viewer.cookies.set(COOKIE, sessions.open())
+            return [refused.status_code, *[(await viewer.get(path)).status_code for path in ("/?site=acme", "/live")]]
+
+    assert asyncio.run(look()) == [303, 200, 200]
+    assert told.info.mock_calls == [call("page viewed", client="127.0.0.1", by="session", site="acme")]
