@@ -293,7 +293,7 @@ def measure(what: str, installation: Installation) -> list[str]:
             driver.start()
             _run(app, installation.arguments(command))
     else:
-        if what == "page":
+        if what in ("page", "query"):  # an engine finds the log there
             with installation.process("up", port=installation.port):
                 installation.send(1)  # a page of an empty warehouse shows less
                 installation.wait_until_written()
@@ -316,8 +316,9 @@ def main() -> None:
     options = parser.parse_args()
     if options.in_this_process:
         folder, jira = options.in_this_process
-        found = measure(options.what[0], Installation(Path(folder), jira if options.what[0] == "reconcile" else ""))
-        Path(folder, "files.json").write_text(json.dumps(found))
+        installation = Installation(Path(folder), jira if options.what[0] == "reconcile" else "")
+        with Path(folder, "files.json").open("w") as result:  # an engine may open it no more once it is confined
+            json.dump(measure(options.what[0], installation), result)
         return
     results: dict[str, list[str]] = {}
     with _simulated_site() as jira:
