@@ -1,43 +1,14 @@
-"""What a query may read and call: the tables of the warehouse, and functions by the engine's own list of them."""
+"""What grants do not say: the functions, table functions and system tables that a query may use.
 
-from collections.abc import Iterable, Mapping
+ClickHouse has no grants for functions, and lets everybody read most of its system tables. What tables of the warehouse
+may be read is granted to the role of readers, in `rollcall/warehouse/access/users.xml`.
+"""
+
+from collections.abc import Iterable
 from typing import Any
 
 DATABASE = "default"
 """The warehouse's database in the embedded engine."""
-
-WAREHOUSE_TABLES = frozenset(
-    {
-        "account_types",
-        "accounts",
-        "active_users_daily",
-        "activity",
-        "activity_sources",
-        "current_parts",
-        "current_snapshots",
-        "directory_licenses",
-        "directory_roles",
-        "directory_seats",
-        "directory_snapshots",
-        "directory_users",
-        "idle_licenses",
-        "idle_licenses_over",
-        "known_account_types",
-        "license_usage",
-        "license_usage_30d",
-        "log_positions",
-        "schema_migrations",
-        "site_days",
-        "sites",
-        "user_day_states",
-        "user_days",
-        "user_usage",
-        "user_usage_30d",
-        "warehouse_identity",
-        "webhook_coverage_daily",
-    }
-)
-"""The warehouse's tables and views, see docs/warehouse.md. A test notices when a migration brings another."""
 
 INTERNAL_TABLES = frozenset(
     {
@@ -48,81 +19,62 @@ INTERNAL_TABLES = frozenset(
         "activity_in_to_user_day_states",
     }
 )
-"""The warehouse's way in: nothing to read there."""
+"""The warehouse's way in, which is granted to no reader; a test notices when a migration brings another."""
 
 SYSTEM_TABLES = frozenset(
     {
         "aggregate_function_combinators",
         "collations",
+        "columns",
+        "data_skipping_indices",
         "data_type_families",
+        "databases",
+        "dictionaries",
         "formats",
         "functions",
         "keywords",
         "numbers",
         "numbers_mt",
         "one",
+        "projections",
+        "settings",
         "table_engines",
         "table_functions",
+        "tables",
         "time_zones",
         "zeros",
         "zeros_mt",
     }
 )
-"""System tables that say nothing of this installation."""
+"""System tables that tell of the catalog, of which the engine shows what is granted, or of the engine's kind.
 
-INFORMATION_SCHEMA_TABLES = frozenset(
-    {
-        "character_sets",
-        "collations",
-        "columns",
-        "engines",
-        "key_column_usage",
-        "referential_constraints",
-        "schemata",
-        "statistics",
-        "tables",
-        "views",
-    }
-)
-"""Names and types of tables for BI tools; no paths, no settings."""
-
-TABLE_FUNCTIONS = frozenset(
-    {"SQLStandardValues", "generateSeries", "generate_series", "numbers", "numbers_mt", "zeros", "zeros_mt"}
-)
-"""Table functions that make rows of nothing.
-
-Not ``values``: its first argument may be a structure, and that is SQL which nobody parses here (``a String ALIAS
-file('/etc/passwd')``). ``(VALUES (1, 'a'))`` is SQLStandardValues, which takes rows only.
+The others tell about queries, threads, users, disks and settings; grants close only some of them.
 """
 
+TABLE_FUNCTIONS = frozenset({"SQLStandardValues", "generateSeries", "generate_series", "numbers", "numbers_mt"})
+"""Table functions that make rows of nothing.
 
-def stand_in_queries(shown_settings: Iterable[str], changeable_settings: Iterable[str]) -> Mapping[str, str]:
-    """Return what is read in place of system tables that hold paths or settings.
+Grants refuse those that need a source or a temporary table. Left are some that take SQL as text, which nobody parses
+here (``values('a String ALIAS file(…)', 1)``, ``generateRandom``, ``null``, ``input``, ``eval``), and ``merge``, which
+reads system tables. ``(VALUES (1, 'a'))`` is SQLStandardValues, which takes rows only.
+"""
+
+VIEWS_QUERY = "SELECT name FROM system.tables WHERE database = currentDatabase() AND engine = 'View'"
+"""The views that are granted: with parameters, such as ``user_usage(days = 30)``, they look like table functions."""
+
+
+def settings_query(shown: Iterable[str], changeable: Iterable[str]) -> str:
+    """Return what is read in place of system.settings: clients look there for what a request may change.
 
     Args:
-        shown_settings: Settings that clients may see.
-        changeable_settings: Those of them that a request may change.
+        shown: Settings that clients may see.
+        changeable: Those of them that a request may change; the engine would say none, for it is read-only by then.
     """
-    known = _literals(WAREHOUSE_TABLES)
-    return {
-        "tables": (
-            "SELECT database, name, name AS `table`, uuid, engine, is_temporary, metadata_modification_time, "  # noqa: S608 - our names
-            "dependencies_database, dependencies_table, create_table_query, engine_full, as_select, "
-            "parameterized_view_parameters, partition_key, sorting_key, primary_key, sampling_key, total_rows, "
-            "total_bytes, comment, has_own_data "
-            f"FROM system.tables WHERE database = '{DATABASE}' AND name IN ({known})"
-        ),
-        "columns": f"SELECT * FROM system.columns WHERE database = '{DATABASE}' AND table IN ({known})",  # noqa: S608 - our names
-        "databases": (
-            "SELECT name, name AS `database`, 'Atomic' AS engine, uuid, comment "  # noqa: S608 - our names
-            f"FROM system.databases WHERE name = '{DATABASE}'"
-        ),
-        "settings": (
-            "SELECT name, value, changed, description, "  # noqa: S608 - our names
-            f"toUInt8(name NOT IN ({_literals(changeable_settings)})) AS readonly, type, `default` "
-            f"FROM system.settings WHERE name IN ({_literals(shown_settings)})"
-        ),
-    }
+    return (
+        "SELECT name, value, changed, description, "  # noqa: S608 - our names
+        f"toUInt8(name NOT IN ({_literals(changeable)})) AS readonly, type, `default` "
+        f"FROM system.settings WHERE name IN ({_literals(shown)})"
+    )
 
 
 def _literals(names: Iterable[str]) -> str:

@@ -27,6 +27,7 @@ from console.sqldoor.profile import FOLLOWED_SETTINGS, DoorLimits, SettingValue
 from console.sqldoor.request import QueryRequest
 from console.sqldoor.statement import StatementReader
 from rollcall.logs import logger
+from rollcall.warehouse.access import READER_ROLE, connection_string
 from rollcall.warehouse.engines import require_embedded_engine
 
 log = logger(__name__)
@@ -69,12 +70,13 @@ class Engine:
 
     def __init__(self, path: Path, limits: DoorLimits) -> None:
         self._path = str(path)
+        self._connection_string = connection_string(path)
         self._limits = limits
         self._control: Any = None
         self._control_lock = threading.Lock()
         self.timezone = ""
         self.version = ""
-        self.statements = StatementReader(Vocabulary([], []), {})
+        self.statements = StatementReader(Vocabulary([], []))
 
     def open(self) -> None:
         """Open the handle that stays, and query which functions the engine has.
@@ -92,15 +94,14 @@ class Engine:
         )
         changeable = FOLLOWED_SETTINGS | self._limits.lowerable().keys()
         with self.handle("", {}) as handle:
-            stand_ins = {
-                name: _subquery(parse_query(handle.ask, f"SELECT * FROM ({sql})"))  # noqa: S608 - our own text
-                for name, sql in allowlist.stand_in_queries(changeable | {"readonly"}, changeable).items()
-            }
-        self.statements = StatementReader(known, stand_ins)
+            views = handle.ask(allowlist.VIEWS_QUERY).decode().split()
+            settings = allowlist.settings_query(changeable | {"readonly"}, changeable)
+            stand_in = _subquery(parse_query(handle.ask, f"SELECT * FROM ({settings})"))  # noqa: S608 - our own text
+        self.statements = StatementReader(known, frozenset(views), stand_in)
 
     @contextmanager
     def handle(self, mark: str, settings: Mapping[str, SettingValue]) -> Iterator[Handle]:
-        """Open a handle for one query.
+        """Open a handle for one query, with the rights of readers.
 
         Args:
             mark: Lets `kill` find the query.
@@ -113,8 +114,10 @@ class Engine:
         try:
             everything = self._limits.engine_settings() | dict(settings) | {"log_comment": mark}
             try:
+                connection.query(f"SET ROLE {READER_ROLE}")
                 connection.query(f"SET {_assignments(everything.items())}")
-                # Last, and for good: the engine lets nobody change a setting from here on, this one included.
+                # Last, and for good: the engine lets nobody change a setting from here on, this one included. A role
+                # can be changed by a statement, which is none of the kinds that are let through.
                 connection.query("SET readonly = 1")
             except RuntimeError as error:
                 raise engine_error(str(error)) from None
@@ -142,7 +145,7 @@ class Engine:
     def _connect(self) -> Any:
         import chdb  # only here: it takes 200 MB, and most commands do without
 
-        return chdb.connect(self._path)  # type: ignore[no-untyped-call]  # chdb has no types
+        return chdb.connect(self._connection_string)  # type: ignore[no-untyped-call]  # chdb has no types
 
     def _rows(self, sql: str) -> list[dict[str, Any]]:
         lines = self._control.query(sql, "JSONEachRow").bytes().splitlines()

@@ -38,6 +38,9 @@ _STATUS: dict[HTTPStatus, frozenset[int]] = {
     HTTPStatus.SERVICE_UNAVAILABLE: frozenset({209}),
 }
 _CODE = re.compile(r"Code: (\d+)\. ")
+_TAKEN_FOR_A_FILE = "the grant READ ON FILE"
+"""The engine takes a name that is no table for a file's, and denies it whether there is one or not."""
+
 _INNER_QUERY = re.compile(r": In scope (?:WITH|SELECT) .*(?= \([A-Z_]+\)\s*$)", re.DOTALL)
 
 
@@ -79,4 +82,6 @@ def engine_error(text: str, *, parsing: bool = False) -> DoorError:
     if not found:
         return door_error(UNKNOWN_EXCEPTION, "the engine failed")
     body = text[found.start() :].strip()
+    if int(found[1]) == ACCESS_DENIED[0] and _TAKEN_FOR_A_FILE in body:
+        return door_error(UNKNOWN_TABLE, "Unknown table expression identifier: there is no such table or view here")
     return DoorError(int(found[1]), _INNER_QUERY.sub(".", body) if parsing else body)

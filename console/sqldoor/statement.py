@@ -1,8 +1,8 @@
 """Statements: from a query's text to the one that runs, checked and written down again, and its answer's format."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 
 from console.sqldoor import allowlist
 from console.sqldoor.allowlist import Vocabulary
@@ -86,7 +86,7 @@ def known_format(name: str) -> str:
 # These have no tree, so what follows their keywords is parsed as SELECT * FROM it. Recognising them wrongly can only
 # lead to a refusal: the statement that runs is made anew from the tree.
 _ABOUT_A_TABLE = re.compile(
-    r"\s*(?:(?P<describe>DESC(?:RIBE)?)(?:\s+TABLE)?|(?P<exists>EXISTS)(?:\s+(?:TABLE|VIEW))?"
+    r"\s*(?:(?P<describe>DESC(?:RIBE)?)(?:\s+TABLE)?|EXISTS(?:\s+(?P<exists>TABLE|VIEW|DICTIONARY|DATABASE))?"
     r"|(?P<create>SHOW\s+CREATE)(?:\s+(?:TABLE|VIEW))?)\s+(?P<rest>.*)",
     re.IGNORECASE | re.DOTALL,
 )
@@ -94,22 +94,23 @@ _EXPLAINS = frozenset(
     {"EXPLAIN", "EXPLAIN AST", "EXPLAIN SYNTAX", "EXPLAIN QUERY TREE", "EXPLAIN PIPELINE", "EXPLAIN ESTIMATE"}
 )
 _FLAGS = frozenset({"is_outfile_append", "is_outfile_truncate", "is_into_outfile_with_stdout"})
-_SHOW_TABLES = frozenset(
-    {
-        "type",
-        "databases",
-        "full",
-        "like",
-        "not_like",
-        "case_insensitive_like",
-        "from",
-        "where_expression",
-        "limit_length",
-    }
-)
-_SHOW_COLUMNS = frozenset(
-    {"type", "database", "table", "full", "extended", "like", "not_like", "case_insensitive_like", "where_expression"}
-)
+_SHOWN = frozenset({"ShowTablesQuery", "ShowColumnsQuery", "ShowIndexesQuery"})
+_SHOW_KEYS = _FLAGS | {
+    "type",
+    "case_insensitive_like",
+    "database",
+    "databases",
+    "dictionaries",
+    "extended",
+    "from",
+    "full",
+    "like",
+    "limit_length",
+    "not_like",
+    "table",
+    "where_expression",
+}
+"""SHOW CLUSTERS, SETTINGS, MERGES and FILESYSTEM CACHES are SHOW TABLES to the parser, with keys of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +127,13 @@ class StatementReader:
 
     Attributes:
         vocabulary: Functions that may be called.
-        stand_ins: Subqueries in place of system tables.
+        views: Views that may be read.
+        settings: Subquery in place of system.settings.
     """
 
     vocabulary: Vocabulary
-    stand_ins: Mapping[str, Node]
+    views: Collection[str] = ()
+    settings: Node = field(default_factory=dict)
 
     def read(self, ask: Ask, text: str, parameters: Mapping[str, str]) -> Statement:
         """Check a statement.
@@ -143,7 +146,7 @@ class StatementReader:
         Raises:
             DoorError: It cannot be parsed, or is not allowed.
         """
-        check = QueryCheck(self.vocabulary, self.stand_ins, parameters)
+        check = QueryCheck(self.vocabulary, self.views, self.settings, parameters)
         if found := _ABOUT_A_TABLE.fullmatch(text):
             return _about_a_table(ask, check, found)
         tree = parse_query(ask, text)
@@ -153,13 +156,8 @@ class StatementReader:
                 check.query(tree)
             case "ExplainQuery":
                 _explain(check, tree)
-            case "ShowTablesQuery":
-                _show(check, tree, _SHOW_TABLES)
-            case "ShowColumnsQuery":
-                _show(check, tree, _SHOW_COLUMNS)
-                check.table(
-                    {"name": tree["table"], "name_parts": [tree.get("database") or allowlist.DATABASE, tree["table"]]}
-                )
+            case kind if kind in _SHOWN:
+                _show(check, tree)
             case _:
                 raise _not_a_query()
         return Statement(write_query(ask, tree), form)
@@ -178,10 +176,9 @@ def _explain(check: QueryCheck, tree: Node) -> None:
     check.query(tree["query"])
 
 
-def _show(check: QueryCheck, tree: Node, known: frozenset[str]) -> None:
-    strange = {key for key in tree.keys() - known if key not in _FLAGS or tree[key] is not False}
-    source = tree.get("from", {"name": allowlist.DATABASE})
-    if strange or source.get("name") != allowlist.DATABASE:
+def _show(check: QueryCheck, tree: Node) -> None:
+    """Tables, columns and indexes are shown as far as they are granted."""
+    if tree.keys() - _SHOW_KEYS or any(tree[flag] is not False for flag in tree.keys() & _FLAGS):
         raise _not_a_query()
     check.expression(tree.get("where_expression"))
 
@@ -195,32 +192,37 @@ def _about_a_table(ask: Ask, check: QueryCheck, found: re.Match[str]) -> Stateme
     elements = selects[0]["tables"]["children"]
     if len(elements) != 1 or elements[0].keys() != {"type", "table_expression"}:
         raise _not_a_query()
-    named = "database_and_table_name" in elements[0]["table_expression"]
-    stood_in = None
-    if named:
-        table = elements[0]["table_expression"]["database_and_table_name"]
-        try:
-            stood_in = check.table(table)
-        except DoorError:
-            if found["exists"]:
-                return Statement("SELECT 0 AS result", form)
-            raise
+    table = elements[0]["table_expression"].get("database_and_table_name")
+    name = check.parts(table) if table else []
     check.query(tree)
-    source = write_query(ask, tree)
-    if found["exists"] and named:
-        sql = "SELECT 1 AS result"
-    elif found["create"] and named and not stood_in:
-        sql = f"SHOW CREATE TABLE {_quoted(table)}"
-    elif found["describe"]:
-        sql = f"DESCRIBE TABLE {_quoted(table)}" if named and not stood_in else f"DESCRIBE TABLE ({source})"
-    else:
+    if found["describe"]:
+        sql = f"DESCRIBE TABLE {_quoted(name) if name else f'({write_query(ask, tree)})'}"
+    elif not name:
         raise _not_a_query()
+    elif found["create"]:
+        sql = f"SHOW CREATE TABLE {_quoted(name)}"
+    else:
+        sql = _exists((found["exists"] or "TABLE").upper(), name)
     return Statement(sql, form)
 
 
-def _quoted(table: Node) -> str:
-    """Write a table's name down; it is one of those that we know, so it needs no escapes."""
-    return ".".join(f"`{part}`" for part in table.get("name_parts", [table["name"]]))
+def _exists(what: str, name: list[str]) -> str:
+    """Return the query for EXISTS: of what is not granted, the engine would say only that it is not."""
+    if what == "DATABASE":
+        source = f"system.databases WHERE name = {_literal('.'.join(name))}"
+    else:
+        database, table = name if len(name) > 1 else (allowlist.DATABASE, *name)
+        source = f"system.tables WHERE database = {_literal(database)} AND name = {_literal(table)}"
+        source += {"VIEW": " AND endsWith(engine, 'View')", "DICTIONARY": " AND engine = 'Dictionary'"}.get(what, "")
+    return f"SELECT toUInt8(count() > 0) AS result FROM {source}"  # noqa: S608 - literals
+
+
+def _quoted(name: list[str]) -> str:
+    return ".".join("`" + part.replace("\\", "\\\\").replace("`", "\\`") + "`" for part in name)
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def _not_a_query() -> DoorError:

@@ -29,6 +29,7 @@ from clickhouse_connect.driver import Client
 from rollcall.clock import require_known_zone
 from rollcall.errors import SettingsError, WarehouseHeldError
 from rollcall.settings.servers import WarehouseSettings
+from rollcall.warehouse.access import CLIENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +137,7 @@ def require_embedded_engine() -> None:
 def embedded_client(address: Embedded, settings: Mapping[str, Any]) -> Client:
     """Open a connection to the engine in this process; `require_consistent` has been called before."""
     address.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-    client = clickhouse_connect.get_client(interface="chdb", path=str(address.path), settings=dict(settings))
+    client = clickhouse_connect.get_client(**CLIENT, path=str(address.path), settings=dict(settings))
     restore_fatal_signals()
     return client
 

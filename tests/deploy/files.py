@@ -45,7 +45,12 @@ def variables(text: str) -> set[str]:
     return set(re.findall(r"\$\{(\w+)", text))
 
 
-def grants() -> list[str]:
-    """What users.xml grants."""
-    text = (ROOT / "deploy" / "clickhouse" / "users.xml").read_text(encoding="utf-8")
-    return re.findall(r"<query>(.*?)</query>", text)
+def grants(path: Path = ROOT / "deploy" / "clickhouse" / "users.xml") -> list[str]:
+    """What a file of users grants on tables and databases, to users and roles."""
+    return [one for one in re.findall(r"<query>(.*?)</query>", path.read_text(encoding="utf-8")) if " ON " in one]
+
+
+READABLE = frozenset(
+    one.removeprefix("GRANT SELECT ON rollcall.") for one in grants() if one.startswith("GRANT SELECT ON rollcall.")
+)
+"""The tables and views that readers are granted."""

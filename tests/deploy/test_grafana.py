@@ -8,11 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
-from console.sqldoor.allowlist import WAREHOUSE_TABLES
 from rollcall.warehouse import Warehouse
 
 from ..facts import fact, write
-from .files import ROOT, grants, services
+from .files import READABLE, ROOT, grants, services
 
 pytestmark = pytest.mark.anyio
 GRAFANA = ROOT / "deploy" / "grafana"
@@ -74,4 +73,4 @@ async def test_the_read_only_user_may_read_all_that_views_read(warehouse: Wareho
     for grant in grants():
         await warehouse.query("SELECT formatQuery({sql:String})", {"sql": f"{grant} TO dashboards"})
     read = {match[1] for grant in grants() if (match := re.fullmatch(r"GRANT SELECT ON rollcall\.(\w+)", grant))}
-    assert read == WAREHOUSE_TABLES
+    assert read == READABLE

@@ -1,5 +1,6 @@
 """users.xml as ClickHouse reads it, laid over the server's own: who there is, how they prove it, what they may do."""
 
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 
 from rollcall.warehouse.client import WRITE_SETTINGS
 
-from .files import compose, grants, services
+from .files import READABLE, compose, grants, services
 from .users import EXAMINER, ask, lay_out, lend, password_variables
 
 Answers = dict[str, list[dict[str, Any]]]
@@ -21,15 +22,16 @@ PROFILES = (
     "FROM system.settings_profile_elements WHERE setting_name IS NOT NULL"
 )
 WHOSE = "SELECT user_name, inherit_profile FROM system.settings_profile_elements WHERE user_name IS NOT NULL"
-GRANTS = "SELECT user_name, access_type, database, table, is_partial_revoke, grant_option FROM system.grants"
+ROLES = "SELECT user_name, granted_role_name FROM system.role_grants"
+GRANTS = "SELECT user_name, role_name, access_type, database, table, is_partial_revoke, grant_option FROM system.grants"
 
 
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory: pytest.TempPathFactory) -> Answers:
     config = lay_out(tmp_path_factory.mktemp("users"), after=EXAMINER)
-    asked = ask(config, USERS, PROFILES, WHOSE, GRANTS, environment=PASSWORDS)
+    asked = ask(config, USERS, PROFILES, WHOSE, GRANTS, ROLES, environment=PASSWORDS)
     assert not asked.trouble
-    return dict(zip([USERS, PROFILES, WHOSE, GRANTS], asked.rows, strict=True))
+    return dict(zip([USERS, PROFILES, WHOSE, GRANTS, ROLES], asked.rows, strict=True))
 
 
 def profile(answers: Answers, user: str) -> dict[str, tuple[Any, ...]]:
@@ -100,12 +102,21 @@ def test_the_dashboards_only_read_and_in_bounds(answers: Answers) -> None:
 
 def test_what_is_granted_is_of_our_database(answers: Answers) -> None:
     ours = [row for row in answers[GRANTS] if row["user_name"] != "default"]
-    assert {row["user_name"] for row in ours} == set(password_variables())
+    assert {(row["user_name"], row["role_name"]) for row in ours} == {("rollcall", None), (None, "dashboards")}
+    assert answers[ROLES] == [{"user_name": "dashboards", "granted_role_name": "dashboards"}]
     assert not any(row["grant_option"] or row["is_partial_revoke"] for row in ours)
     for row in ours:
         elsewhere = (row["user_name"], row["access_type"], row["database"], row["table"])
         assert row["database"] == "rollcall" or elsewhere == ("rollcall", "SELECT", "system", "processes")
-    reading = [row for row in ours if row["user_name"] == "dashboards"]
+    reading = [row for row in ours if row["role_name"] == "dashboards"]
     assert {row["access_type"] for row in reading} == {"SELECT"}
     assert all(row["table"] for row in reading), "table by table: the way in is not for readers"
-    assert len(reading) == sum(grant.startswith("GRANT SELECT ON rollcall.") for grant in grants())
+    assert {row["table"] for row in reading} == READABLE
+
+
+def test_the_embedded_engine_has_the_same_role() -> None:
+    embedded = files("rollcall.warehouse").joinpath("access", "users.xml")
+    assert [one.replace(" ON default.", " ON rollcall.") for one in grants(Path(str(embedded)))] == [
+        *(one for one in grants() if one.removeprefix("GRANT SELECT ON rollcall.") in READABLE),
+        "GRANT ALL ON *.* WITH GRANT OPTION",
+    ]

@@ -4,11 +4,10 @@ import re
 
 import pytest
 
-from console.sqldoor.allowlist import WAREHOUSE_TABLES
 from rollcall.warehouse import Warehouse
 from rollcall.warehouse.client import WRITE_SETTINGS
 
-from ..deploy.files import grants
+from ..deploy.files import READABLE, grants
 from .pages import blocks, text_of
 
 pytestmark = pytest.mark.anyio
@@ -26,7 +25,7 @@ def test_dashboards_may_read_every_table_and_view_and_nothing_else() -> None:
     granted = [one for one in STATEMENTS if one.startswith("GRANT") and one.endswith("TO rollcall_dashboards")]
     assert {
         one.removeprefix("GRANT SELECT ON rollcall.").removesuffix(" TO rollcall_dashboards") for one in granted
-    } == (WAREHOUSE_TABLES)
+    } == READABLE
 
 
 def test_the_file_of_compose_grants_the_same() -> None:

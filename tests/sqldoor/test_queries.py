@@ -158,6 +158,12 @@ def test_bi_tools_can_look_around(door: Door) -> None:
     assert door.text("DESCRIBE (SELECT 1 AS a)").startswith("a\tUInt8")
     assert door.text("SHOW CREATE VIEW user_days").startswith("CREATE VIEW")
     assert door.text("EXISTS TABLE nothing_of_the_kind") == "0\n"
+    assert door.text("EXISTS VIEW user_days FORMAT JSONEachRow") == '{"result":1}\n'
+    assert door.text("EXISTS VIEW sites") == "0\n"
+    assert door.text("EXISTS DATABASE default") == "1\n"
+    assert door.text("EXISTS DATABASE elsewhere") == "0\n"
+    assert "PRIMARY" in door.text("SHOW INDEXES FROM activity")
+    assert len(door.text("SELECT * FROM system.tables LIMIT 1").split("\t")) >= 43
     assert door.text("SELECT engine FROM system.tables AS t WHERE t.name = 'user_days'") == "View\n"
     assert "families" in door.text("SELECT name FROM system.columns WHERE table = 'user_days'")
     assert door.text("SELECT name FROM system.databases") == "default\n"

@@ -10,11 +10,12 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from console.sqldoor.allowlist import INTERNAL_TABLES, WAREHOUSE_TABLES
+from console.sqldoor.allowlist import INTERNAL_TABLES
 from rollcall.errors import WarehouseUnavailableError
 from rollcall.warehouse import Warehouse, open_warehouse
 from rollcall.warehouse.schema_check import verify_insert_settings
 
+from ..deploy.files import READABLE
 from ..facts import fact, migrated, write
 from .engines import clear
 from .guard import guard_of
@@ -68,7 +69,7 @@ async def code(warehouse: Warehouse, sql: str) -> int:
 
 async def test_dashboards_read_all_they_may_and_change_nothing(come_as: ComeAs) -> None:
     async with reader(come_as) as warehouse:
-        for name in sorted(WAREHOUSE_TABLES):
+        for name in sorted(READABLE):
             arguments = (
                 "(site='acme', days=30)" if name in ("user_usage", "license_usage", "idle_licenses_over") else ""
             )
