@@ -213,7 +213,7 @@ class QueryCheck:
     def _table_expression(self, node: Node) -> None:
         if function := node.get("table_function"):
             name = function["name"]
-            if name not in allowlist.TABLE_FUNCTIONS and name not in self._views:
+            if name not in allowlist.TABLE_FUNCTIONS and name not in self._views and not _rows_in_place(function):
                 raise _denied(f"the table function {name}")
             self._inside(function)
         self._inside({key: value for key, value in node.items() if key != "table_function"})
@@ -249,6 +249,13 @@ class QueryCheck:
             return self._parameters[parameter]
         except KeyError:
             raise door_error(UNKNOWN_QUERY_PARAMETER, f"Substitution `{parameter[:100]}` is not set") from None
+
+
+def _rows_in_place(function: Node) -> bool:
+    """Whether a table function is VALUES with rows of literals alone; a structure would be SQL in a string."""
+    rows = function.get("arguments", {}).get("children", [])
+    literal = all(row.get("type") == "Literal" and row.get("value", {}).get("field_type") == "Tuple" for row in rows)
+    return function["name"].lower() == "values" and bool(rows) and literal
 
 
 def _function_named_by(arguments: list[Node]) -> str:

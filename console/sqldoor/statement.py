@@ -86,7 +86,8 @@ def known_format(name: str) -> str:
 # These have no tree, so what follows their keywords is parsed as SELECT * FROM it. Recognising them wrongly can only
 # lead to a refusal: the statement that runs is made anew from the tree.
 _ABOUT_A_TABLE = re.compile(
-    r"\s*(?:(?P<describe>DESC(?:RIBE)?)(?:\s+TABLE)?|EXISTS(?:\s+(?P<exists>TABLE|VIEW|DICTIONARY|DATABASE))?"
+    r"(?:\s|--[^\n]*\n|/\*(?:[^*]|\*(?!/))*+\*/)*+"  # comments before it
+    r"(?:(?P<describe>DESC(?:RIBE)?)(?:\s+TABLE)?|EXISTS(?:\s+(?P<exists>TABLE|VIEW|DICTIONARY|DATABASE))?"
     r"|(?P<create>SHOW\s+CREATE)(?:\s+(?:TABLE|VIEW))?)\s+(?P<rest>.*)",
     re.IGNORECASE | re.DOTALL,
 )

@@ -58,8 +58,15 @@ FORMATS = {
 def test_jdbc(crowded: Crowded, properties: tuple[str, ...]) -> None:
     need(drivers.lacking("java", "javac", "mvn"))
     told = crowded.told(drivers.java(), *properties, wrong_token=not properties)
+    # Views with parameters are listed too.
+    assert {*VIEWS, "user_usage"} <= set(told.pop("views").strip("[]").split(", "))
+    assert {"activity", "account_types", "directory_users"} <= set(told.pop("tables").strip("[]").split(", "))
     assert told == {
         "valid": "true",
+        "columns": f"[{', '.join(sorted([*ACTIVITY, 'version']))}]",
+        "types": "[DateTime64(3, 'UTC')]",
+        "keys": "[event_key, site]",
+        "type info": "true",
         "product": "ClickHouse",
         "user": "dashboards",
         "schemas": "true",

@@ -149,6 +149,29 @@ def test_clickhouse_connect_reads_the_rollup(door: Door) -> None:
             assert sum(len(block) for block in blocks) == 300_000
 
 
+def test_comments_may_stand_before_any_statement(door: Door) -> None:
+    for comment in ("-- one\n", "/* one */", " /* * / one **/\n-- two\n/**/ "):
+        assert door.text(f"{comment}SELECT 1") == "1\n"
+        assert door.text(f"{comment}EXISTS TABLE user_days") == "1\n"
+        assert door.text(f"{comment}EXISTS DATABASE default") == "1\n"
+        assert door.text(f"{comment}DESCRIBE user_days").startswith("site\t")
+        assert "user_days" in door.text(f"{comment}SHOW TABLES")
+
+
+def test_many_comments_are_read_at_once(door: Door) -> None:
+    assert door.text("/**/" * 20_000 + "SELECT 1") == "1\n"
+
+
+def test_rows_of_literals_stand_in_for_a_table(door: Door) -> None:
+    """As the JDBC driver asks for the types."""
+    assert (
+        door.text("SELECT * FROM VALUES (('a', 1, true), ('b', -2, false)) ORDER BY c1") == "a\t1\ttrue\nb\t-2\tfalse\n"
+    )
+    assert door.text("SELECT c1 FROM values(('a', 1))") == "a\n"
+    for rows in ("'a String', 'x'", "('a', 1), 'b'", "('a', 1), file('x')", "tuple(hostName())", "(1, hostName())"):
+        assert door.code(f"SELECT * FROM VALUES ({rows})") == 497
+
+
 def test_bi_tools_can_look_around(door: Door) -> None:
     assert "user_days" in door.text("SHOW TABLES")
     assert "default" in door.text("SHOW DATABASES")

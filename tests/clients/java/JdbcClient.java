@@ -53,9 +53,17 @@ public final class JdbcClient {
     }
 
     private static void catalog(DatabaseMetaData catalog) {
+        String[] tables = {"TABLE"};
+        String[] views = {"VIEW"};
         tell("product", catalog::getDatabaseProductName);
         tell("user", catalog::getUserName);
         tell("schemas", () -> column(catalog.getSchemas(), "TABLE_SCHEM").contains("default"));
+        tell("tables", () -> column(catalog.getTables(null, "default", "%", tables), "TABLE_NAME"));
+        tell("views", () -> column(catalog.getTables(null, "default", "%", views), "TABLE_NAME"));
+        tell("columns", () -> column(catalog.getColumns(null, "default", "activity", "%"), "COLUMN_NAME"));
+        tell("types", () -> column(catalog.getColumns(null, "default", "activity", "o%"), "TYPE_NAME"));
+        tell("keys", () -> column(catalog.getPrimaryKeys(null, "default", "activity"), "COLUMN_NAME"));
+        tell("type info", () -> column(catalog.getTypeInfo(), "TYPE_NAME").contains("DateTime64"));
         tell("functions", () -> List.of(catalog.getStringFunctions().split(",")).contains("lower"));
     }
 
