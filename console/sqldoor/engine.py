@@ -12,7 +12,7 @@ import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,14 +93,13 @@ class Engine:
             self._rows(allowlist.FUNCTIONS_QUERY), [row["name"] for row in self._rows(allowlist.COMBINATORS_QUERY)]
         )
         changeable = FOLLOWED_SETTINGS | self._limits.lowerable().keys()
-        with self.handle("", {}) as handle:
+        with self._handle(DoorLimits(), "", {}) as handle:  # its own may be too tight for that
             views = handle.ask(allowlist.VIEWS_QUERY).decode().split()
             settings = allowlist.settings_query(changeable | {"readonly"}, changeable)
             stand_in = _subquery(parse_query(handle.ask, f"SELECT * FROM ({settings})"))  # noqa: S608 - our own text
         self.statements = StatementReader(known, frozenset(views), stand_in)
 
-    @contextmanager
-    def handle(self, mark: str, settings: Mapping[str, SettingValue]) -> Iterator[Handle]:
+    def handle(self, mark: str, settings: Mapping[str, SettingValue]) -> AbstractContextManager[Handle]:
         """Open a handle for one query, with the rights of readers.
 
         Args:
@@ -110,9 +109,13 @@ class Engine:
         Raises:
             DoorError: The engine does not take a setting.
         """
+        return self._handle(self._limits, mark, settings)
+
+    @contextmanager
+    def _handle(self, limits: DoorLimits, mark: str, settings: Mapping[str, SettingValue]) -> Iterator[Handle]:
         connection = self._connect()
         try:
-            everything = self._limits.engine_settings() | dict(settings) | {"log_comment": mark}
+            everything = limits.engine_settings() | dict(settings) | {"log_comment": mark}
             try:
                 connection.query(f"SET ROLE {READER_ROLE}")
                 connection.query(f"SET {_assignments(everything.items())}")
