@@ -27,7 +27,7 @@ from console.sqldoor.profile import FOLLOWED_SETTINGS, DoorLimits, SettingValue
 from console.sqldoor.request import QueryRequest
 from console.sqldoor.statement import StatementReader
 from rollcall.logs import logger
-from rollcall.warehouse.access import READER_ROLE, connection_string
+from rollcall.warehouse.access.roles import READER_ROLE, connection_string
 from rollcall.warehouse.engines import require_embedded_engine
 
 log = logger(__name__)

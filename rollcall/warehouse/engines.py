@@ -29,7 +29,7 @@ from clickhouse_connect.driver import Client
 from rollcall.clock import require_known_zone
 from rollcall.errors import SettingsError, WarehouseHeldError
 from rollcall.settings.servers import WarehouseSettings
-from rollcall.warehouse.access import CLIENT
+from rollcall.warehouse.access.roles import CLIENT
 
 
 @dataclass(frozen=True, slots=True)
