@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -308,8 +308,12 @@ async def test_switched_off_it_says_so(tmp_path: Path) -> None:
 
 def engines() -> list[int]:
     """The engine processes of this process's `up`, of which there is at most one."""
-    pids = [int(pid) for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()]
-    return [pid for pid in pids if b"\0engine\0" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    found = []
+    for task in Path("/proc/self/task").iterdir():
+        with suppress(OSError):  # the thread, or the process, has just ended
+            pids = map(int, (task / "children").read_text().split())
+            found += [pid for pid in pids if b"\0engine\0" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    return found
 
 
 async def test_a_run_outlives_the_engine(tmp_path: Path) -> None:
