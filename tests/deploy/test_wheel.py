@@ -122,18 +122,18 @@ def settings(folder: Path, warehouse_url: str) -> str:
 def wait_for_people(demo: "subprocess.Popen[bytes]", page: str, log: Path) -> None:
     """Wait until somebody of the simulated company is on the page, signed in by the address that was printed."""
     deadline = time.monotonic() + 120
-    viewer = httpx.Client(timeout=30)
     while "/sign-in?token=" not in log.read_text():
         assert demo.poll() is None, log.read_text()
         assert time.monotonic() < deadline, log.read_text()
         time.sleep(0.2)
-    assert viewer.get(sign_in_address(log.read_text())).status_code == 303
-    while True:
-        assert demo.poll() is None, log.read_text()
-        assert time.monotonic() < deadline, log.read_text()
-        try:
-            if "data-account=" in viewer.get(page).text:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.2)
+    with httpx.Client(timeout=30) as viewer:
+        assert viewer.get(sign_in_address(log.read_text())).status_code == 303
+        while True:
+            assert demo.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            try:
+                if "data-account=" in viewer.get(page).text:
+                    return
+            except httpx.TransportError:
+                pass
+            time.sleep(0.2)
