@@ -98,7 +98,7 @@ class _Life:
 
     def _listen(self, order: Order) -> None:
         assert self.process.stdin  # noqa: S101 - pipes were asked for
-        assert self.process.stdout  # noqa: S101
+        assert self.process.stdout  # noqa: S101 - as above
         with suppress(OSError):  # it has ended already
             self.process.stdin.write(msgspec.json.encode(order) + b"\n")
             self.process.stdin.flush()

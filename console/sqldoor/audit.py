@@ -1,7 +1,5 @@
 """The audit line of a query: who asked, from where, what kind of statement, and how many rows; never its text."""
 
-import base64
-import binascii
 import re
 from collections.abc import Mapping
 from concurrent.futures import Future
@@ -10,6 +8,7 @@ from typing import NamedTuple
 from starlette.datastructures import Headers
 
 from console.sqldoor.engine import QueryStatistics
+from rollcall.http.guard import basic_credentials
 from rollcall.logs import logger, printable
 
 log = logger(__name__)
@@ -33,17 +32,12 @@ class Reader(NamedTuple):
 
 def reader_of(headers: Headers, url: Mapping[str, str], client: tuple[str, int] | None) -> Reader:
     """Return who sent a request, by its headers, its URL's parameters and its connection."""
-    user = headers.get("x-clickhouse-user") or url.get("user") or _basic_user(headers.get("authorization", ""))
+    user = headers.get("x-clickhouse-user") or url.get("user") or _basic_user(headers)
     return Reader(printable(user[:_LONGEST_NAME]), client[0] if client else "")
 
 
-def _basic_user(header: str) -> str:
-    scheme, _, value = header.partition(" ")
-    try:
-        decoded = base64.b64decode(value, validate=True) if scheme.lower() == "basic" else b""
-    except (binascii.Error, ValueError):
-        return ""
-    return decoded.partition(b":")[0].decode(errors="replace")
+def _basic_user(headers: Headers) -> str:
+    return basic_credentials(headers.get("authorization", ""))[0].decode(errors="replace")
 
 
 def write_audit_line(reader: Reader, query: str, outcome: "Future[QueryStatistics]") -> None:

@@ -1,7 +1,5 @@
 """Who may query the SQL door: its token, made at the first start where the settings have none, and its guard."""
 
-import base64
-import binascii
 import hmac
 import os
 import secrets
@@ -16,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from console.sqldoor.exceptions import AUTHENTICATION_FAILED, door_error
 from rollcall.errors import SettingsError
 from rollcall.files import make_private_folder, read_secret_file, sync_folder
-from rollcall.http.guard import Guard, Refusal, Throttle
+from rollcall.http.guard import Guard, Refusal, Throttle, basic_credentials
 from rollcall.logs import logger
 from rollcall.settings import Settings
 from rollcall.warehouse.engines import Embedded, parse_warehouse_url
@@ -128,12 +126,7 @@ def _authorized(header: str) -> bytes:
     scheme, _, value = header.partition(" ")
     if scheme.lower() == "bearer":
         return value.strip().encode("latin-1")
-    if scheme.lower() == "basic":
-        try:
-            return base64.b64decode(value, validate=True).partition(b":")[2]
-        except (binascii.Error, ValueError):
-            return b""
-    return b""
+    return basic_credentials(header)[1]
 
 
 _REFUSALS = {

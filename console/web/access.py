@@ -9,8 +9,6 @@ A session is a signed cookie. The key is made at the start of the process and st
 one process and a restart signs everybody out.
 """
 
-import base64
-import binascii
 import hashlib
 import hmac
 import secrets
@@ -24,7 +22,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from console.web.template import render
-from rollcall.http.guard import Guard, Refusal, Throttle, is_loopback
+from rollcall.http.guard import Guard, Refusal, Throttle, basic_credentials, is_loopback
 from rollcall.logs import logger, printable
 from rollcall.settings import Settings
 
@@ -215,18 +213,11 @@ class Gate:
         address = client_of(request)
         if seconds := self._password.wait(address):
             return _plain(f"Too many wrong passwords. Try again in {seconds} seconds.", 429, "retry-after", seconds)
-        if self._password.is_right(_basic_password(request.headers["authorization"]), address):
+        if self._password.is_right(
+            basic_credentials(request.headers["authorization"])[1].decode(errors="replace"), address
+        ):
             return None
         return _plain("That is not the password.", 401, "www-authenticate", 'Basic realm="rollcall"')
-
-
-def _basic_password(header: str) -> str:
-    scheme, _, value = header.partition(" ")
-    try:
-        decoded = base64.b64decode(value, validate=True) if scheme.lower() == "basic" else b""
-    except (binascii.Error, ValueError):
-        return ""
-    return decoded.partition(b":")[2].decode(errors="replace")
 
 
 def _plain(text: str, status: int, name: str, value: object) -> Response:

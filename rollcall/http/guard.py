@@ -5,6 +5,8 @@ web page of somebody else, which may bring its own name for this machine (DNS re
 password that the browser remembers; nor from a proxy or tunnel on this machine, which makes the whole world look local.
 """
 
+import base64
+import binascii
 import ipaddress
 import os
 import socket
@@ -86,6 +88,17 @@ def passed_on(headers: Mapping[str, str], http_version: str = "1.1") -> bool:
     if http_version in ("0.9", "1.0"):
         return True
     return any(name.lower() in _PROXY_HEADERS or name.lower().startswith(_PROXY_FAMILY) for name in headers)
+
+
+def basic_credentials(header: str) -> tuple[bytes, bytes]:
+    """Return user and password of an ``Authorization: Basic`` header; empty ones where it is none."""
+    scheme, _, value = header.partition(" ")
+    try:
+        decoded = base64.b64decode(value, validate=True) if scheme.lower() == "basic" else b""
+    except (binascii.Error, ValueError):
+        return b"", b""
+    user, _, password = decoded.partition(b":")
+    return user, password
 
 
 class Refusal(Enum):
