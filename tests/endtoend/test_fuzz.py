@@ -9,6 +9,7 @@ import base64
 import os
 import random
 import re
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -29,7 +30,10 @@ PATIENCE = 1.0
 """Seconds to wait for an answer to what may be the beginning of a request only; a late error is seen in the log."""
 
 GROWTH, SLACK_MB = 1.1, 24
-"""Memory may grow so from a fifth of the requests to their end: buffers of the engine come and go."""
+"""Memory may have grown so from a fifth of the requests to their end."""
+
+CALM = 60.0
+"""Seconds in which memory comes back to that: a merge or a query may be using some at any one moment."""
 
 TOKENS = (
     b"\x00",
@@ -221,12 +225,19 @@ async def test_no_mutated_request_is_an_error_of_the_server(tmp_path: Path) -> N
         noting = asyncio.create_task(note())
         await all_of_them()
         await noting
+
+        def grown() -> list[str]:
+            return [name for name in processes if memory[-1][name] > memory[0][name] * GROWTH + SLACK_MB]
+
+        until = time.monotonic() + CALM
         memory.append({name: resident_mb(pid) for name, pid in processes.items()})
+        while grown() and time.monotonic() < until:
+            await asyncio.sleep(1)
+            memory.append({name: resident_mb(pid) for name, pid in processes.items()})
         print(f"seed {SEED}: {dict(statuses.most_common())}, MB: {memory}")
         assert {"200", "204", "400", "401"} <= statuses.keys()
         assert engines_of(up) == [engine], "the engine ended"
-        for name in processes:
-            assert memory[-1][name] <= memory[0][name] * GROWTH + SLACK_MB, f"{name}, MB: {memory}"
+        assert not grown(), f"MB: {memory}"
         assert "Traceback" not in up.output, up.output[up.output.index("Traceback") :][:3000]
         assert up.stop() == 0
     finally:
