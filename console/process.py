@@ -94,6 +94,17 @@ def require_sites(settings: Settings) -> None:
         )
 
 
+def require_receiving(settings: Settings) -> None:
+    """Raise SettingsError unless this process may take the webhooks of every site."""
+    require_sites(settings)
+    for name, site in settings.sites.items():
+        if site.signed_elsewhere:
+            raise SettingsError(
+                f"sites.{name} has signed_elsewhere = true, so that its webhooks are for another process: set "
+                "webhook_secrets_file instead where webhooks are taken"
+            )
+
+
 def require_tokens(settings: Settings) -> None:
     """Raise SettingsError unless every API token that the settings name can be read."""
     for name, site in settings.sites.items():

@@ -147,7 +147,9 @@ async def _belonging(warehouse: Warehouse, positions: Mapping[str, Sequence[Posi
 def _settings(settings: Settings) -> list[Finding]:
     findings = []
     for name, site in settings.sites.items():
-        if not site.secrets():
+        if site.signed_elsewhere:
+            findings.append(Finding(f"site {name}", True, "another process takes its webhooks and has their secret"))
+        elif not site.secrets():
             findings.append(
                 Finding(
                     f"site {name}",

@@ -21,6 +21,7 @@ from console.process import (
     finish,
     first_done,
     in_background,
+    require_receiving,
     require_sites,
     run_command,
     run_until_first,
@@ -136,7 +137,7 @@ def ingest(config: Config = None) -> None:
     """Receive webhooks and put their facts on the event log."""
 
     async def body(settings: Settings) -> int:
-        require_sites(settings)
+        require_receiving(settings)
         warn_of_open_files(settings, config)
         async with opened(settings) as runtime, in_background(measuring=partial(measure_log, runtime)):
             app = create_app(runtime, checks={"log": runtime.log.check})

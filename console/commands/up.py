@@ -27,7 +27,7 @@ from console.process import (
     first_done,
     in_background,
     print_error,
-    require_sites,
+    require_receiving,
     require_tokens,
     run_command,
     stop_on_signals,
@@ -126,7 +126,7 @@ async def run_everything(settings: Settings, stop: asyncio.Event, ready: Callabl
     Raises:
         RollcallError: It could not start, or it had to stop.
     """
-    require_sites(settings)
+    require_receiving(settings)
     require_tokens(settings)
     embedded = isinstance(parse_warehouse_url(settings.warehouse_url), Embedded)
     async with AsyncExitStack() as stack:

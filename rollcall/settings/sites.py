@@ -64,6 +64,13 @@ class SiteSettings(BaseModel):
             description="Accept webhooks that nobody signed. Anyone who can reach the port can then invent activity."
         ),
     ] = False
+    signed_elsewhere: Annotated[
+        bool,
+        Field(
+            description="Another process takes this site's webhooks and has their secret, so that this one needs none: "
+            "for `consume`, `reconcile`, `dashboard` and `migrate`. What takes webhooks then refuses to start."
+        ),
+    ] = False
     timezone: Annotated[str, Field(description="Time zone of the reporting days, such as `Europe/Berlin`.")] = "UTC"
 
     @field_validator("url")
@@ -84,7 +91,13 @@ class SiteSettings(BaseModel):
     def _somebody_signs(self) -> "SiteSettings":
         if self.secrets() and self.unsigned:
             raise ValueError("has webhook secrets and unsigned = true, which would ignore them; remove one of the two")
-        if not self.secrets() and not self.unsigned:
+        if self.signed_elsewhere:
+            if self.secrets() or self.unsigned:
+                raise ValueError(
+                    "has signed_elsewhere = true, which leaves webhooks to another process, and webhook secrets or "
+                    "unsigned = true; remove one of them"
+                )
+        elif not self.secrets() and not self.unsigned:
             raise ValueError(
                 "has no webhook secret: anyone could invent activity. Set webhook_secrets (or "
                 "webhook_secrets_file) to the secret entered at the webhook in Jira; to accept unsigned "

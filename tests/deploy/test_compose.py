@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from rollcall.runtime import topics_of
-from rollcall.warehouse.engines import Server, parse_warehouse_url
+from rollcall.warehouse.engines import Embedded, Server, parse_warehouse_url
 from tools.reference.commands import all_commands
 
 from ..docker import docker_answers
@@ -39,12 +39,16 @@ def test_the_command_exists(name: str) -> None:
 def test_its_settings_can_be_loaded(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert all(variable.startswith("ROLLCALL_") for variable in services()[name]["environment"])
     settings = settings_of(name, monkeypatch)
-    assert settings.sites["acme"].secrets() == [b"0123456789abcdef"]
+    assert settings.sites["acme"].secrets() == ([b"0123456789abcdef"] if name == "ingest" else [])
+    assert settings.sites["acme"].signed_elsewhere == (name != "ingest")
     assert settings.log_url.startswith("kafka://kafka:")
     assert [topic.name for topic in topics_of(settings).all()]
     address = parse_warehouse_url(settings.warehouse_url)
-    assert isinstance(address, Server)
-    assert (address.host, address.username) == ("clickhouse", "rollcall")
+    if name == "ingest":
+        assert isinstance(address, Embedded), "it asks no warehouse, and gets no address of one"
+    else:
+        assert isinstance(address, Server)
+        assert (address.host, address.username) == ("clickhouse", "dashboards" if name == "dashboard" else "rollcall")
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -69,15 +73,23 @@ def test_it_is_held_in_bounds(name: str) -> None:
     check = service["healthcheck"]
     assert check.get("disable") is (True if name in ONE_SHOT else None)
     assert name in ONE_SHOT or check["test"][0] == "CMD"
+    assert service["read_only"]
+    assert service["cap_drop"] == ["ALL"]
+    assert "cap_add" not in service
+    assert any(place.startswith("/tmp:") and "size=" in place for place in service["tmpfs"])
+    assert "privileged" not in service
     if name in OURS:
-        assert service["read_only"]
         assert service["user"] == "10001:10001"
-        assert service["cap_drop"] == ["ALL"]
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_images_are_pinned_to_a_whole_version(name: str) -> None:
-    assert re.fullmatch(r"[\w/-]+:\d+\.\d+\.\d+(\.\d+)*", services()[name]["image"])
+def test_images_are_pinned_to_a_whole_version_and_a_digest(name: str) -> None:
+    version, at, digest = services()[name]["image"].partition("@")
+    assert re.fullmatch(r"[\w/-]+:\d+\.\d+\.\d+(\.\d+)*", version)
+    if name in OURS:
+        assert not at, "it is built here"
+    else:
+        assert re.fullmatch(r"sha256:[0-9a-f]{64}", digest)
 
 
 def secrets_in(node: Any, path: str = "") -> list[str]:
@@ -121,20 +133,18 @@ def test_docker_understands_it(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_the_token_of_jira_is_with_the_reconciler_alone() -> None:
-    holders = [name for name in ALL if "ACME_API_TOKEN" in str(services()[name].get("environment", {}))]
-    assert holders == ["reconciler"]
-
-
-def test_who_holds_which_password() -> None:
-    """The page's and Grafana's are with one each, and Grafana never has the writer's."""
+def test_each_service_has_the_secrets_that_it_needs_and_no_other() -> None:
+    """tests/deploy/test_services.py starts each without the others."""
+    secrets = variables(COMPOSE.read_text()) - {"KAFKA_CLUSTER_ID"}
     holders = {
-        variable: [name for name in ALL if f"{{{variable}:" in str(services()[name].get("environment", {}))]
-        for variable in ("PAGE_PASSWORD", "GRAFANA_ADMIN_PASSWORD", "CLICKHOUSE_DASHBOARDS_PASSWORD")
+        variable: {name for name in ALL if f"${{{variable}:" in str(services()[name].get("environment", {}))}
+        for variable in secrets
     }
     assert holders == {
-        "PAGE_PASSWORD": ["dashboard"],
-        "GRAFANA_ADMIN_PASSWORD": ["grafana"],
-        "CLICKHOUSE_DASHBOARDS_PASSWORD": ["clickhouse", "grafana"],
+        "CLICKHOUSE_PASSWORD": {"clickhouse", "migrate", "consumer", "reconciler"},
+        "CLICKHOUSE_DASHBOARDS_PASSWORD": {"clickhouse", "dashboard", "grafana"},
+        "ACME_WEBHOOK_SECRET": {"ingest"},
+        "ACME_API_TOKEN": {"reconciler"},
+        "PAGE_PASSWORD": {"dashboard"},
+        "GRAFANA_ADMIN_PASSWORD": {"grafana"},
     }
-    assert "{CLICKHOUSE_PASSWORD:" not in str(services()["grafana"]["environment"])

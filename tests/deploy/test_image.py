@@ -69,7 +69,7 @@ def test_the_dockerfile_copies_what_exists_and_nothing_else_gets_in() -> None:
 
 def test_the_dockerfile_is_pinned_and_runs_as_nobody_special() -> None:
     for image in re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE):
-        assert re.fullmatch(r"python:3\.11\.\d+-slim-\w+", image)
+        assert re.fullmatch(r"python:3\.11\.\d+-slim-\w+@sha256:[0-9a-f]{64}", image)
     assert "USER 10001:10001" in DOCKERFILE
     assert "--require-hashes" in DOCKERFILE
     assert "HEALTHCHECK" in DOCKERFILE

@@ -93,6 +93,13 @@ def test_a_site_without_a_secret_is_refused_unless_it_says_so(config: Path) -> N
     assert load_settings(config).sites["acme"].secrets() == []
 
 
+def test_a_secret_may_be_with_another_process_alone(config: Path) -> None:
+    config.write_text(site("signed_elsewhere = true"))
+    assert load_settings(config).sites["acme"].signed_elsewhere
+    for contradiction in ('webhook_secrets = ["s"]', "unsigned = true"):
+        assert "remove one of them" in broken(config, site(f"signed_elsewhere = true\n{contradiction}"))
+
+
 @pytest.mark.parametrize(
     ("text", "name", "words"),
     [
