@@ -4,6 +4,7 @@
 """
 
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from tests.java.jars import FAST, Jars
@@ -65,11 +67,47 @@ def go() -> list[str]:
     if not built.is_file():
         built.parent.mkdir(parents=True, exist_ok=True)
         # Without cgo nothing of C is compiled, which takes as long as all the rest.
-        environment = {"CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false -mod=readonly"}
+        environment = {"CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false -mod=readonly", "GOTOOLCHAIN": "local"}
         fresh = built.with_name(f"{built.name}.{os.getpid()}")
-        _run([_which("go") or "go", "build", "-o", str(fresh), "."], HERE / "go", environment)
+        _run([_new_enough_go(), "build", "-o", str(fresh), "."], HERE / "go", environment)
         fresh.rename(built)
     return [str(built)]
+
+
+def _new_enough_go() -> str:
+    """The installed Go, or the one that go.mod asks for, which the module proxy has, where that one is older.
+
+    From 1.21 on Go would fetch it by itself, unless GOTOOLCHAIN forbids it; Debian 12 has 1.19.
+    """
+    installed = _which("go") or "go"
+    [wanted] = re.findall(r"^go ([\d.]+)$", (HERE / "go" / "go.mod").read_text(), re.MULTILINE)
+    said = _run([installed, "env", "GOVERSION", "GOOS", "GOARCH"], "/", {"GOTOOLCHAIN": "local"}).split()
+    version, system, processor = said
+    if _numbers(version) >= _numbers(wanted):
+        return installed
+    made = cache() / f"go-toolchain-{wanted}"
+    if not made.is_dir():
+        made.parent.mkdir(parents=True, exist_ok=True)
+        module = f"golang.org/toolchain@v0.0.1-go{wanted}.{system}-{processor}"
+        fetched = json.loads(_run([installed, "mod", "download", "-json", module], "/", {"GOTOOLCHAIN": "local"}))[
+            "Dir"
+        ]
+        with tempfile.TemporaryDirectory(dir=made.parent) as scratch:
+            fresh = Path(shutil.copytree(fetched, f"{scratch}/go", copy_function=shutil.copyfile))
+            for path in (fresh, *fresh.rglob("*")):
+                if path.is_dir():
+                    path.chmod(0o755)
+                elif path.is_relative_to(fresh / "bin") or path.is_relative_to(fresh / "pkg" / "tool"):
+                    path.chmod(0o755)  # a module's zip has no modes
+                elif path.name == "_go.mod":  # nor any go.mod but its own
+                    shutil.copyfile(path, path.with_name("go.mod"))
+            with suppress(OSError):  # another process was faster
+                fresh.rename(made)
+    return str(made / "bin" / "go")
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", version)]
 
 
 def _node_folder() -> Path:
@@ -82,7 +120,7 @@ def _which(command: str) -> str | None:
     return shutil.which(command, path=f"{os.environ.get('PATH', '')}:/usr/local/go/bin")
 
 
-def _run(command: Sequence[str], folder: str | Path, environment: Mapping[str, str] | None = None) -> None:
+def _run(command: Sequence[str], folder: str | Path, environment: Mapping[str, str] | None = None) -> str:
     done = subprocess.run(
         command,
         cwd=folder,
@@ -94,6 +132,7 @@ def _run(command: Sequence[str], folder: str | Path, environment: Mapping[str, s
     )
     said = f"{done.stdout[-2000:]}{done.stderr[-2000:]}"
     assert done.returncode == 0, f"{' '.join(command)} failed:\n{said}"
+    return done.stdout
 
 
 if __name__ == "__main__":
