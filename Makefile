@@ -96,7 +96,12 @@ bench-ingest: $(READY) ## Webhooks a second, durably acknowledged, beside a bare
 bench-scaling: $(READY) ## 1, 2 and 4 consumer processes draining one Kafka topic, as ratios
 	$(BIN)/python -m bench.bench_scaling
 
-bench-engine: $(READY) ## What heavy queries, hang-ups and the engine's deaths cost the webhooks of `up`, and its memory
+# Go may stand where its own installer puts it.
+$(BIN)/vegeta: export PATH := $(PATH):/usr/local/go/bin
+$(BIN)/vegeta: $(READY)
+	GOBIN="$(abspath $(BIN))" go install github.com/tsenart/vegeta/v12@v12.13.0
+
+bench-engine: $(BIN)/vegeta ## What heavy queries, hang-ups and the engine's deaths cost the webhooks of `up`, and its memory
 	$(BIN)/python -m bench.bench_engine
 
 bench-backfill: $(READY) ## Requests per 1,000 issues of a backfill, beside a client that asks issue by issue

@@ -2,7 +2,7 @@
 
     python -m bench.bench_engine [--deaths 30] [--seconds 20] [--hang-up-seconds 60] [--facts 20000] [--folder DIR]
 
-Webhooks come at a fixed rate from another thread's point of view: a latency counts from when the webhook was due, so
+Webhooks come at a fixed rate from vegeta, which `make bench-engine` installs with Go: it sends each when it is due, so
 that a wait is not hidden by senders that wait along. Four parts, in one run:
 
 - queries: 500 webhooks/s alone and beside four heavy queries, in turns.
@@ -15,15 +15,20 @@ import argparse
 import asyncio
 import os
 import random
+import shlex
 import signal
 import statistics
+import sys
 import tempfile
 import time
+from asyncio.subprocess import PIPE
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 import httpx
+import msgspec
 
 from tests.endtoend.installation import Installation, signature
 from tests.endtoend.oracle import assert_stored
@@ -32,46 +37,74 @@ from tests.endtoend.test_rude_readers import hang_up
 from tests.endtoend.webhooks import webhook
 
 HEAVY = "SELECT count() FROM activity a CROSS JOIN numbers(3000) b WHERE cityHash64(a.event_key, b.number) % 7 = 0"
-SENDERS = 24
+VEGETA = shlex.quote(str(Path(sys.executable).with_name("vegeta")))
 FIRST = 200_000
 """Numbers of the webhooks under measure; those that only fill are below. Half a million lies in the future."""
 
 
 @dataclass
 class Steady:
-    """Posts webhooks, each when it is due."""
+    """Posts webhooks, each when it is due, by vegeta: a rate that waits for no answer, in a process of its own."""
 
     up: Installation
     accepted: set[int] = field(default_factory=set)
     sent: set[int] = field(default_factory=set)
     refused: int = 0
-    _next: int = 1
+    _next: int = FIRST
 
-    async def run(
-        self, rate: float, until: Callable[[], bool], *, first: int | None = None
-    ) -> list[tuple[float, float]]:
-        """Post at a rate; return when each was due, by `time.monotonic`, and its latency in ms."""
-        self._next = first or max(self._next, FIRST)
-        began, numbers, taken = time.monotonic(), self._next, list[tuple[float, float]]()
+    async def run(self, rate: int, until: Callable[[], bool], *, first: int | None = None) -> list[tuple[float, float]]:
+        """Post at a rate; return when each was sent, in seconds since 1970, and its latency in ms."""
+        self._next = first or self._next
+        command = f"{VEGETA} attack -format json -lazy -rate {rate} -duration 0 -timeout 60s | {VEGETA} encode -to json"
+        attack = await asyncio.create_subprocess_shell(
+            command, stdin=PIPE, stdout=PIPE, limit=2**20, start_new_session=True
+        )
+        assert attack.stdin
+        assert attack.stdout
+        taken = list[tuple[float, float]]()
 
-        async def send(client: httpx.AsyncClient) -> None:
+        async def feed(targets: asyncio.StreamWriter) -> None:
+            # Few ahead of what is due, so that at the end few are left unsent.
             while not until():
-                number = self._next
-                self._next += 1
-                due = began + (number - numbers) / rate
-                await asyncio.sleep(max(0.0, due - time.monotonic()))
-                body = webhook(number).body
-                self.sent.add(number)
-                answer = await client.post(self.up.webhook_url, content=body, headers=signature(body))
-                if answer.status_code == httpx.codes.NO_CONTENT:
-                    self.accepted.add(number)
-                else:
-                    self.refused += 1
-                taken.append((due, (time.monotonic() - due) * 1000))
+                due = len(taken) + max(rate, 64)
+                for _ in range(min(rate, due - (self._next - begun))):
+                    targets.write(self._target(self._next))
+                    self._next += 1
+                await targets.drain()
+                await asyncio.sleep(0.02)
+            os.killpg(attack.pid, signal.SIGINT)
 
-        async with httpx.AsyncClient(timeout=60, limits=httpx.Limits(max_connections=SENDERS)) as client:
-            await asyncio.gather(*(send(client) for _ in range(SENDERS)))
+        async def take(results: asyncio.StreamReader) -> None:
+            async for line in results:
+                result = msgspec.json.decode(line, type=_Result)
+                number = int(result.url.rpartition("=")[2])
+                self.sent.add(number)
+                if result.code == httpx.codes.NO_CONTENT:
+                    self.accepted.add(number)
+                elif result.code or "canceled" not in result.error:
+                    self.refused += 1
+                taken.append((result.timestamp.timestamp(), result.latency / 1e6))
+
+        begun = self._next
+        await asyncio.gather(feed(attack.stdin), take(attack.stdout))
+        self.sent |= set(range(begun, self._next))
         return taken
+
+    def _target(self, number: int) -> bytes:
+        body = webhook(number).body
+        header = {name: [value] for name, value in signature(body).items()}
+        url = f"{self.up.webhook_url}?number={number}"
+        return msgspec.json.encode({"method": "POST", "url": url, "header": header, "body": body}) + b"\n"
+
+
+class _Result(msgspec.Struct):
+    """What vegeta says of one request; the latency is in nanoseconds."""
+
+    url: str
+    code: int
+    latency: int
+    timestamp: datetime
+    error: str
 
 
 def told(latencies: list[float]) -> str:
@@ -81,7 +114,7 @@ def told(latencies: list[float]) -> str:
 
 
 async def while_running(
-    seconds: float, steady: Steady, rate: float, beside: Callable[[Callable[[], bool]], Coroutine[None, None, None]]
+    seconds: float, steady: Steady, rate: int, beside: Callable[[Callable[[], bool]], Coroutine[None, None, None]]
 ) -> list[float]:
     """Post for some seconds while something else goes on."""
     end = time.monotonic() + seconds
@@ -147,7 +180,8 @@ async def deaths(up: Installation, steady: Steady, count: int) -> None:
         for number in range(count):
             [engine] = engines_of(up)
             os.kill(engine, DEATHS[number % len(DEATHS)])
-            killed.append(at := time.monotonic())
+            at = time.monotonic()
+            killed.append(time.time())
             await asyncio.to_thread(wait_until_gone, engine)
             while True:
                 try:
