@@ -1,7 +1,7 @@
 """The check of a query's syntax tree, for what ClickHouse's grants do not forbid.
 
 Tables are the grants' matter. What is left: functions that look beyond their arguments, table functions that take SQL
-as text, system tables that tell of the process, settings, and where the answer goes.
+as text, system tables that tell of the process, settings (one of which is SQL in texts), and where the answer goes.
 
 Queries become trees by the engine's own parser. What is checked is a tree, and what runs is that tree written down
 again: nothing in a query's text reaches the engine past the check. Where the engine cannot say a query as a tree, or
@@ -22,12 +22,14 @@ from console.sqldoor.exceptions import (
     BAD_ARGUMENTS,
     NOT_IMPLEMENTED,
     READONLY,
+    SYNTAX_ERROR,
     TOO_DEEP_RECURSION,
     UNKNOWN_FUNCTION,
     UNKNOWN_QUERY_PARAMETER,
     DoorError,
     door_error,
 )
+from console.sqldoor.profile import TABLE_FILTERS
 
 Node = dict[str, Any]
 Ask = Callable[[str], bytes]
@@ -96,7 +98,6 @@ _PLAIN = frozenset(
         "QualifiedColumnsListMatcher",
         "QualifiedColumnsRegexpMatcher",
         "SampleRatio",
-        "SelectQuery",
         "Subquery",
         "TableJoin",
         "TablesInSelectQuery",
@@ -110,9 +111,12 @@ _PLAIN = frozenset(
 
 _UNION_KEYS = frozenset({"type", "union_mode", "list_of_modes", "list_of_selects"})
 _UNION_FLAGS = frozenset({"is_outfile_append", "is_outfile_truncate", "is_into_outfile_with_stdout"})
+_FILTER_NODES = frozenset({"ExpressionList", "Function", "Identifier", "Literal"})
+_MOST_FILTERS = 16
 _TAKE_AN_AGGREGATE = frozenset({"arrayReduce", "arrayReduceInRanges"})
 """Functions whose first argument is the name of another function, as text."""
 
+_SETS = frozenset(f"{start}{word}" for start in ("", "global") for word in ("in", "notin", "nullin", "notnullin"))
 _HOST_NAMES = frozenset({"displayname", "fqdn", "fullhostname", "hostname"})
 
 DISPLAY_NAME = "rollcall"
@@ -127,6 +131,11 @@ class QueryCheck:
         views: Views that may be read, for those that take parameters.
         settings: Subquery to read in place of system.settings.
         parameters: Values of the query's placeholders.
+
+    Attributes:
+        settings: The changes of the statement's SETTINGS clauses, which `take_settings` and the walk take out of the
+            tree: the engine lets a read-only connection change nothing.
+        inner_settings: The same of subqueries.
     """
 
     def __init__(
@@ -136,6 +145,22 @@ class QueryCheck:
         self._views = views
         self._settings = settings
         self._parameters = parameters
+        self.settings: list[Node] = []
+        self.inner_settings: list[Node] = []
+
+    def take_settings(self, tree: Node) -> None:
+        """Take the SETTINGS clauses that hold for a whole statement out of its tree. Raises DoorError."""
+        inner = tree["query"] if tree.get("type") == "ExplainQuery" and "query" in tree else tree
+        last = inner
+        while last.get("type") == "SelectWithUnionQuery":
+            last = last["list_of_selects"]["children"][-1]
+        clauses = [
+            last.pop("settings", None) if last.get("type") == "SelectQuery" else None,
+            inner.pop("settings_ast", None),
+            tree.pop("settings_ast", None),
+        ]
+        for clause in filter(None, clauses):
+            self.settings += _changes(clause)
 
     def query(self, node: Node) -> None:
         """Check a SELECT with all that is in it, and rewrite it in place.
@@ -154,6 +179,41 @@ class QueryCheck:
                 self.expression(item)
         elif isinstance(node, dict):
             self._visit(node)
+
+    def table_filters(self, ask: Ask, given: Node) -> str:
+        """Check the value of the setting `additional_table_filters`, and return it written down again.
+
+        A filter is SQL in a text, and the engine adds it to the WHERE of a table of that name. Here it is an expression
+        of columns, values and functions that may be called: no subquery, and no table right of IN.
+
+        Args:
+            ask: Runs the door's own queries.
+            given: The value, as a node.
+
+        Raises:
+            DoorError: It is none, or not allowed.
+        """
+        if given.get("field_type") == "String":  # as the URL has it
+            given = _filters_of(parse_query(ask, f"SELECT 1 SETTINGS {TABLE_FILTERS} = {given['value']}"))
+        try:
+            pairs = [[part["value"] for part in pair["value"]] for pair in given["value"]]
+        except (KeyError, TypeError):
+            pairs = [[]]
+        if given.get("field_type") != "Map" or not all(map(_is_pair_of_texts, pairs)):
+            raise door_error(BAD_ARGUMENTS, f"{TABLE_FILTERS} is a map of tables to filters")
+        if len(pairs) > _MOST_FILTERS:
+            raise door_error(BAD_ARGUMENTS, f"{TABLE_FILTERS} has more than {_MOST_FILTERS} tables")
+        return "{" + ", ".join(f"{_literal(table)}: {_literal(self._filter(ask, text))}" for table, text in pairs) + "}"
+
+    def _filter(self, ask: Ask, text: str) -> str:
+        tree = parse_query(ask, f"SELECT {text}")
+        select = _only_select(tree)
+        if select.keys() != {"type", "select"} or len(select["select"]["children"]) != 1:
+            raise door_error(SYNTAX_ERROR, f"Syntax error ({TABLE_FILTERS}): a filter is one expression")
+        [expression] = select["select"]["children"]
+        _require_plain(expression)
+        self.expression(expression)
+        return write_query(ask, tree).removeprefix("SELECT ")
 
     def parts(self, node: Node) -> list[str]:
         """Return the parts of a name, with values in the place of ``{name:Identifier}``.
@@ -178,7 +238,6 @@ class QueryCheck:
         match node.get("type"):
             case "SelectWithUnionQuery":
                 strange = node.keys() - _UNION_KEYS - {flag for flag in _UNION_FLAGS if node.get(flag) is False}
-                self.expression(node.get("settings_ast"))
                 if strange:
                     raise door_error(
                         READONLY, "Cannot execute query in readonly mode: an answer goes to the client only"
@@ -199,8 +258,10 @@ class QueryCheck:
                 self._inside(node)
             case "Literal":
                 pass
-            case "SetQuery":
-                raise door_error(READONLY, "Cannot modify settings in readonly mode: leave the SETTINGS clause out")
+            case "SelectQuery":
+                if clause := node.pop("settings", None):
+                    self.inner_settings += _changes(clause)
+                self._inside(node)
             case kind if kind in _PLAIN:
                 self._inside(node)
             case kind:
@@ -249,6 +310,53 @@ class QueryCheck:
             return self._parameters[parameter]
         except KeyError:
             raise door_error(UNKNOWN_QUERY_PARAMETER, f"Substitution `{parameter[:100]}` is not set") from None
+
+
+def _changes(clause: Node) -> list[Node]:
+    """Return the names and values of a SETTINGS clause. Raises DoorError when it has more than those."""
+    if clause.keys() != {"type", "changes"}:
+        raise door_error(READONLY, "Cannot modify settings in readonly mode: DEFAULT and parameters are not taken")
+    changes: list[Node] = clause["changes"]
+    return changes
+
+
+def _filters_of(tree: Node) -> Node:
+    """Return the value of the one setting of ``SELECT 1 SETTINGS …``; an empty node where a tree is anything else."""
+    select = _only_select(tree)
+    changes = _changes(select["settings"]) if select.keys() == {"type", "select", "settings"} else []
+    return changes[0]["value"] if len(changes) == 1 else {}
+
+
+def _only_select(tree: Node) -> Node:
+    """Return the SELECT of a tree that is nothing else; an empty node where it is more."""
+    selects = tree.get("list_of_selects", {}).get("children", [])
+    whole = tree.keys() <= _UNION_KEYS | _UNION_FLAGS and not any(tree.get(flag) for flag in _UNION_FLAGS)
+    return selects[0] if whole and len(selects) == 1 and selects[0].get("type") == "SelectQuery" else {}
+
+
+def _is_pair_of_texts(pair: list[object]) -> bool:
+    return len(pair) == 2 and all(isinstance(part, str) for part in pair)
+
+
+def _require_plain(node: object) -> None:
+    """Refuse what a filter may not hold: whatever is no column, value or function, and a table right of IN."""
+    if isinstance(node, list):
+        for item in node:
+            _require_plain(item)
+    elif isinstance(node, dict):
+        if (kind := node.get("type")) not in _FILTER_NODES and kind is not None:
+            raise door_error(NOT_IMPLEMENTED, f"{TABLE_FILTERS}: no {kind} is taken in a filter")
+        if kind == "Function" and node["name"].lower() in _SETS:
+            right = node.get("arguments", {}).get("children", [])[1:]
+            if not all(one.get("type") in ("Function", "Literal") for one in right):
+                raise door_error(NOT_IMPLEMENTED, f"{TABLE_FILTERS}: no table is taken right of IN")
+        if kind != "Literal":
+            for value in node.values():
+                _require_plain(value)
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def _rows_in_place(function: Node) -> bool:

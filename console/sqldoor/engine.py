@@ -10,7 +10,7 @@ import asyncio
 import json
 import os
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
@@ -23,9 +23,9 @@ from console.sqldoor.allowlist import Vocabulary
 from console.sqldoor.check import Node, parse_query
 from console.sqldoor.exceptions import TOO_DEEP_RECURSION, UNKNOWN_EXCEPTION, DoorError, door_error, engine_error
 from console.sqldoor.native_format import Reframer
-from console.sqldoor.profile import FOLLOWED_SETTINGS, DoorLimits, SettingValue
+from console.sqldoor.profile import CHANGEABLE_SETTINGS, DoorLimits, SettingValue
 from console.sqldoor.request import QueryRequest
-from console.sqldoor.statement import StatementReader
+from console.sqldoor.statement import Statement, StatementReader
 from rollcall.logs import logger
 from rollcall.warehouse.access.roles import READER_ROLE, connection_string
 from rollcall.warehouse.engines import require_embedded_engine
@@ -34,10 +34,14 @@ log = logger(__name__)
 
 
 class Handle:
-    """A connection of one query, read-only for good; it is used on one thread."""
+    """A connection of one query, with the rights of readers; it is used on one thread.
+
+    The statement of a client finds it read-only, for good.
+    """
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
+        self._locked = False
 
     def ask(self, sql: str) -> bytes:
         """Run one of the door's own queries about a query's text, and return its value. Raises DoorError."""
@@ -46,15 +50,39 @@ class Handle:
         except RuntimeError as error:
             raise engine_error(str(error), parsing=True) from None
 
-    def run(self, sql: str, parameters: Mapping[str, str]) -> Any:
-        """Run a statement that says itself where its answer goes; return chDB's result. Raises DoorError."""
+    def run(self, sql: str, parameters: Mapping[str, str], settings: Mapping[str, SettingValue] | None = None) -> Any:
+        """Run a statement that says itself where its answer goes.
+
+        Args:
+            sql: The statement.
+            parameters: Values of its placeholders.
+            settings: Settings besides the door's own, only for the first statement of a handle.
+
+        Returns:
+            chDB's result.
+
+        Raises:
+            DoorError: It fails, or the engine does not take a setting.
+        """
         try:
+            if not self._locked:
+                if settings:
+                    self.set(settings)
+                # For good: the engine lets nobody change a setting from here on, this one included. A role can be
+                # changed by a statement, which is none of the kinds that are let through.
+                self._connection.query("SET readonly = 1")
+                self._locked = True
             # The format in the statement counts; with Null here SHOW statements would answer nothing.
             # As bytes, because a query may hold some that are no text.
             query = sql.encode("utf-8", "surrogateescape")
             return self._connection.query(query, "TabSeparated", params=dict(parameters))
         except RuntimeError as error:
             raise engine_error(str(error)) from None
+
+    def set(self, settings: Mapping[str, SettingValue]) -> None:
+        """Change settings, before the client's statement. Raises RuntimeError."""
+        assignments = ", ".join(f"{name} = {_literal(str(value))}" for name, value in settings.items())
+        self._connection.query(f"SET {assignments}")
 
 
 class Engine:
@@ -76,7 +104,7 @@ class Engine:
         self._control_lock = threading.Lock()
         self.timezone = ""
         self.version = ""
-        self.statements = StatementReader(Vocabulary([], []))
+        self.statements = StatementReader(Vocabulary([], []), limits)
 
     def open(self) -> None:
         """Open the handle that stays, and query which functions the engine has.
@@ -92,39 +120,35 @@ class Engine:
         known = Vocabulary(
             self._rows(allowlist.FUNCTIONS_QUERY), [row["name"] for row in self._rows(allowlist.COMBINATORS_QUERY)]
         )
-        changeable = FOLLOWED_SETTINGS | self._limits.lowerable().keys()
-        with self._handle(DoorLimits(), "", {}) as handle:  # its own may be too tight for that
+        changeable = CHANGEABLE_SETTINGS | self._limits.lowerable().keys()
+        with self._handle(DoorLimits(), "") as handle:  # its own may be too tight for that
             views = handle.ask(allowlist.VIEWS_QUERY).decode().split()
             settings = allowlist.settings_query(changeable | {"readonly"}, changeable)
             stand_in = _subquery(parse_query(handle.ask, f"SELECT * FROM ({settings})"))  # noqa: S608 - our own text
-        self.statements = StatementReader(known, frozenset(views), stand_in)
+        self.statements = StatementReader(known, self._limits, frozenset(views), stand_in)
 
-    def handle(self, mark: str, settings: Mapping[str, SettingValue]) -> AbstractContextManager[Handle]:
-        """Open a handle for one query, with the rights of readers.
+    def handle(self, mark: str) -> AbstractContextManager[Handle]:
+        """Open a handle for one query, with the rights and the limits of readers.
 
         Args:
             mark: Lets `kill` find the query.
-            settings: Settings besides the door's own.
 
         Raises:
-            DoorError: The engine does not take a setting.
+            DoorError: The engine fails.
         """
-        return self._handle(self._limits, mark, settings)
+        return self._handle(self._limits, mark)
 
     @contextmanager
-    def _handle(self, limits: DoorLimits, mark: str, settings: Mapping[str, SettingValue]) -> Iterator[Handle]:
+    def _handle(self, limits: DoorLimits, mark: str) -> Iterator[Handle]:
         connection = self._connect()
+        handle = Handle(connection)
         try:
-            everything = limits.engine_settings() | dict(settings) | {"log_comment": mark}
             try:
                 connection.query(f"SET ROLE {READER_ROLE}")
-                connection.query(f"SET {_assignments(everything.items())}")
-                # Last, and for good: the engine lets nobody change a setting from here on, this one included. A role
-                # can be changed by a statement, which is none of the kinds that are let through.
-                connection.query("SET readonly = 1")
+                handle.set(limits.engine_settings() | {"log_comment": mark})
             except RuntimeError as error:
                 raise engine_error(str(error)) from None
-            yield Handle(connection)
+            yield handle
         finally:
             connection.close()
 
@@ -153,10 +177,6 @@ class Engine:
     def _rows(self, sql: str) -> list[dict[str, Any]]:
         lines = self._control.query(sql, "JSONEachRow").bytes().splitlines()
         return [json.loads(line) for line in lines]
-
-
-def _assignments(settings: Iterable[tuple[str, SettingValue]]) -> str:
-    return ", ".join(f"{name} = {_literal(str(value))}" for name, value in settings)
 
 
 def _literal(text: str) -> str:
@@ -312,14 +332,16 @@ class QueryRun:
 
     def _query(self, write_end: int) -> QueryStatistics:
         request = self._request
-        with self._engine.handle(self.mark, request.settings) as handle:
-            statement = self._engine.statements.read(handle.ask, request.query, request.parameters)
+        with self._engine.handle(self.mark) as handle:
+            statement = self._engine.statements.read(
+                handle.ask, request.query, request.parameters, request.table_filters
+            )
             self.format = statement.format or request.default_format
             if self.format == "Native" and request.native_revision:
                 with Reframer(write_end, request.native_revision, self._kill) as reframed:
-                    result = self._into(handle, statement.sql, reframed)
+                    result = self._into(handle, statement, reframed)
             else:
-                result = self._into(handle, statement.sql, write_end)
+                result = self._into(handle, statement, write_end)
             return QueryStatistics(
                 read_rows=result.storage_rows_read(),
                 read_bytes=result.storage_bytes_read(),
@@ -328,10 +350,11 @@ class QueryRun:
                 elapsed=result.elapsed(),
             )
 
-    def _into(self, handle: Handle, sql: str, descriptor: int) -> Any:
+    def _into(self, handle: Handle, statement: Statement, descriptor: int) -> Any:
         compression = f" COMPRESSION '{self._request.encoding}'" if self._request.encoding else ""
         where = f"INTO OUTFILE '/dev/fd/{descriptor}' TRUNCATE{compression} FORMAT {self.format}"
-        return handle.run(f"{sql} {where}", self._request.parameters)
+        settings = {**self._request.settings, **statement.settings}
+        return handle.run(f"{statement.sql} {where}", self._request.parameters, settings)
 
     def _kill(self) -> None:
         self._engine.kill(self.mark)

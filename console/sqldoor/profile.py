@@ -94,6 +94,29 @@ class DoorLimits:
         }
 
 
+UNLIMITED = float(2**63 - 1)
+
+FREE_LIMITS = frozenset(
+    {
+        "max_bytes_in_distinct",
+        "max_bytes_in_join",
+        "max_bytes_in_set",
+        "max_bytes_to_read",
+        "max_bytes_to_sort",
+        "max_columns_to_read",
+        "max_rows_in_distinct",
+        "max_rows_in_join",
+        "max_rows_in_set",
+        "max_rows_to_group_by",
+        "max_rows_to_sort",
+        "max_temporary_columns",
+    }
+)
+"""The engine's limits that are not the door's: whatever a request asks for is less than none."""
+
+TABLE_FILTERS = "additional_table_filters"
+"""The setting of Grafana's ad-hoc filters. It holds SQL in texts, so that `QueryCheck` has to look at it."""
+
 FOLLOWED_SETTINGS = frozenset(
     {
         "aggregate_functions_null_for_empty",
@@ -125,6 +148,9 @@ FOLLOWED_SETTINGS = frozenset(
     }
 )
 """Given to the engine: they change how an answer looks or how NULLs count, and loosen nothing."""
+
+CHANGEABLE_SETTINGS = FOLLOWED_SETTINGS | FREE_LIMITS | {TABLE_FILTERS}
+"""What a request may change besides the door's own limits."""
 
 IGNORED_SETTINGS = frozenset(
     {
@@ -160,23 +186,25 @@ IGNORED_SETTINGS = frozenset(
 """What clients send as a habit; here there are no sessions, no inserts and nobody to bill."""
 
 
-def read_settings(given: Mapping[str, str], limits: DoorLimits) -> dict[str, str | float]:
+def read_settings(given: Mapping[str, str], limits: DoorLimits) -> dict[str, SettingValue]:
     """Return the settings to run a query under, besides our own.
 
     Args:
-        given: Name and value of each setting in the URL.
+        given: Name and value of each setting in the URL or in a SETTINGS clause, but for `TABLE_FILTERS`.
         limits: Ours; a request may ask for less.
 
     Raises:
         DoorError: A setting is unknown, loosens a limit, or asks for what the door cannot do.
     """
-    followed: dict[str, str | float] = {}
+    followed: dict[str, SettingValue] = {}
     ours = limits.lowerable()
     for name, value in given.items():
         if name in FOLLOWED_SETTINGS:
             followed[name] = value
         elif name in ours:
             followed[name] = _lowered(name, value, ours[name])
+        elif name in FREE_LIMITS:
+            followed[name] = _lowered(name, value, UNLIMITED)
         elif name == "readonly" and value in ("1", "2"):
             pass  # As read-only as can be, already.
         elif name == "result_overflow_mode" and value == "break":

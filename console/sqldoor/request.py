@@ -25,7 +25,7 @@ from console.sqldoor.exceptions import (
     UNKNOWN_DATABASE,
     door_error,
 )
-from console.sqldoor.profile import BODY_BYTES, BODY_SECONDS, DoorLimits, read_settings
+from console.sqldoor.profile import BODY_BYTES, BODY_SECONDS, TABLE_FILTERS, DoorLimits, SettingValue, read_settings
 
 _OFFERED = ("zstd", "lz4", "gzip", "deflate")
 """Content-Encodings in the order in which we like them; the engine calls them by the same names."""
@@ -121,6 +121,7 @@ class QueryRequest:
         query: Its text; empty when there is none.
         parameters: Values of its ``{name:Type}`` placeholders, as the client wrote them.
         settings: Settings to run it under, besides the door's own.
+        table_filters: The setting ``additional_table_filters`` as it came: SQL in texts, still to be checked.
         default_format: The format when the query names none.
         encoding: Content-Encoding of the answer, empty for none.
         blocks: Whether the answer goes out in ClickHouse's own compressed blocks.
@@ -131,7 +132,8 @@ class QueryRequest:
 
     query: str
     parameters: Mapping[str, str]
-    settings: Mapping[str, str | float]
+    settings: Mapping[str, SettingValue]
+    table_filters: str
     default_format: str
     encoding: str
     blocks: bool
@@ -176,6 +178,7 @@ def read_request(url: Mapping[str, str], headers: Headers, body: bytes, limits: 
         raise door_error(UNKNOWN_DATABASE, f"Database {database[:100]} is not here; the warehouse is {DATABASE}")
     parameters = {name.removeprefix("param_"): value for name, value in given.items() if name.startswith("param_")}
     settings = {name: value for name, value in given.items() if name not in _OWN and not name.startswith("param_")}
+    table_filters = settings.pop(TABLE_FILTERS, "")
     revision = _number(given.get("client_protocol_version", ""))
     if revision <= _OLD_REVISIONS:
         revision = 0
@@ -185,6 +188,7 @@ def read_request(url: Mapping[str, str], headers: Headers, body: bytes, limits: 
         query=text,
         parameters=parameters,
         settings=read_settings(settings, limits),
+        table_filters=table_filters,
         default_format=statement.known_format(
             given.get("default_format") or headers.get("x-clickhouse-format") or statement.DEFAULT_FORMAT
         ),

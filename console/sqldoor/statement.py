@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from console.sqldoor import allowlist
 from console.sqldoor.allowlist import Vocabulary
 from console.sqldoor.check import Ask, Node, QueryCheck, parse_query, write_query
-from console.sqldoor.exceptions import READONLY, UNKNOWN_FORMAT, DoorError, door_error
+from console.sqldoor.exceptions import BAD_ARGUMENTS, READONLY, UNKNOWN_FORMAT, DoorError, door_error
+from console.sqldoor.profile import FREE_LIMITS, TABLE_FILTERS, DoorLimits, SettingValue, read_settings
 
 DEFAULT_FORMAT = "TabSeparated"
 
@@ -116,10 +117,17 @@ _SHOW_KEYS = _FLAGS | {
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A checked statement, without a FORMAT clause, and the format that it asks for (empty for the default)."""
+    """A checked statement.
+
+    Attributes:
+        sql: Its text, without FORMAT and SETTINGS clauses.
+        format: The format that it asks for, empty for the default.
+        settings: Settings to run it under, besides those of the request.
+    """
 
     sql: str
     format: str
+    settings: Mapping[str, SettingValue] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,30 +136,41 @@ class StatementReader:
 
     Attributes:
         vocabulary: Functions that may be called.
+        limits: What queries may take.
         views: Views that may be read.
         settings: Subquery in place of system.settings.
     """
 
     vocabulary: Vocabulary
+    limits: DoorLimits
     views: Collection[str] = ()
     settings: Node = field(default_factory=dict)
 
-    def read(self, ask: Ask, text: str, parameters: Mapping[str, str]) -> Statement:
+    def read(self, ask: Ask, text: str, parameters: Mapping[str, str], table_filters: str = "") -> Statement:
         """Check a statement.
 
         Args:
             ask: Runs the door's own queries.
             text: The statement.
             parameters: Values of its placeholders.
+            table_filters: The request's setting `additional_table_filters`; the statement's own counts more.
 
         Raises:
             DoorError: It cannot be parsed, or is not allowed.
         """
         check = QueryCheck(self.vocabulary, self.views, self.settings, parameters)
+        sql, form = self._checked(ask, check, text)
+        if not (check.settings or check.inner_settings or table_filters):
+            return Statement(sql, form)
+        return Statement(sql, form, self._settings_of(ask, check, table_filters))
+
+    def _checked(self, ask: Ask, check: QueryCheck, text: str) -> tuple[str, str]:
+        """Return a statement's checked text, and its format."""
         if found := _ABOUT_A_TABLE.fullmatch(text):
             return _about_a_table(ask, check, found)
         tree = parse_query(ask, text)
         form = _format_of(tree)
+        check.take_settings(tree)
         match tree.get("type"):
             case "SelectWithUnionQuery":
                 check.query(tree)
@@ -161,7 +180,37 @@ class StatementReader:
                 _show(check, tree)
             case _:
                 raise _not_a_query()
-        return Statement(write_query(ask, tree), form)
+        return write_query(ask, tree), form
+
+    def _settings_of(self, ask: Ask, check: QueryCheck, table_filters: str) -> dict[str, SettingValue]:
+        """Return the settings of a statement's clauses, as if the request had brought them.
+
+        Those of a subquery hold for the whole statement, so only limits may stand there.
+        """
+        given = {change["name"]: change["value"] for change in check.settings}
+        filters = given.pop(TABLE_FILTERS, None)
+        settings = read_settings({name: _text_of(value) for name, value in given.items()}, self.limits)
+        for change in check.inner_settings:
+            if (name := change["name"]) not in self.limits.lowerable() and name not in FREE_LIMITS:
+                raise door_error(READONLY, f"Cannot modify '{name[:100]}' setting in a subquery: set it at the end")
+            [lowered] = read_settings({name: _text_of(change["value"])}, self.limits).values()
+            if float(lowered) <= float(settings.get(name, lowered)):
+                settings[name] = lowered
+        if filters is None and table_filters:
+            filters = {"field_type": "String", "value": table_filters}
+        if filters is not None:
+            settings[TABLE_FILTERS] = check.table_filters(ask, filters)
+        return settings
+
+
+def _text_of(value: Node) -> str:
+    """Return a setting's value as a URL would have it."""
+    match value.get("field_type"), value.get("value"):
+        case "Bool", on:
+            return str(int(bool(on)))
+        case _, str() | int() | float() as plain:
+            return str(plain)
+    raise door_error(BAD_ARGUMENTS, "A setting's value is a text or a number")
 
 
 def _format_of(tree: Node) -> str:
@@ -184,9 +233,10 @@ def _show(check: QueryCheck, tree: Node) -> None:
     check.expression(tree.get("where_expression"))
 
 
-def _about_a_table(ask: Ask, check: QueryCheck, found: re.Match[str]) -> Statement:
+def _about_a_table(ask: Ask, check: QueryCheck, found: re.Match[str]) -> tuple[str, str]:
     tree = parse_query(ask, f"SELECT * FROM {found['rest']}")  # noqa: S608 - parsed, never run
     form = _format_of(tree)
+    check.take_settings(tree)
     selects = tree.get("list_of_selects", {}).get("children", [])
     if len(selects) != 1 or selects[0].keys() != {"type", "select", "tables"}:
         raise _not_a_query()
@@ -204,7 +254,7 @@ def _about_a_table(ask: Ask, check: QueryCheck, found: re.Match[str]) -> Stateme
         sql = f"SHOW CREATE TABLE {_quoted(name)}"
     else:
         sql = _exists((found["exists"] or "TABLE").upper(), name)
-    return Statement(sql, form)
+    return sql, form
 
 
 def _exists(what: str, name: list[str]) -> str:

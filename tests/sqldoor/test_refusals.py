@@ -62,7 +62,7 @@ WRITES = [
     "SHOW TABLES INTO OUTFILE '/tmp/sqldoor-out'",
     "DESCRIBE TABLE user_days INTO OUTFILE '/tmp/sqldoor-out'",
     "SELECT 1 SETTINGS readonly = 0",
-    "SELECT * FROM (SELECT 1 SETTINGS max_memory_usage = 0)",
+    "SELECT * FROM (SELECT 1 SETTINGS readonly = 0)",
     "SELECT 1 FORMAT JSON SETTINGS format_schema = '/etc/passwd'",
     "DESCRIBE TABLE user_days SETTINGS readonly = 0",
     "DESCRIBE user_days WHERE 1",
@@ -371,7 +371,7 @@ def test_the_engine_is_read_only_by_itself(house: House, door: Door) -> None:
     from console.sqldoor.profile import DoorLimits
 
     engine = Engine(house.folder / "warehouse", DoorLimits())
-    with engine.handle("a test", {}) as handle:
+    with engine.handle("a test") as handle:
         for sql in (
             "INSERT INTO sites (site) VALUES ('x')",
             "DROP TABLE sites",
