@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from contextvars import ContextVar
 from http import HTTPStatus
@@ -16,7 +16,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import Message, Receive, Scope, Send
 
 from console.sqldoor.answer import Answer, CutShortError, send_head
-from console.sqldoor.audit import Reader, reader_of, write_audit_line
+from console.sqldoor.audit import Audit, kind_of
 from console.sqldoor.check import DISPLAY_NAME
 from console.sqldoor.door_token import GuardedDoor, Tokens
 from console.sqldoor.engine import Engine, QueryRun
@@ -38,8 +38,11 @@ from rollcall.warehouse.engines import Embedded
 log = logger(__name__)
 
 
-_reader: ContextVar[Reader] = ContextVar("_reader")
-"""Who asks, in the tasks of one request."""
+_BEGINNING = 1000
+"""Bytes of a body in which the kind of a statement is looked for."""
+
+_audit: ContextVar[Audit | None] = ContextVar("_audit", default=None)
+"""What will be written of the query, in the tasks of one request; None where nothing is."""
 
 
 class Slots:
@@ -111,16 +114,10 @@ class QueryEndpoint:
                 client = scope.get("client")
                 self._tokens.require(headers, url, client[0] if client else "")
             if self._audit:
-                _reader.set(reader_of(headers, url, scope.get("client")))
-            request = read_request(url, headers, await read_body(receive), self._limits)
-            if not request.query.strip():
-                raise door_error(SYNTAX_ERROR, "Empty query")
-            if request.kills:
-                for killed in self._killed.get(request.kills, ()):
-                    killed.set()
-                await _send_text(send, HTTPStatus.OK, "", {})
-                return
-            await self._unless_stopped(request, receive, send)
+                with _audited(Audit(headers, url, scope.get("client"))):
+                    await self._take(url, headers, receive, send)
+            else:
+                await self._take(url, headers, receive, send)
         except DoorError as error:
             await self._send_error(send, error)
         except CutShortError:
@@ -135,6 +132,24 @@ class QueryEndpoint:
         for task in stuck:
             log.warning("a query does not stop; leaving it behind")
             task.cancel()
+
+    async def _take(self, url: Mapping[str, str], headers: Headers, receive: Receive, send: Send) -> None:
+        """Read a request and answer it. Raises DoorError, CutShortError."""
+        body = await read_body(receive)
+        audit = _audit.get()
+        if audit:  # for a request that cannot be read
+            audit.kind = kind_of(url.get("query") or body[:_BEGINNING].decode(errors="replace"))
+        request = read_request(url, headers, body, self._limits)
+        if audit:
+            audit.kind = kind_of(request.query)
+        if not request.query.strip():
+            raise door_error(SYNTAX_ERROR, "Empty query")
+        if request.kills:
+            for killed in self._killed.get(request.kills, ()):
+                killed.set()
+            await _send_text(send, HTTPStatus.OK, "", {})
+            return
+        await self._unless_stopped(request, receive, send)
 
     async def _unless_stopped(self, request: QueryRequest, receive: Receive, send: Send) -> None:
         """Answer, or stop the query when its client goes away or has it killed."""
@@ -162,6 +177,8 @@ class QueryEndpoint:
             if begun:
                 raise CutShortError
             raise door_error(QUERY_WAS_CANCELLED, "Query was cancelled")
+        if answering.cancelled() and (audit := _audit.get()):
+            audit.cancelled()
 
     @contextmanager
     def _killable(self, request: QueryRequest) -> Iterator[asyncio.Event]:
@@ -192,8 +209,8 @@ class QueryEndpoint:
         try:
             await Answer(run, request, self._engine, self._limits, send).deliver()
         finally:
-            if self._audit:
-                write_audit_line(_reader.get(), request.query, run.outcome)
+            if audit := _audit.get():
+                audit.ran(run.outcome)
             stopping = asyncio.create_task(run.stop())
             self._stopping.add(stopping)
             stopping.add_done_callback(self._stopping.discard)
@@ -205,6 +222,25 @@ class QueryEndpoint:
             headers["www-authenticate"] = 'Basic realm="rollcall"'
         body = f"{error.body} (version {self._engine.version})\n"
         await _send_text(send, error.status, body, headers)
+
+
+@contextmanager
+def _audited(audit: Audit) -> Iterator[None]:
+    """Write the audit line of a query when its answer has ended, well or not."""
+    _audit.set(audit)
+    try:
+        yield
+    except DoorError as error:
+        audit.failed(error)
+        raise
+    except CutShortError as error:
+        if isinstance(error.__cause__, DoorError):
+            audit.failed(error.__cause__)
+        else:
+            audit.cancelled()
+        raise
+    finally:
+        audit.write()
 
 
 async def _left(receive: Receive) -> None:

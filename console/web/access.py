@@ -169,6 +169,9 @@ def client_of(request: HTTPConnection) -> str:
 
 
 SIGN_IN_PATH = "/sign-in"
+ROWS_SHOWN = "rows_shown"
+"""Where a request's state has how many people the page shows, once they are read."""
+
 _LONGEST_SITE = 64
 
 
@@ -202,11 +205,17 @@ class Gate:
             await _answer(request, decision)(scope, receive, send)
 
     async def _show(self, request: HTTPConnection, receive: Receive, send: Send) -> None:
-        if self._audit and request.url.path == "/":  # what its script asks for again and again is of the same view
-            by = "session" if self._sessions.known(request.cookies.get(COOKIE)) else "password"
-            site = printable(request.query_params.get("site", "")[:_LONGEST_SITE])
-            _log.info("page viewed", client=client_of(request), by=by, site=site)
-        await self._app(request.scope, receive, send)
+        if not self._audit or request.url.path != "/":  # what its script asks for again and again is of the same view
+            await self._app(request.scope, receive, send)
+            return
+        by = "session" if self._sessions.known(request.cookies.get(COOKIE)) else "password"
+        site = printable(request.query_params.get("site", "")[:_LONGEST_SITE])
+        try:
+            await self._app(request.scope, receive, send)
+        finally:
+            rows = request.scope.get("state", {}).get(ROWS_SHOWN)
+            outcome = "failed" if rows is None else "ok"
+            _log.info("page viewed", client=client_of(request), by=by, site=site, outcome=outcome, rows=rows)
 
     def _refuse(self, request: HTTPConnection) -> Response | None:
         """Judge HTTP Basic; return None for the password."""

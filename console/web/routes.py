@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from console.web.access import SIGN_IN_PATH, Gate, Password, Policy, Sessions
+from console.web.access import ROWS_SHOWN, SIGN_IN_PATH, Gate, Password, Policy, Sessions
 from console.web.chart import SERIES
 from console.web.overview import Overview, Page, Stage, plain
 from console.web.people import LARGEST_FIRST, People, Show, Sort, TableQuery
@@ -95,6 +95,7 @@ class Home:
         if not trouble:
             try:
                 people = await self._queries.people(query)
+                setattr(request.state, ROWS_SHOWN, len(people.rows))
             except RollcallError as error:
                 trouble = plain(error)
         values = self._values(request, overview)

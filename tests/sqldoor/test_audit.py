@@ -1,10 +1,15 @@
 """Each query is a line of the log where it is wanted: who, from where, what kind, how many rows; never the text."""
 
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 from unittest.mock import Mock, call
 
 import httpx
 import pytest
 
+from console.sqldoor import DoorLimits
 from console.sqldoor.audit import kind_of
 from rollcall.settings import Settings
 
@@ -14,15 +19,71 @@ from .house import House
 def test_a_query_is_a_line_without_its_text(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     log = Mock()
     monkeypatch.setattr("console.sqldoor.audit.log", log)
-    with house.door(token="a token of the door", audit=True) as door:
-        for auth in (("ann\x1b", "a token of the door"), ("ann", "wrong")):
+    with house.door(token=TOKEN, audit=True) as door:
+        for auth in (("ann\x1b", TOKEN), ("ann", "wrong")):
             httpx.post(door.url, content="/* secret */ SELECT number FROM numbers(3)", auth=auth)
-        httpx.post(door.url, content="SELECT no FROM user_days", headers={"x-clickhouse-key": "a token of the door"})
-    assert log.mock_calls[:1] == [
-        call.info("query", user="ann\\u001b", client="127.0.0.1", kind="SELECT", rows=3, ended=True)
-    ]
-    assert len(log.mock_calls) <= 2
+    assert log.mock_calls == [line("SELECT", "ok", 0, 3, user="ann\\u001b")]
+
+
+def line(kind: str, outcome: str, code: int, rows: int | None, user: str = "ann") -> Any:
+    """An audit line."""
+    return call.info("query", user=user, client="127.0.0.1", kind=kind, outcome=outcome, code=code, rows=rows)
+
+
+TOKEN = "a token of the door"
+
+
+@pytest.mark.parametrize(
+    ("query", "params", "told"),
+    [
+        ("DROP TABLE secret", {}, line("DROP", "refused", 164, None)),
+        ("SELECT file('secret')", {}, line("SELECT", "refused", 46, None)),
+        ("SELECT * FROM activity_in", {}, line("SELECT", "refused", 497, None)),
+        ("SELECT 1 FROM FROM secret", {}, line("SELECT", "refused", 62, None)),
+        ("", {}, line("other", "refused", 62, None)),
+        ("SHOW TABLES", {"secret_setting": "1"}, line("SHOW", "refused", 164, None)),
+        ("SELECT intDiv(1, number) FROM numbers(2)", {}, line("SELECT", "failed", 153, None)),
+        ("SELECT number FROM numbers(1000)", {"max_result_rows": "1"}, line("SELECT", "failed", 396, None)),
+        ("SELECT hasAll(range(3000000), range(100000))", {}, line("SELECT", "overdue", 159, None)),
+        ("KILL QUERY WHERE query_id = 'secret'", {}, line("KILL", "ok", 0, None)),
+    ],
+)
+def test_what_became_of_a_query_is_told(
+    house: House, monkeypatch: pytest.MonkeyPatch, query: str, params: dict[str, str], told: Any
+) -> None:
+    log = Mock()
+    monkeypatch.setattr("console.sqldoor.audit.log", log)
+    with house.door(token=TOKEN, audit=True, limits=DoorLimits(seconds=1.0)) as door:
+        httpx.post(door.url, content=query, params=params, auth=("ann", TOKEN), timeout=60)
+    assert log.mock_calls == [told]
+
+
+def test_a_query_that_is_stopped_is_told(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its client, who leaves, or by who kills it."""
+    log = Mock()
+    monkeypatch.setattr("console.sqldoor.audit.log", log)
+    with house.door(token=TOKEN, audit=True) as door, ThreadPoolExecutor(1) as pool:
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.post(door.url, content=ENDLESS, auth=("ann", TOKEN), timeout=0.5)
+        wait_for(lambda: log.mock_calls == [line("SELECT", "cancelled", 0, None)])
+        url = f"{door.url}?query_id=mine"
+        asked = pool.submit(httpx.post, url, content=ENDLESS, auth=("ann", TOKEN), timeout=60)
+        kill = "KILL QUERY WHERE query_id = 'mine'"
+        wait_for(lambda: httpx.post(door.url, content=kill, auth=("bob", TOKEN)).is_success and asked.done())
+    told = [one for one in log.mock_calls[1:] if one.kwargs["kind"] != "KILL"]
+    assert told == [line("SELECT", "cancelled", 394, None)]
     assert "secret" not in str(log.mock_calls)
+
+
+ENDLESS = "SELECT count() FROM numbers(1000000000) WHERE sipHash64(number, 'secret') % 7 = 1 AND NOT ignore(number)"
+
+
+def wait_for(true: Callable[[], bool]) -> None:
+    """Look until something is so."""
+    end = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 @pytest.mark.parametrize(

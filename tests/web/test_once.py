@@ -99,6 +99,8 @@ def test_a_view_is_a_line_of_the_log_where_it_is_wanted(page: Served, monkeypatc
     policy, sessions = Policy(settings, "127.0.0.1:8080"), Sessions(60, lambda: 0.0)
 
     async def shown(scope: Scope, receive: Receive, send: Send) -> None:
+        if not scope["query_string"].endswith(b"failing"):
+            scope.setdefault("state", {})["rows_shown"] = 3
         await Response("here")(scope, receive, send)
 
     gate = Gate(shown, policy=policy, sessions=sessions, password=Password("", Throttle(lambda: 0.0)), audit=True)
@@ -108,7 +110,14 @@ def test_a_view_is_a_line_of_the_log_where_it_is_wanted(page: Served, monkeypatc
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as viewer:
             refused = await viewer.get("/?site=acme")
             viewer.cookies.set(COOKIE, sessions.open())
-            return [refused.status_code, *[(await viewer.get(path)).status_code for path in ("/?site=acme", "/live")]]
+            return [
+                refused.status_code,
+                *[(await viewer.get(path)).status_code for path in ("/?site=acme", "/live", "/?failing")],
+            ]
 
-    assert asyncio.run(look()) == [303, 200, 200]
-    assert told.info.mock_calls == [call("page viewed", client="127.0.0.1", by="session", site="acme")]
+    assert asyncio.run(look()) == [303, 200, 200, 200]
+    who = {"client": "127.0.0.1", "by": "session"}
+    assert told.info.mock_calls == [
+        call("page viewed", **who, site="acme", outcome="ok", rows=3),
+        call("page viewed", **who, site="", outcome="failed", rows=None),
+    ]
