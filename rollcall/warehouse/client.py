@@ -17,6 +17,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError, DataError
 from rollcall.errors import WarehouseUnavailableError
 from rollcall.logs import logger
 from rollcall.settings.servers import WarehouseSettings
+from rollcall.warehouse.access.roles import take_reader_role
 from rollcall.warehouse.engines import (
     Holder,
     Server,
@@ -285,7 +286,8 @@ async def open_warehouse(
         url: ``warehouse_url``.
         command: What this process runs, shown to others who find the embedded files held.
         options: The `warehouse` settings; their defaults when there are none.
-        write: Whether to use the settings that consumers insert with.
+        write: Whether to use the settings that consumers insert with; else the embedded engine gives it the rights of
+            readers alone.
         pid: The process that others are told of; None for this one.
 
     Raises:
@@ -302,4 +304,11 @@ async def open_warehouse(
         holder = await asyncio.to_thread(Holder, address, command, pid)
     except OSError as error:
         raise unusable(address, error) from None
-    return Warehouse(lambda: embedded_client(address, settings), holder=holder)
+
+    def open_client() -> Client:
+        client = embedded_client(address, settings)
+        if not write:
+            take_reader_role(client)
+        return client
+
+    return Warehouse(open_client, holder=holder)

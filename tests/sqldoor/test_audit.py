@@ -44,7 +44,7 @@ TOKEN = "a token of the door"
         ("SHOW TABLES", {"secret_setting": "1"}, line("SHOW", "refused", 164, None)),
         ("SELECT intDiv(1, number) FROM numbers(2)", {}, line("SELECT", "failed", 153, None)),
         ("SELECT number FROM numbers(1000)", {"max_result_rows": "1"}, line("SELECT", "failed", 396, None)),
-        ("SELECT hasAll(range(3000000), range(100000))", {}, line("SELECT", "overdue", 159, None)),
+        ("SELECT hasAll(range(10000000), range(250000))", {}, line("SELECT", "overdue", 159, None)),
         ("KILL QUERY WHERE query_id = 'secret'", {}, line("KILL", "ok", 0, None)),
     ],
 )
