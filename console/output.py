@@ -5,6 +5,7 @@ Where there is no terminal, there is a line of the log for every step instead.
 """
 
 import csv
+import json
 import re
 import sys
 import time
@@ -68,12 +69,18 @@ def print_rows(rows: Sequence[Row], columns: Sequence[str], form: OutputFormat) 
     """
     shown = ({name: _plain(row[name]) for name in columns} for row in rows)
     if form is OutputFormat.JSON:
-        sys.stdout.buffer.write(msgspec.json.encode(list(shown)) + b"\n")
+        encoded = msgspec.json.encode(list(shown))
+        sys.stdout.buffer.write((_escaped(encoded) if sys.stdout.isatty() else encoded) + b"\n")
         sys.stdout.buffer.flush()
     elif form is OutputFormat.CSV:
         _print_csv(shown, columns)
     else:
         _print_table(shown, columns)
+
+
+def _escaped(encoded: bytes) -> bytes:
+    """Write what JSON leaves as it is and a terminal obeys, such as U+009B and turns of direction, as JSON escapes."""
+    return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in encoded.decode()).encode()
 
 
 def print_record(row: Row, columns: Sequence[str], form: OutputFormat) -> None:

@@ -93,11 +93,12 @@ def read_received(metrics: Iterable[Metric]) -> Received:
     )
 
 
-async def ask_received(address: str) -> Received | None:
+async def ask_received(address: str, token: str = "") -> Received | None:
     """Ask the process that takes webhooks at an address; None when none answers there, or something else does.
 
     Args:
         address: ``host:port``, as it listens.
+        token: `metrics_token`; empty where there is none.
     """
     host, port = split_address(address)
     with suppress(ValueError):  # a name
@@ -105,7 +106,8 @@ async def ask_received(address: str) -> Received | None:
             host = "127.0.0.1" if ip.version == 4 else "::1"
     try:
         async with httpx.AsyncClient(timeout=_SECONDS, trust_env=False) as client:
-            answer = await client.get(f"http://{url_host(host)}:{port}/metrics")
+            headers = {"authorization": f"Bearer {token}"} if token else {}
+            answer = await client.get(f"http://{url_host(host)}:{port}/metrics", headers=headers)
         received = read_received(text_string_to_metric_families(answer.text))
     except (httpx.HTTPError, httpx.InvalidURL, ValueError, OverflowError):
         return None

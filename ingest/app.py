@@ -47,7 +47,7 @@ def create_app(
     endpoint = WebhookEndpoint(runtime)
     routes: list[BaseRoute] = [
         *webhook_routes(endpoint),
-        *health_routes(checks, notes, metrics, listen=runtime.settings.listen),
+        *health_routes(checks, notes, metrics, listen=runtime.settings.listen, token=runtime.settings.metrics_secret()),
         *extra_routes,
     ]
     if extra_routes:  # the page is at "/", where a proxy that cuts the whole path posts to

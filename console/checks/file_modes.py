@@ -14,7 +14,7 @@ from rollcall.warehouse.engines import Embedded, parse_warehouse_url
 
 log = logger(__name__)
 
-_SECRETS = frozenset({"api_token", "api_key", "password", "sql_token", "webhook_secrets"})
+_SECRETS = frozenset({"api_token", "api_key", "metrics_token", "password", "sql_token", "webhook_secrets"})
 _OF_A_CONTAINER = Path("/run/secrets")
 """Where container platforms mount secrets, readable by all; the container has no other users."""
 
@@ -53,6 +53,7 @@ def _private(settings: Settings, config: Path | None) -> Iterator[Path]:
     kafka, warehouse = settings.kafka, settings.warehouse
     named = [
         settings.sql_token_file,
+        settings.metrics_token_file,
         settings.page.password_file,
         *(file for site in settings.sites.values() for file in (site.api_token_file, site.webhook_secrets_file)),
         *(kafka.password_file, kafka.client_key_file, kafka.client_key_password_file),

@@ -11,7 +11,7 @@ _SUBJECT = "webhooks received"
 
 async def receiver_findings(settings: Settings) -> AsyncIterator[Finding]:
     """Ask at `listen` what was taken and refused since the process began."""
-    received = await ask_received(settings.listen)
+    received = await ask_received(settings.listen, settings.metrics_secret())
     if received is None:
         yield Finding(
             _SUBJECT,

@@ -169,7 +169,9 @@ def consume(config: Config = None) -> None:
             parts = [pipeline.run(stop, carry_on=False)]
             if settings.consumer.listen:
                 checks = {"log": runtime.log.check, "warehouse": runtime.warehouse.ping, "consumers": pipeline.check}
-                health = Starlette(routes=health_routes(checks, listen=settings.consumer.listen))
+                health = Starlette(
+                    routes=health_routes(checks, listen=settings.consumer.listen, token=settings.metrics_secret())
+                )
                 health.router.redirect_slashes = False
                 parts.append(
                     serve(health, settings.consumer.listen, setting="consumer.listen", drain_timeout=1.0, stop=stop)
@@ -193,14 +195,14 @@ def dashboard(open_page: OpenOption = False, config: Config = None) -> None:
         require_sites(settings)
         warn_of_open_files(settings, config)
         listen = settings.page.listen
-        once = new_sign_in_token(settings, listen)
+        once, token = new_sign_in_token(settings, listen), settings.metrics_secret()
         async with (
             opened_with_warehouse(settings, "rollcall dashboard", write=False) as runtime,
             in_background(measuring=partial(measure_log, runtime)),
         ):
             page = page_routes(Page(runtime, listen=listen, once=once))
             checks = {"log": runtime.log.check, "warehouse": runtime.warehouse.ping}
-            app = Starlette(routes=[*health_routes(checks, listen=listen), *page])
+            app = Starlette(routes=[*health_routes(checks, listen=listen, token=token), *page])
             app.router.redirect_slashes = False
             await serve(
                 app,

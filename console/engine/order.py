@@ -62,7 +62,16 @@ class EngineState(msgspec.Struct, frozen=True):
     trouble: str = ""
 
 
-_OF_THE_FRONT = {"listen", "reconcile", "page", "sites", "sql_token", "sql_token_file"}
+_OF_THE_FRONT = {
+    "listen",
+    "reconcile",
+    "page",
+    "sites",
+    "sql_token",
+    "sql_token_file",
+    "metrics_token",
+    "metrics_token_file",
+}
 """Settings that the engine has no use for, or gets in another form."""
 
 

@@ -128,7 +128,8 @@ class PageQueries:
 
     async def _ask_received(self) -> Received:
         """Ask the process that takes webhooks, where it can be reached; nothing is known of it elsewhere."""
-        return await ask_received(self._page.runtime.settings.listen) or Received()
+        settings = self._page.runtime.settings
+        return await ask_received(settings.listen, settings.metrics_secret()) or Received()
 
     async def _read_people(self, query: TableQuery) -> People:
         return await self._limited(lambda: read_people(self._page.runtime.warehouse, query))

@@ -71,8 +71,18 @@ def listen(address: str, setting: str) -> socket.socket:
     return listener
 
 
-_PROXY_HEADERS = frozenset({"cf-connecting-ip", "forwarded", "true-client-ip", "via", "x-client-ip", "x-real-ip"})
-_PROXY_FAMILY = "x-forwarded-"
+_PROXY_HEADERS = frozenset(
+    {
+        "cdn-loop", "client-ip", "max-forwards", "proxy-client-ip", "proxy-connection", "surrogate-capability",
+        "true-client-ip", "via", "wl-proxy-client-ip", "x-client-ip", "x-host", "x-nginx-proxy", "x-proxyuser-ip",
+        "x-real-ip", "x-real-port", "x-remote-addr", "x-remote-ip", "x-rewrite-url", "x-scheme", "x-url-scheme",
+    }
+)  # fmt: skip
+_PROXY_FAMILIES = (
+    "cf-", "cloudfront-", "fastly-", "fly-", "forwarded", "ngrok-", "tailscale-", "x-amzn-", "x-appengine-", "x-arr-",
+    "x-azure-", "x-cluster-client-", "x-envoy-", "x-forwarded", "x-original-", "x-proxy-", "x-varnish",
+)  # fmt: skip
+"""What proxies, tunnels and content networks add, and no browser, ClickHouse driver or Prometheus sends by itself."""
 
 
 def passed_on(headers: Mapping[str, str], http_version: str = "1.1") -> bool:
@@ -87,7 +97,8 @@ def passed_on(headers: Mapping[str, str], http_version: str = "1.1") -> bool:
     """
     if http_version in ("0.9", "1.0"):
         return True
-    return any(name.lower() in _PROXY_HEADERS or name.lower().startswith(_PROXY_FAMILY) for name in headers)
+    names = (name.lower().replace("_", "-") for name in headers)
+    return any(name in _PROXY_HEADERS or name.startswith(_PROXY_FAMILIES) for name in names)
 
 
 def basic_credentials(header: str) -> tuple[bytes, bytes]:

@@ -1,6 +1,7 @@
 """The routes for monitors, which every process serves: alive, ready, metrics."""
 
 import asyncio
+import hmac
 import re
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -35,6 +36,7 @@ def health_routes(
     metrics: Callable[[], Awaitable[bytes]] = own_metrics,
     *,
     listen: str = "",
+    token: str = "",
 ) -> list[Route]:
     """Return ``/healthz`` (the process answers), ``/readyz`` (every check passes) and ``/metrics`` (Prometheus).
 
@@ -44,8 +46,14 @@ def health_routes(
             requests elsewhere.
         metrics: Returns what ``/metrics`` answers.
         listen: Where they are served; on loopback ``/readyz`` and ``/metrics`` are for this machine alone.
+        token: What must come as Bearer for ``/metrics``, and for more of ``/readyz`` than its status; a proxy that
+            leaves no trace does not have it. Empty where none is asked for.
     """
-    guard = Guard(listen) if listen and is_loopback(listen) else None
+    guard = Guard(listen, any_proxy=bool(token), any_host=bool(token)) if listen and is_loopback(listen) else None
+
+    def knows(request: Request) -> bool:
+        scheme, _, given = request.headers.get("authorization", "").partition(" ")
+        return not token or (scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), token.encode()))
 
     def within(answer: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
         async def guarded(request: Request) -> Response:
@@ -59,13 +67,16 @@ def health_routes(
     async def alive(_: Request) -> Response:
         return Response("ok\n", media_type="text/plain")
 
-    async def ready(_: Request) -> Response:
+    async def ready(request: Request) -> Response:
         states = await asyncio.gather(*(_state(check) for check in checks.values()))
         found = dict(zip(checks, states, strict=True))
         found |= {name: note() for name, note in (notes or {}).items()}
-        return JSONResponse(found, 200 if all(state == "ok" for state in states) else 503)
+        status = 200 if all(state == "ok" for state in states) else 503
+        return JSONResponse(found if knows(request) else {"ready": status == 200}, status)
 
-    async def measured(_: Request) -> Response:
+    async def measured(request: Request) -> Response:
+        if not knows(request):
+            return Response("metrics_token is needed\n", 401, {"www-authenticate": "Bearer"}, media_type="text/plain")
         return Response(await metrics(), headers={"content-type": CONTENT_TYPE_LATEST})
 
     return [Route("/healthz", alive), Route("/readyz", within(ready)), Route("/metrics", within(measured))]

@@ -90,7 +90,9 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         self._head_size = 0
 
     def on_headers_complete(self) -> None:
-        """End a head."""
+        """End a head; with two hosts it is none (RFC 9112, 3.2), as a proxy might have judged by the other one."""
+        if sum(name == b"host" for name, _ in self.headers) > 1:
+            raise ValueError("more than one Host")  # the parser takes it for a syntax error, which is answered 400
         super().on_headers_complete()
         self._in_head = False
         self._disarm()

@@ -52,6 +52,15 @@ class Settings(BaseSettings):
             "machine, and whomever a proxy there lets in without saying so."
         ),
     ] = False
+    metrics_token: Annotated[
+        SecretStr,
+        Field(
+            description="What Prometheus must bring as Bearer to read `/metrics`, and a monitor to read why `/readyz` "
+            "is not ready, at least 16 characters. Without one they answer this machine alone where their address is a "
+            "loopback one, and elsewhere whoever reaches it. Better: `metrics_token_file`."
+        ),
+    ] = SecretStr("")
+    metrics_token_file: Annotated[Path | None, Field(description="File that holds `metrics_token`.")] = None
     log_url: Annotated[
         str, Field(description="The event log: `sqlite:///absolute/path/events.db` or `kafka://host:port,…`.")
     ] = "sqlite:///var/rollcall/events.db"
@@ -131,6 +140,8 @@ class Settings(BaseSettings):
                         f"sites.{name} has a webhook secret shorter than {SHORTEST_SECRET} characters, and listen is "
                         "reached from other machines: make one with `openssl rand -hex 32`, or listen on 127.0.0.1"
                     )
+        if 0 < len(self.metrics_secret()) < SHORTEST_SECRET:
+            raise ValueError(f"metrics_token is shorter than {SHORTEST_SECRET} characters")
         token = self.sql_secret()
         if token and len(token) < SHORTEST_SECRET and self.sql_listen and not is_loopback(self.sql_listen):
             raise ValueError(
@@ -155,6 +166,10 @@ class Settings(BaseSettings):
     def audits(self, listen: str) -> bool:
         """Return whether what readers do at an address is written to the log."""
         return self.audit == "on" or (self.audit == "auto" and not is_loopback(listen))
+
+    def metrics_secret(self) -> str:
+        """Return the token of monitors, from settings or file; empty when there is none."""
+        return secret_text("metrics_token_file", self.metrics_token_file, self.metrics_token)
 
     def sql_secret(self) -> str:
         """Return the SQL door's token, from settings or file; empty when there is none in them."""

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import sys
 
 import pytest
@@ -71,6 +72,19 @@ def test_nothing_writes_to_a_terminal(
     if form is not OutputFormat.JSON:
         assert "\u202e" not in shown
         assert "b\\u001b[2J" in shown
+
+
+@pytest.mark.parametrize(
+    "odd", ["\u009b31m", "\u009d0;x\u009c", "\u202e", "\u2066", "\x7f", "\u2028", "\U000e0041", "\ud7ff"]
+)
+def test_json_is_the_same_on_a_terminal_and_harmless(
+    odd: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    print_rows([{"a": f"Ann{odd}", "b": 1}], ["a", "b"], OutputFormat.JSON)
+    written = capsys.readouterr().out
+    assert written.removesuffix("\n").isprintable()
+    assert json.loads(written) == [{"a": f"Ann{odd}", "b": 1}]
 
 
 def test_nor_does_an_error(capsys: pytest.CaptureFixture[str]) -> None:

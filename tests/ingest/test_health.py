@@ -70,6 +70,26 @@ def test_what_is_only_told_leaves_it_ready() -> None:
     assert (answer.status_code, answer.json()) == (200, {"log": "ok", "reconcile": "failed for 1 of 2 sites"})
 
 
+def test_with_a_token_strangers_learn_the_status_alone() -> None:
+    token = "0123456789abcdef"
+    routes = health_routes({"log": fine, "warehouse": away}, listen="127.0.0.1:8080", token=token)
+
+    async def get(path: str, *headers: tuple[str, str]) -> httpx.Response:
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(Starlette(routes=routes)), base_url="http://127.0.0.1:8080"
+        ) as client:
+            return await client.get(path, headers=headers)
+
+    for given in ((), (("authorization", "Bearer 0123456789abcdeF"),), (("authorization", f"Basic {token}"),)):
+        answer = asyncio.run(get("/readyz", *given))
+        assert (answer.status_code, answer.json()) == (503, {"ready": False})
+        assert asyncio.run(get("/metrics", *given)).status_code == 401
+    known = ("authorization", f"bearer {token}")
+    assert asyncio.run(get("/readyz", known)).json()["log"] == "ok"
+    assert "python_info" in asyncio.run(get("/metrics", known, ("x-forwarded-for", "192.0.2.1"))).text
+    assert asyncio.run(get("/metrics", known, ("origin", "https://evil.example"))).status_code == 403
+
+
 def test_alive_whatever_is_wrong() -> None:
     assert ask("/healthz", log=away).text == "ok\n"
 

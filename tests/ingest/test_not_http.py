@@ -22,6 +22,7 @@ STRANGE = {
     "letters in the path": POST.replace(b"/webhooks/acme", "/webhooks/acmé".encode(), 1),
     "a method in small letters": POST.replace(b"POST", b"post", 1),
     "two lengths": POST.replace(b"\r\n", b"\r\ncontent-length: 1\r\n", 1),
+    "two hosts": POST.replace(b"\r\n", b"\r\nHost: evil.example\r\nHOST: localhost\r\n", 1),
     "a chunk without a size": b"POST /acme HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
 }
 

@@ -54,12 +54,21 @@ def test_another_name_is_refused_for_it_may_be_rebound(host: str) -> None:
 @pytest.mark.parametrize(
     "name",
     ["x-forwarded-for", "forwarded", "via", "x-real-ip", "x-forwarded-proto", "X-Forwarded-Prefix", "X-Forwarded-Port",
-     "cf-connecting-ip"],
+     "cf-connecting-ip", "X-FORWARDED-HOST", "X_Forwarded_For", "x-forwarded", "Forwarded-For", "X-Original-URL",
+     "CDN-Loop", "X-Envoy-External-Address", "Tailscale-User-Login", "Fastly-Client-IP", "x-cluster-client-ip",
+     "X-Amzn-Trace-Id", "X-Scheme", "Proxy-Connection"],
 )  # fmt: skip
 def test_what_a_proxy_passes_on_is_not_from_this_machine(name: str) -> None:
     for unprotected in (False, True):
         assert decision({"host": "127.0.0.1:8080", name: "127.0.0.1"}, unprotected=unprotected) is Decision.FORWARDED
         assert decision({"host": "rollcall.example", name: "127.0.0.1"}, unprotected=unprotected) is Decision.FORWARDED
+
+
+@pytest.mark.parametrize(
+    "name", ["x-clickhouse-user", "x-prometheus-scrape-timeout-seconds", "referer", "cookie", "priority"]
+)
+def test_what_clients_send_by_themselves_is_no_proxys(name: str) -> None:
+    assert decision({"host": "127.0.0.1:8080", name: "1"}, unprotected=True) is Decision.SHOW
 
 
 def test_http_1_0_counts_as_passed_on() -> None:

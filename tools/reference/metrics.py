@@ -11,8 +11,9 @@ _INTRODUCTION = """
 `GET /metrics` answers in Prometheus' text format, beside what the Prometheus client itself tells of the process
 (`process_…`, `python_…`): `rollcall up` and `rollcall ingest` on the address of `listen`, `rollcall consume` on that of
 `consumer.listen`, `rollcall dashboard` on that of `page.listen`. Each process tells of what it does itself, and `up`
-of its engine's consumers too, while that is there; size and lag of the log are told by all of them. The endpoint asks
-for no password: let only your monitoring reach it.
+of its engine's consumers too, while that is there; size and lag of the log are told by all of them. With
+`metrics_token` the endpoint asks for that as Bearer (Prometheus: `authorization: { credentials_file: … }`); without,
+let only your monitoring reach it.
 
 Size and lag of the log are measured every 5 seconds. While the log cannot be measured their series are absent, so that
 nobody takes an old value for a new one: an alert on them needs `absent(rollcall_log_lag_records)` beside it.

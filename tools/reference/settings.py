@@ -49,7 +49,8 @@ written in capitals (`ROLLCALL_SITES__ACME__URL`); a name with `-` can be set in
 such variable.
 
 A site needs `webhook_secrets` or `webhook_secrets_file` (the secrets of both count), or `unsigned = true` in so many
-words; otherwise Rollcall does not start. Where another process takes its webhooks, `signed_elsewhere = true` will do. Of `api_token` and `api_token_file` the file wins.
+words; otherwise Rollcall does not start. Where another process takes its webhooks, `signed_elsewhere = true` will do.
+Of `api_token` and `api_token_file` the file wins.
 """
 }
 
