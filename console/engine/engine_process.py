@@ -54,6 +54,9 @@ _OUTLIVED_SECONDS = 300.0
 _OVERDUE_SECONDS = 2.0
 """How long a query may stay past its deadline once that was told; then the engine is ended, and begun again."""
 
+_OVERDUE = "overdue query"
+"""The reason of an end that this process brought about."""
+
 _LIMITS = DoorLimits()
 """What queries through the doors of the engine may take."""
 
@@ -139,7 +142,7 @@ class _Life:
             self._ends_overdue = None
 
     def _end_overdue(self) -> None:
-        self._ended_for = "overdue query"
+        self._ended_for = _OVERDUE
         log.error("a query does not stop, so the engine is ended and begun again", queries=self.overdue)
         self.process.kill()
 
@@ -214,11 +217,13 @@ class EngineProcess:
                     raise life.error
                 stayed = life.up_since and time.monotonic() - life.up_since >= _STAYED_SECONDS
                 pause = _FIRST_PAUSE if stayed else pause
-                self._note_end(life, pause)
-                await _until(stop, seconds=pause)
+                # One that was ended on purpose is none that does not stay.
+                waits = 0.0 if life.reason == _OVERDUE else pause
+                self._note_end(life, waits)
+                await _until(stop, seconds=waits)
                 if stop.is_set():
                     return
-                pause = min(2 * pause, _LONGEST_PAUSE)
+                pause = min(2 * pause, _LONGEST_PAUSE) if waits else pause
         finally:
             self._clear()
             if self._life and self._life.process.poll() is None:

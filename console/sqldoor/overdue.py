@@ -14,7 +14,7 @@ from rollcall.metrics import SQL_OVERDUE
 
 log = logger(__name__)
 
-TOLD_AFTER = 0.9
+TOLD_AFTER = 0.7
 """Seconds past its deadline after which a query is overdue: one that looks at the clock has ended by then."""
 
 

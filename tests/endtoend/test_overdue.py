@@ -105,8 +105,12 @@ async def test_a_query_that_does_not_end_ends_the_engine_alone(tmp_path: Path, m
                 ended = 'rollcall_engine_ends_total{reason="overdue query"}'
                 while await metric(running, ended) == 0.0:
                     await asyncio.sleep(0.05)
+                at_end = time.monotonic() - began
                 back = await comes(running, lambda told: told.status_code == 200)
-                print(f"deadline {DEADLINE} s, told after {at_told:.1f} s, back after {time.monotonic() - began:.1f} s")
+                at_return = time.monotonic() - began
+                print(
+                    f"deadline {DEADLINE} s, told {at_told:.1f} s, ended {at_end:.1f} s, back {at_return:.1f} s after"
+                )
                 assert back.json()["queries"] == "ok"
                 await asyncio.gather(*asking)
             assert set(crowd.statuses) == {204}
@@ -115,8 +119,13 @@ async def test_a_query_that_does_not_end_ends_the_engine_alone(tmp_path: Path, m
             assert await metric(running, ended) == 1.0
             assert await metric(running, "rollcall_sql_overdue_queries") == 0.0
             await asyncio.to_thread(running.wait_until_written)
-    assert [line["event"] for line in lines if line["log_level"] == "error"] == [
+    of_the_engine = [line for line in lines if "engine" in line["event"]]
+    assert [line["event"] for line in of_the_engine] == [
         "a query does not stop, so the engine is ended and begun again",
         "the engine ended unexpectedly, begins again",
+        "the engine is back",
     ]
+    assert [line["log_level"] for line in of_the_engine] == ["error", "error", "info"]
+    assert {line["log_level"] for line in lines if line not in of_the_engine} <= {"debug", "info", "warning"}
+    assert of_the_engine[1]["seconds"] == 0.0  # ended on purpose: nothing is waited for
     await assert_stored(f"chdb://{tmp_path}/warehouse", crowd.accepted, crowd.sent)
