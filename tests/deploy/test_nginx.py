@@ -15,6 +15,8 @@ from ..endtoend.webhooks import comment_created
 from .nginx import nginx
 
 PASSWORD = "correct horse battery"
+TOKEN = "0123456789abcdef"
+"""Of monitors."""
 _, BODY = comment_created(1)
 PERSON: str = json.loads(BODY)["comment"]["author"]["accountId"]
 
@@ -33,7 +35,8 @@ CARELESS = {
 }
 """What stands in `location /`."""
 WITHOUT_A_TRACE = {"1.1", "1.1 with the Host of the request"}
-"""What cannot be told from a client here, as docs/page.md and docs/sql.md warn; secrets hold all the same."""
+"""What cannot be told from a client here, as docs/page.md and docs/sql.md warn; secrets hold all the same,
+metrics_token too."""
 
 KINDS = ("as it comes", "with a password", "unprotected")
 CASES = [(kind, form) for kind in KINDS for form in CARELESS if kind != "unprotected" or form not in WITHOUT_A_TRACE]
@@ -76,7 +79,7 @@ def ups(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Installa
         made = {}
         for name, settings in (
             ("as it comes", ""),
-            ("with a password", f'page.password = "{PASSWORD}"'),
+            ("with a password", f'metrics_token = "{TOKEN}"\npage.password = "{PASSWORD}"'),
             ("unprotected", "sql_unprotected = true\npage.unprotected = true"),
         ):
             made[name] = started(tmp_path_factory.mktemp("up"), settings)
@@ -103,8 +106,9 @@ def test_a_careless_proxy_publishes_nothing(ups: dict[str, Installation], tmp_pa
             text = told(url)
             assert PERSON not in text, name
             assert up.folder.as_posix() not in text, name
-            if form not in WITHOUT_A_TRACE:
+            if form not in WITHOUT_A_TRACE or kind == "with a password":
                 assert "rollcall_webhooks_total" not in text, name
+                assert '"consumers"' not in text, name
 
 
 def sample(page: str, port: int) -> tuple[str, str]:
