@@ -10,6 +10,7 @@ import certifi
 import pytest
 import structlog
 from stamina import instrumentation
+from xdist.scheduler import LoadFileScheduling
 
 from rollcall.warehouse import Warehouse
 
@@ -94,13 +95,35 @@ def rounds(request: pytest.FixtureRequest) -> Rounds:
     return Rounds(soak_seconds() / request.config.stash[_FAULTS])
 
 
+BROKERS_FOLDER = "tests/kafka/"
+"""Its files share brokers, so one process runs them all, and first: it takes as long as any."""
+
+
+class FilesWithBrokersTogether(LoadFileScheduling):
+    """`--dist loadfile`, but the files that share brokers are for one process: every other would start its own."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return BROKERS_FOLDER if nodeid.startswith(BROKERS_FOLDER) else super()._split_scope(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling | None:
+    """Schedule by file as `make test` does; any other `--dist` stays xdist's own."""
+    return FilesWithBrokersTogether(config, log) if config.getoption("dist") == "loadfile" else None
+
+
 LONG_FILES = ("endtoend/test_stream.py", "endtoend/test_kill.py", "web/test_people.py", "warehouse/test_rebuild.py")
 """They take a minute or more, or stand at the end of the alphabet and take half of one: begun last, one process would
 work on them while the others have nothing left to do."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: "/".join(item.path.parts[-2:]) not in LONG_FILES)
+    items.sort(
+        key=lambda item: (
+            not item.nodeid.startswith(BROKERS_FOLDER),
+            "/".join(item.path.parts[-2:]) not in LONG_FILES,
+        )
+    )
     for item in items:
         if soak_seconds():
             item.add_marker(pytest.mark.timeout(0), append=False)

@@ -1,5 +1,8 @@
 """Facts and warehouses for tests."""
 
+import atexit
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -11,6 +14,7 @@ from rollcall.eventlog import Entry
 from rollcall.records import Activity, encode
 from rollcall.settings import SiteSettings
 from rollcall.warehouse import Warehouse, migrate, open_warehouse, record_sites
+from rollcall.warehouse.engines import Embedded, parse_warehouse_url
 
 ACME = SiteSettings.model_validate(
     {"url": "https://acme.atlassian.net", "webhook_secrets": ["0123456789abcdef"], "timezone": "Europe/Berlin"}
@@ -63,6 +67,7 @@ async def fresh_warehouse(folder: Path) -> AsyncIterator[Warehouse]:
 @asynccontextmanager
 async def migrated(url: str) -> AsyncIterator[Warehouse]:
     """A warehouse with its tables and the sites of the tests."""
+    await lay_tables(url)
     warehouse = await open_warehouse(url, "a test")
     try:
         await migrate(warehouse)
@@ -70,3 +75,27 @@ async def migrated(url: str) -> AsyncIterator[Warehouse]:
         yield warehouse
     finally:
         await warehouse.close()
+
+
+_made: list[Path] = []
+
+
+async def lay_tables(url: str) -> None:
+    """Copy a warehouse with all migrations to where an embedded one is named and none is: half as dear as to migrate.
+
+    The copy has no id, so that it is no other's: `migrate` gives it one.
+    """
+    address = parse_warehouse_url(url)
+    if not isinstance(address, Embedded) or address.path.exists():
+        return
+    if not _made:
+        folder = Path(tempfile.mkdtemp(prefix="rollcall-tables-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        warehouse = await open_warehouse(f"chdb://{folder}/warehouse", "a test")
+        try:
+            await migrate(warehouse)
+            await warehouse.command("TRUNCATE TABLE warehouse_identity")
+        finally:
+            await warehouse.close()
+        _made.append(folder / "warehouse")
+    shutil.copytree(_made[0], address.path, symlinks=True)

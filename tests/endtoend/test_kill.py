@@ -12,7 +12,7 @@ from .webhooks import Crowd
 
 pytestmark = pytest.mark.anyio
 
-KILLS = 20
+KILLS = 8
 
 
 @pytest.mark.timeout(300)

@@ -73,7 +73,7 @@ async def test_queries_that_hold_too_much_together_lose_the_largest(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     together = 180 * 1024**2
-    limits = DoorLimits(seconds=15.0, read_rows=10**12, memory_together=together)
+    limits = DoorLimits(seconds=8.0, read_rows=10**12, memory_together=together)
     monkeypatch.setattr(engine_process, "_LIMITS", limits)
     async with up(tmp_path) as running:
         codes = await asyncio.gather(*(code_of(running, HOARDING) for _ in range(4)))

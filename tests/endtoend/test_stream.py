@@ -24,9 +24,9 @@ def day(at: int) -> str:
 
 
 @pytest.mark.timeout(400)
-async def test_forty_thousand_acts_equal_the_truth(tmp_path: Path) -> None:
-    expected = await stream(Company(people=120, days=30, now=int(time.time() * 1000)), tmp_path)
-    assert expected > 40_000
+async def test_ten_thousand_acts_equal_the_truth(tmp_path: Path) -> None:
+    expected = await stream(Company(people=30, days=30, now=int(time.time() * 1000)), tmp_path)
+    assert expected > 10_000
 
 
 @pytest.mark.soak

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,26 +32,28 @@ async def a_day(given: Settings, monkeypatch: pytest.MonkeyPatch, jira: JiraSite
         await runs._run_if_due("acme", given.sites["acme"])
 
 
-Faulty = Callable[[int], dict[str, object]]
+Faulty = Callable[[int], tuple[dict[str, Any], ...]]
 
 
 @pytest.mark.parametrize(
     "faulty",
     [
-        pytest.param(lambda issue: broken(COMMENTS, 403, (issue,)), id="comments of an issue"),
-        pytest.param(lambda issue: broken(SEARCH, 500, (issue,)), id="an issue in a search"),
-        pytest.param(lambda issue: broken(CHANGELOGS, 504, (issue,)), id="changes of an issue"),
-        pytest.param(lambda _: broken(UPDATED, 403), id="a feed"),
-        pytest.param(lambda _: broken(WORKLOGS, 403), id="worklogs"),
+        pytest.param(
+            lambda issue: (broken(COMMENTS, 403, (issue,)), broken(CHANGELOGS, 504, (issue,)), broken(WORKLOGS, 403)),
+            id="comments and changes of an issue, worklogs",
+        ),
+        pytest.param(
+            lambda issue: (broken(SEARCH, 500, (issue,)), broken(UPDATED, 403)), id="an issue in a search, a feed"
+        ),
     ],
 )
-async def test_three_days_with_a_fault_and_one_without(
+async def test_three_days_with_faults_and_one_without(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, faulty: Faulty
 ) -> None:
     async with jira_site(SITE) as jira:
         given = settings_for(jira.url, tmp_path)
         issue = busiest(jira, "comment")
-        jira.faults(**faulty(issue))
+        jira.faults(broken=[one["broken"][0] for one in faulty(issue)], embedded_comments=1)
         for _ in range(3):
             await a_day(given, monkeypatch, jira)
             now = jira.site.clock.now()

@@ -30,7 +30,7 @@ def report(record_property: Callable[[str, object], None]) -> Report:
     return Report(record_property)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chosen]:
     """The broker for tests that do not harm it."""
     with broker(tmp_path_factory.mktemp("kafka") / "one") as chosen:
@@ -44,7 +44,7 @@ def real(kafka: Chosen) -> None:
         pytest.skip("needs a real broker: the mock hardly knows groups with several members, nor topics' settings")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def own_broker(kafka: Chosen, tmp_path_factory: pytest.TempPathFactory) -> Iterator[JavaBroker]:
     """The Java broker that tests may harm."""
     if kafka.broker:
@@ -73,7 +73,7 @@ def place(kafka: Chosen) -> KafkaPlace:
     return KafkaPlace(kafka.address)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a warehouse that has its tables, to be copied."""
     folder = tmp_path_factory.mktemp("migrated")
@@ -109,7 +109,7 @@ def on_server(killable: JavaBroker, server: StandIn, tmp_path: Path) -> Iterator
     killable.revive()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Three brokers."""
     require_java()

@@ -19,6 +19,7 @@ from simulator.hooks.delivery import Announcer, Delivery
 from simulator.life.stream import acts
 from simulator.rest.site import Site
 
+from ..facts import lay_tables
 from .site import hurried
 
 
@@ -56,6 +57,7 @@ class Installed:
 
 @asynccontextmanager
 async def installed(settings: Settings) -> AsyncIterator[Installed]:
+    await lay_tables(settings.warehouse_url)
     async with opened(settings) as runtime, open_sink(runtime, drain=drain, request_rebuild=request_rebuild) as found:
         yield Installed(runtime, found)
 
