@@ -17,7 +17,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError, DataError
 from rollcall.errors import WarehouseUnavailableError
 from rollcall.logs import logger
 from rollcall.settings.servers import WarehouseSettings
-from rollcall.warehouse.access.roles import take_reader_role
+from rollcall.warehouse.access.roles import READER_ROLE
 from rollcall.warehouse.engines import (
     Holder,
     Server,
@@ -308,7 +308,8 @@ async def open_warehouse(
     def open_client() -> Client:
         client = embedded_client(address, settings)
         if not write:
-            take_reader_role(client)
+            client.command(f"SET ROLE {READER_ROLE}")
+            client.command("SET readonly = 1")  # for good
         return client
 
     return Warehouse(open_client, holder=holder)
