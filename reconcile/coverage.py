@@ -7,8 +7,11 @@ from typing import NamedTuple
 
 from reconcile.state.checkpoint import Found, Window
 from rollcall.errors import WarehouseUnavailableError
+from rollcall.logs import logger
 from rollcall.settings import Settings
 from rollcall.warehouse import Warehouse
+
+log = logger(__name__)
 
 _WORTH_A_WORD = 20
 """Facts on a day below which a share means little."""
@@ -114,3 +117,15 @@ def _is_low(one: CoveredDay, limit: float, begun: date | None) -> bool:
     if begun is None or one.day < begun + timedelta(days=1):
         return False
     return one.known >= _WORTH_A_WORD and one.by_webhook / one.known < limit
+
+
+def warn_of_coverage(name: str, coverage: Coverage | None) -> None:
+    """Warn of days of a site on which webhooks brought too little."""
+    if coverage is None or not coverage.known:
+        return
+    if not coverage.ever:
+        log.warning("no webhook has brought anything yet; is it registered (`rollcall webhook list`)?", site=name)
+    for day, share in coverage.low:
+        log.warning(
+            "webhooks brought too little; look at `rollcall check`", site=name, day=f"{day}", share=round(share, 3)
+        )

@@ -1,38 +1,31 @@
 """One run of one site: read the directory, then the activity; wait until it is in the warehouse, rebuild, report."""
 
 import secrets
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from reconcile.backfill.activity import backfill
-from reconcile.backfill.context import UNREADABLE, BackfillContext, WindowFacts, reason_of
-from reconcile.client.endpoints import MYSELF, SERVER_INFO
+from reconcile.backfill.context import UNREADABLE, BackfillContext, FeedPage, WindowFacts, reason_of
+from reconcile.client.endpoints import MYSELF, SERVER_INFO, WORKLOGS_UPDATED, Endpoint
 from reconcile.client.jira_client import JiraClient, Limits, connected
 from reconcile.client.jira_errors import AccountRefusedError, JiraError, JiraRefusedError
-from reconcile.coverage import Coverage, coverage_of_dry_run, read_coverage
+from reconcile.coverage import Coverage, coverage_of_dry_run, read_coverage, warn_of_coverage
 from reconcile.directory.snapshot import Snapshot
 from reconcile.progress import LoggedProgress, Progress
 from reconcile.publisher import DirectoryPublisher, ExistingFacts, FactPublisher
-from reconcile.responses import Myself, ServerInfo
+from reconcile.responses import Myself, ServerInfo, WorklogFeed
 from reconcile.sink import Sink, try_rebuild
 from reconcile.state.checkpoint import Checkpoint, Part, WindowRequest, keep_last_run, last_run_of, place_of, window
-from reconcile.state.run_state import (
-    RunState,
-    forget_run,
-    lasting_state,
-    required_folder,
-    state_folder,
-    temporary_state,
-)
+from reconcile.state.run_state import RunState, forget_run, opened_state, state_folder
 from reconcile.state.watermark import (
     Watermark,
     basis_of,
+    is_of_settings,
     keep_watermark,
     moved_since,
     read_watermark,
     roles_due,
     watermark_after,
+    worklogs_from,
 )
 from rollcall.clock import now_ms
 from rollcall.errors import WarehouseUnavailableError
@@ -77,6 +70,23 @@ class RunContext:
 
 
 @dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks.
+
+    Attributes:
+        basis: See `basis_of`; empty where it is not known.
+        zone: Time zone of the account.
+        first_page: Of the feed of touched worklogs, where that was asked first of all.
+        probe: Asked whether Jira still answers at all.
+    """
+
+    basis: str = ""
+    zone: str | None = None
+    first_page: FeedPage | None = None
+    probe: Endpoint = MYSELF
+
+
+@dataclass(frozen=True, slots=True)
 class RunOptions:
     """What a run is to do.
 
@@ -112,29 +122,52 @@ async def read_site(site: RunContext, options: RunOptions, left: Checkpoint | No
         LogUnavailableError: The log takes nothing; likewise.
         CheckpointError: The checkpoint cannot be written.
     """
+    watermark = await _standing_watermark(site)
+    if left is None and (known := await _known_caller(site, options, watermark)):
+        now, told = await _present(site)
+        run = _begin(site, options, now, known.basis, watermark)
+        if run.moved:
+            run.began = now if told else 0
+            await _read(site, run, now, known)
+            if await _is_known_still(site, run, known):
+                return _ended(site, run)
+            log.warning(
+                "another account asks than before, or its time zone changed; all of the window is read", site=site.name
+            )
+            site.state.begin_anew()
+            options = replace(options, whole=True)
     # First of all: with bad credentials some endpoints answer as to nobody (see clients), and that looks like success.
     account = await _account(site)
     now, told = await _present(site)
-    basis = basis_of(site.settings, site.name, account if isinstance(account, Myself) else None)
-    run = left or _begin(site, options, now, basis, await _standing_watermark(site))
+    caller = _caller_of(site, account)
+    run = left or _begin(site, options, now, caller.basis, watermark)
     if left is None:
         run.began = now if told else 0
     else:
-        run.covers &= run.basis == basis
+        run.covers &= run.basis == caller.basis
         run.resumed, run.unfinished = run.resumed + 1, False
         site.jira.stats.add(run.stats)
-    place = place_of(run)
-    run.place, run.tries = place, run.tries + 1 if run.place == place else 1
-    site.state.keep(run)
     run.missing = [what for what in run.missing if not what.startswith(_ACCOUNT)]
     if isinstance(account, JiraError):
         run.missing.append(f"{_ACCOUNT}: {reason_of(account)}")
+    await _read(site, run, now, caller)
+    if isinstance(account, Myself):
+        await _confirm_account(site, run, account)
+    return _ended(site, run)
+
+
+async def _read(site: RunContext, run: Checkpoint, now: int, caller: Caller) -> None:
+    place = place_of(run)
+    run.place, run.tries = place, run.tries + 1 if run.place == place else 1
+    run.zone = caller.zone
+    site.state.keep(run)
     if "directory" in run.parts and not run.directory_done:
         await _directory(site, run)
     if "activity" in run.parts:
-        await _activity(site, run, now, account)
-    if isinstance(account, Myself):
-        await _confirm_account(site, account)
+        await _activity(site, run, now, caller)
+
+
+def _ended(site: RunContext, run: Checkpoint) -> Checkpoint:
     run.stats = site.jira.stats
     gaps = [gap.words() for gap in run.gaps]
     run.missing = [what for what in run.missing if UNREADABLE not in what and what not in gaps] + gaps
@@ -146,7 +179,52 @@ async def read_site(site: RunContext, options: RunOptions, left: Checkpoint | No
     return run
 
 
-async def _confirm_account(site: RunContext, account: Myself) -> None:
+async def _known_caller(site: RunContext, options: RunOptions, watermark: Watermark | None) -> Caller | None:
+    """Return who asks as the run before knew it, where it is enough to ask at the end whether that is so still.
+
+    The first question is then one that a run of what moved asks in any case, and tells Jira's present.
+
+    Raises:
+        AccountRefusedError: Jira does not take the account.
+    """
+    if options.whole or options.dry_run or "activity" not in options.parts or options.window != WindowRequest():
+        return None
+    if watermark is None or not is_of_settings(watermark, site.settings, site.name):
+        return None
+    since = worklogs_from(watermark, site.settings.reconcile)
+    try:
+        page = await site.jira.read(WorklogFeed, WORKLOGS_UPDATED, query={"since": since}, attempts=2)
+    except AccountRefusedError:
+        raise
+    except JiraError:
+        return None  # who asks may tell why
+    return Caller(watermark.basis, watermark.zone, FeedPage(since, page))
+
+
+def _caller_of(site: RunContext, account: Myself | JiraError) -> Caller:
+    if isinstance(account, JiraError):
+        return Caller(probe=SERVER_INFO)
+    return Caller(basis_of(site.settings, site.name, account), account.time_zone)
+
+
+async def _is_known_still(site: RunContext, run: Checkpoint, known: Caller) -> bool:
+    """Ask at the end who we are; return whether it is who the run was begun as, or Jira does not tell.
+
+    Raises:
+        JiraError: Jira does not take the account, or does not answer at all.
+    """
+    try:
+        account = await _account(site)
+    except JiraRefusedError as error:
+        raise _refused_at_the_end(site, error) from None
+    if isinstance(account, JiraError):
+        run.missing.append(f"{_ACCOUNT}: {reason_of(account)}")
+        run.basis = ""  # the next run begins where this one did
+        return True
+    return _caller_of(site, account).basis == known.basis
+
+
+async def _confirm_account(site: RunContext, run: Checkpoint, account: Myself) -> None:
     """Ask at the end who we are, for with a token that died under way some answers were to nobody, and look whole.
 
     Raises:
@@ -154,14 +232,21 @@ async def _confirm_account(site: RunContext, account: Myself) -> None:
         JiraError: Jira does not answer at all.
     """
     try:
-        if (await _myself(site)).account_id != account.account_id:
+        found = await _myself(site)
+        if found.account_id != account.account_id:
             raise JiraRefusedError(f"{MYSELF.name}: Jira takes us for another account than before")
     except JiraRefusedError as error:
-        site.state.discard()
-        raise type(error)(
-            f"at the end of the run, so that it may have read too little and the next one begins anew: {error}",
-            error.status,
-        ) from None
+        raise _refused_at_the_end(site, error) from None
+    if found.time_zone != account.time_zone:
+        run.basis = ""  # in which of them the query was read nobody knows: the next run begins where this one did
+
+
+def _refused_at_the_end(site: RunContext, error: JiraRefusedError) -> JiraRefusedError:
+    site.state.discard()
+    return type(error)(
+        f"at the end of the run, so that it may have read too little and the next one begins anew: {error}",
+        error.status,
+    )
 
 
 async def _account(site: RunContext) -> Myself | JiraError:
@@ -271,7 +356,7 @@ async def _directory(site: RunContext, run: Checkpoint) -> None:
     site.state.keep(run)
 
 
-async def _activity(site: RunContext, run: Checkpoint, now: int, account: Myself | JiraError) -> None:
+async def _activity(site: RunContext, run: Checkpoint, now: int, caller: Caller) -> None:
     settings = site.settings
     context = BackfillContext(
         jira=site.jira,
@@ -281,9 +366,10 @@ async def _activity(site: RunContext, run: Checkpoint, now: int, account: Myself
         checkpoint=run,
         progress=site.progress,
         overlap_ms=int(settings.reconcile.overlap_hours * 3_600_000),
-        probe=MYSELF if isinstance(account, Myself) else SERVER_INFO,
+        probe=caller.probe,
+        first_page=caller.first_page,
     )
-    await backfill(context, now, account.time_zone if isinstance(account, Myself) else None)
+    await backfill(context, now, caller.zone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,7 +407,7 @@ async def run_site(
         RollcallError: It failed; unless it was a dry run, `--resume` goes on.
     """
     site, folder = settings.sites[name], state_folder(settings)
-    with _open_state(settings, name, options) as (state, left):
+    with opened_state(settings, name, resume=options.resume, lasting=not options.dry_run) as (state, left):
         progress = progress or LoggedProgress(name)
         async with connected(name, site, settings.reconcile, limits) as jira:
             jira.pauses.listener = progress.wait
@@ -333,7 +419,7 @@ async def run_site(
             coverage = await coverage_of_dry_run(run.found, sink.reader, settings, name)
         else:
             coverage = await read_coverage(sink.reader, settings, name, run.window) if sink.reader else None
-        _warn_of_coverage(name, coverage)
+        warn_of_coverage(name, coverage)
         if sink.runtime and folder:
             # Before the checkpoint goes: a crash in between costs a look, the other way round it would cost a run.
             read = written and not run.found.skipped[UNREADABLE]  # which of all it was nobody knows
@@ -346,17 +432,6 @@ async def run_site(
     return RunOutcome(run, coverage)
 
 
-@contextmanager
-def _open_state(settings: Settings, name: str, options: RunOptions) -> Iterator[tuple[RunState, Checkpoint | None]]:
-    with ExitStack() as stack:
-        folder = required_folder(settings) if options.resume else state_folder(settings)
-        if options.dry_run or folder is None:
-            yield stack.enter_context(temporary_state()), None
-            return
-        # Whoever asks to resume has seen a checkpoint; one that another process came to the end of since is a new run.
-        yield stack.enter_context(lasting_state(folder, name, resume=options.resume))
-
-
 async def _is_written_through(settings: Settings, name: str, run: Checkpoint, sink: Sink) -> bool:
     missing = await sink.write()
     if not missing and "activity" in run.parts:
@@ -365,14 +440,3 @@ async def _is_written_through(settings: Settings, name: str, run: Checkpoint, si
         run.unfinished = True
         run.missing.append(missing)
     return not missing
-
-
-def _warn_of_coverage(name: str, coverage: Coverage | None) -> None:
-    if coverage is None or not coverage.known:
-        return
-    if not coverage.ever:
-        log.warning("no webhook has brought anything yet; is it registered (`rollcall webhook list`)?", site=name)
-    for day, share in coverage.low:
-        log.warning(
-            "webhooks brought too little; look at `rollcall check`", site=name, day=f"{day}", share=round(share, 3)
-        )

@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import msgspec
 
@@ -18,7 +19,7 @@ from reconcile.client.jira_client import JiraClient
 from reconcile.client.jira_errors import AccountRefusedError, JiraError, JiraUnavailableError
 from reconcile.progress import Progress
 from reconcile.publisher import FactPublisher
-from reconcile.responses import Changes
+from reconcile.responses import Changes, WorklogFeed
 from reconcile.state.checkpoint import Checkpoint, Gap, Window
 from reconcile.state.run_state import RunState
 from rollcall.errors import NotUnderstoodError
@@ -127,6 +128,13 @@ def reason_of(error: JiraError | str) -> str:
     return _TIMES_OVER.sub("", str(error).partition("; try later with --resume")[0])
 
 
+class FeedPage(NamedTuple):
+    """A page of the feed of touched worklogs that came already, and the ``since`` that it was requested with."""
+
+    since: int
+    page: WorklogFeed
+
+
 @dataclass(frozen=True, slots=True)
 class BackfillContext:
     """What every step of a backfill works with.
@@ -140,6 +148,7 @@ class BackfillContext:
         progress: Shows how far the run is.
         overlap_ms: How far before the window candidates are searched.
         probe: Asked whether Jira still answers at all.
+        first_page: Of the feed of touched worklogs, where it came already.
         failures: How often each kind of thing failed since one of it could be read.
         given_changes: By issue, what came with it where it may not be all.
         given_worklogs: Those that came with their issues, and when they were touched last (epoch ms).
@@ -153,6 +162,7 @@ class BackfillContext:
     progress: Progress
     overlap_ms: int
     probe: Endpoint = MYSELF
+    first_page: FeedPage | None = None
     failures: Counter[str] = field(default_factory=Counter)
     given_worklogs: dict[int, int] = field(default_factory=dict)
     given_changes: dict[int, Changes] = field(default_factory=dict)

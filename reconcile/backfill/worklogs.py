@@ -102,7 +102,7 @@ async def _pages(
         if cursor.read:
             return
         try:
-            page = await context.jira.read(WorklogFeed, feed, query={"since": since})
+            page = await _page(context, feed, since)
         except JiraError as error:
             await _end(context, feed, since, error, cursor)
             return
@@ -117,6 +117,13 @@ async def _pages(
         cursor.since = since
         await context.save()
     await _end(context, feed, since, PagingError(f"{feed.name}: the feed does not end"), cursor)
+
+
+async def _page(context: BackfillContext, feed: Endpoint, since: int) -> WorklogFeed:
+    first = context.first_page
+    if first and feed is WORKLOGS_UPDATED and first.since == since:
+        return first.page
+    return await context.jira.read(WorklogFeed, feed, query={"since": since})
 
 
 async def _end(context: BackfillContext, feed: Endpoint, since: int, error: JiraError, cursor: FeedCursor) -> None:

@@ -247,6 +247,7 @@ class Checkpoint(msgspec.Struct, kw_only=True):
         whole: Whether it does all that a day's run does: both parts, and at least the default window.
         began: When it began by Jira's clock, epoch ms; 0 where Jira did not tell the time.
         basis: Who asks which site how, see `basis_of`; empty where that is not known.
+        zone: Time zone of the account that asks.
         covers: Whether it reads the activity of at least the default window, or all of it that moved.
         moved: What it reads; None for the whole window.
         roles_due: Whether it is to read the project roles.
@@ -265,6 +266,7 @@ class Checkpoint(msgspec.Struct, kw_only=True):
     whole: bool = False
     began: int = 0
     basis: str = ""
+    zone: str | None = None
     covers: bool = False
     moved: Moved | None = None
     roles_due: bool = True

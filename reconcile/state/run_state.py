@@ -242,6 +242,11 @@ class Spool:
             found.update(row[0] for row in rows)
         return found
 
+    def clear(self) -> None:
+        """Forget everything."""
+        for (table,) in self._db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall():
+            self._db.execute(f"DELETE FROM {table}")  # noqa: S608 - one of our tables
+
     def close(self) -> None:
         """Close the file."""
         self._db.close()
@@ -291,6 +296,11 @@ class RunState:
         if self._path:
             write_state(self._path, checkpoint)
 
+    def begin_anew(self) -> None:
+        """Forget all that a run remembered, for another one that takes its place."""
+        self.spool.clear()
+        self.discard()
+
     def discard(self) -> None:
         """Leave nothing to go on with, so that the next run is a new one."""
         if self._path:
@@ -339,6 +349,24 @@ def lasting_state(folder: Path, site: str, *, resume: bool) -> Iterator[tuple[Ru
             yield RunState(spool, path), left
         finally:
             spool.close()
+
+
+@contextmanager
+def opened_state(
+    settings: Settings, site: str, *, resume: bool, lasting: bool
+) -> Iterator[tuple[RunState, Checkpoint | None]]:
+    """Open what a run remembers, in the folder of checkpoints where there is one; see `lasting_state`.
+
+    Args:
+        settings: The settings.
+        site: The site's name in them.
+        resume: Whether an interrupted run is to go on, which needs the folder.
+        lasting: Whether anything is to last beyond the run.
+    """
+    folder = required_folder(settings) if resume else state_folder(settings)
+    # Whoever asks to resume has seen a checkpoint; one that another process came to the end of since is a new run.
+    with lasting_state(folder, site, resume=resume) if lasting and folder else temporary_state() as opened:
+        yield opened if isinstance(opened, tuple) else (opened, None)
 
 
 def checkpoint_left(folder: Path, site: str) -> Checkpoint | None:

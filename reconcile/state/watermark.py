@@ -8,6 +8,7 @@ All times are Jira's own, epoch ms, so that a wrong clock of this machine does n
 """
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -26,6 +27,7 @@ class Watermark(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         basis: Who asked which site how; see `basis_of`.
+        zone: Time zone of the account that asked.
         whole_at: When the last run began that read the whole window.
         issues: Whatever moved before was read, but for `issue_ids`; 0 for never.
         worklogs: The same by the feed of touched worklogs, but for `worklog_ids`.
@@ -39,6 +41,7 @@ class Watermark(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     basis: str = ""
+    zone: str | None = None
     whole_at: int = 0
     issues: int = 0
     worklogs: int = 0
@@ -60,9 +63,27 @@ def basis_of(settings: Settings, site: str, account: Myself | None) -> str:
     """
     if account is None or not account.account_id:
         return ""
+    who = [settings.sites[site].url, account.account_id, account.time_zone]
+    return f"{_settings_part(settings, site)}-{_digest(who)}"  # nobody's id lies in the file
+
+
+def is_of_settings(watermark: Watermark, settings: Settings, site: str) -> bool:
+    """Return whether a watermark holds as far as the settings go; whether for the account, too, Jira alone says."""
+    return watermark.basis.startswith(f"{_settings_part(settings, site)}-")
+
+
+def _settings_part(settings: Settings, site: str) -> str:
     one = settings.sites[site]
-    what = [one.url, account.account_id, account.time_zone, one.timezone, settings.reconcile.days]
-    return hashlib.sha256(msgspec.json.encode(what)).hexdigest()  # nobody's id lies in the file
+    return _digest([one.url, one.timezone, settings.reconcile.days])
+
+
+def _digest(what: Sequence[object]) -> str:
+    return hashlib.sha256(msgspec.json.encode(what)).hexdigest()
+
+
+def worklogs_from(watermark: Watermark, settings: ReconcileSettings) -> int:
+    """Return from when a run of what moved reads the feed of touched worklogs at the latest, epoch ms."""
+    return max(0, watermark.worklogs - _ms(settings.moved_overlap_hours))
 
 
 def moved_since(
@@ -86,7 +107,7 @@ def moved_since(
         return None
     return Moved(
         watermark.issues - overlap,
-        max(watermark.worklogs - overlap, first),
+        max(worklogs_from(watermark, settings), first),
         max(watermark.deletions - overlap, window.since - 1),
         watermark.issue_ids,
         watermark.worklog_ids,
@@ -132,6 +153,7 @@ def watermark_after(run: Checkpoint, before: Watermark | None, *, read: bool, ne
     return msgspec.structs.replace(
         before,
         basis=run.basis,
+        zone=run.zone,
         newest=newest,
         whole_at=held.whole_at if run.moved or "issues" in lost else began,
         issues=held.issues if "issues" in lost else began,
