@@ -30,6 +30,12 @@ class Comments(msgspec.Struct, rename="camel", frozen=True):
         """What tells them apart: as Jira sent them."""
         return [bytes(comment) for comment in self.comments]
 
+    @property
+    def ids(self) -> set[str]:
+        """The ids of those that have one."""
+        numbers = (read_or_none(_NUMBERED, comment) for comment in self.comments)
+        return {str(found.id) for found in numbers if found and found.id is not None}
+
 
 class Touched(msgspec.Struct, rename="camel", frozen=True):
     """A worklog that was touched, and when (epoch ms)."""

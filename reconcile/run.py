@@ -14,7 +14,16 @@ from reconcile.progress import LoggedProgress, Progress
 from reconcile.publisher import DirectoryPublisher, ExistingFacts, FactPublisher
 from reconcile.responses import Myself, ServerInfo, WorklogFeed
 from reconcile.sink import Sink, try_rebuild
-from reconcile.state.checkpoint import Checkpoint, Part, WindowRequest, keep_last_run, last_run_of, place_of, window
+from reconcile.state.checkpoint import (
+    Checkpoint,
+    Part,
+    WindowRequest,
+    keep_last_run,
+    last_run_of,
+    notes_with_hidden,
+    place_of,
+    window,
+)
 from reconcile.state.run_state import RunState, forget_run, opened_state, state_folder
 from reconcile.state.watermark import (
     Watermark,
@@ -24,6 +33,7 @@ from reconcile.state.watermark import (
     moved_since,
     read_watermark,
     roles_due,
+    shortfalls_of,
     watermark_after,
     worklogs_from,
 )
@@ -131,15 +141,13 @@ async def read_site(site: RunContext, options: RunOptions, left: Checkpoint | No
             await _read(site, run, now, known)
             if await _is_known_still(site, run, known):
                 return _ended(site, run)
-            log.warning(
-                "another account asks than before, or its time zone changed; all of the window is read", site=site.name
-            )
+            log.warning("another account asks, or its zone changed; all of the window is read", site=site.name)
             site.state.begin_anew()
             options = replace(options, whole=True)
     # First of all: with bad credentials some endpoints answer as to nobody (see clients), and that looks like success.
     account = await _account(site)
     now, told = await _present(site)
-    caller = _caller_of(site, account)
+    caller = _caller_of(site, account) if isinstance(account, Myself) else Caller(probe=SERVER_INFO)
     run = left or _begin(site, options, now, caller.basis, watermark)
     if left is None:
         run.began = now if told else 0
@@ -173,6 +181,7 @@ def _ended(site: RunContext, run: Checkpoint) -> Checkpoint:
     run.missing = [what for what in run.missing if UNREADABLE not in what and what not in gaps] + gaps
     if count := run.found.skipped[UNREADABLE]:
         run.missing.append(f"{count} {UNREADABLE}; please report it")
+    run.notes = notes_with_hidden(run)
     if not run.unfinished:
         run.tries = 0  # what is left to do is not Jira's, and a new run would not do it sooner
     site.state.keep(run)
@@ -187,9 +196,8 @@ async def _known_caller(site: RunContext, options: RunOptions, watermark: Waterm
     Raises:
         AccountRefusedError: Jira does not take the account.
     """
-    if options.whole or options.dry_run or "activity" not in options.parts or options.window != WindowRequest():
-        return None
-    if watermark is None or not is_of_settings(watermark, site.settings, site.name):
+    whole = options.whole or options.dry_run or "activity" not in options.parts or options.window != WindowRequest()
+    if whole or watermark is None or not is_of_settings(watermark, site.settings, site.name):
         return None
     since = worklogs_from(watermark, site.settings.reconcile)
     try:
@@ -201,9 +209,7 @@ async def _known_caller(site: RunContext, options: RunOptions, watermark: Waterm
     return Caller(watermark.basis, watermark.zone, FeedPage(since, page))
 
 
-def _caller_of(site: RunContext, account: Myself | JiraError) -> Caller:
-    if isinstance(account, JiraError):
-        return Caller(probe=SERVER_INFO)
+def _caller_of(site: RunContext, account: Myself) -> Caller:
     return Caller(basis_of(site.settings, site.name, account), account.time_zone)
 
 
@@ -232,8 +238,7 @@ async def _confirm_account(site: RunContext, run: Checkpoint, account: Myself) -
         JiraError: Jira does not answer at all.
     """
     try:
-        found = await _myself(site)
-        if found.account_id != account.account_id:
+        if (found := await _myself(site)).account_id != account.account_id:
             raise JiraRefusedError(f"{MYSELF.name}: Jira takes us for another account than before")
     except JiraRefusedError as error:
         raise _refused_at_the_end(site, error) from None
@@ -319,7 +324,7 @@ def _begin(site: RunContext, options: RunOptions, now: int, basis: str, watermar
     zone = settings.sites[site.name].zone()
     span = window(options.window, settings.reconcile, zone, now)
     daily = window(WindowRequest(), settings.reconcile, zone, now)
-    watermark = None if options.whole else watermark
+    before = None if options.whole else watermark
     covers = span.since <= daily.since and span.until >= daily.until
     # What was asked for by its days is read whole. A dry run can only compare what it finds itself.
     moves = options.window == WindowRequest() and not options.dry_run
@@ -332,9 +337,12 @@ def _begin(site: RunContext, options: RunOptions, now: int, basis: str, watermar
         whole=set(options.parts) == set(RunOptions().parts) and covers,
         basis=basis,
         covers=covers and "activity" in options.parts,
-        moved=moved_since(watermark, basis, now, span, settings.reconcile) if moves else None,
+        stood=shortfalls_of(watermark, basis),
+        moved=moved_since(before, basis, now, span, settings.reconcile) if moves else None,
         # Who asks for the directory alone asks for all of it.
-        roles_due="activity" not in options.parts or roles_due(watermark, basis, now, settings.reconcile),
+        roles_due=options.whole
+        or "activity" not in options.parts
+        or roles_due(watermark, basis, now, settings.reconcile),
     )
 
 

@@ -14,6 +14,7 @@ from reconcile.progress import Notice, NoticeProgress
 from reconcile.run import RunOptions, RunOutcome, run_site
 from reconcile.sink import RebuildDays, sink_beside_consumers
 from reconcile.state.checkpoint import (
+    HIDDEN,
     CheckpointError,
     LastRun,
     last_run_of,
@@ -84,14 +85,19 @@ class Schedule:
         self._running: NoticeProgress | None = None
         self._failed: dict[str, tuple[datetime, str]] = {}
         self._last: dict[str, LastRun] = {}
+        self._hidden: dict[str, list[str]] = {}
 
     def notices(self) -> Sequence[Notice]:
         """Return what is under way and what went wrong, for the page."""
         shown = [self._running.notice] if self._running else []
-        return shown + [
-            Notice(f"{site} could not be read whole from Jira, the next try is within the hour: {why}")
-            for site, (_, why) in self._failed.items()
-        ]
+        return (
+            shown
+            + [
+                Notice(f"{site} could not be read whole from Jira, the next try is within the hour: {why}")
+                for site, (_, why) in self._failed.items()
+            ]
+            + [Notice(f"{site}: {note}") for site, notes in self._hidden.items() for note in notes]
+        )
 
     def state(self) -> str:
         """Return in a few words how the runs go, fit for everybody: no site's name, nothing that Jira said."""
@@ -178,10 +184,17 @@ class Schedule:
         finally:
             self._running = None
         self._remember(name, outcome)
-        log.info("reconcile run done", site=name, complete=outcome.complete, missing=outcome.run.missing)
+        log.info(
+            "reconcile run done",
+            site=name,
+            complete=outcome.complete,
+            missing=outcome.run.missing,
+            notes=outcome.run.notes,
+        )
 
     def _remember(self, name: str, outcome: RunOutcome) -> None:
         self._failed.pop(name, None)
+        self._hidden[name] = [note for note in outcome.run.notes if HIDDEN in note]
         if last := last_run_of(outcome.run):
             self._last[name] = last
         if outcome.run.unfinished:

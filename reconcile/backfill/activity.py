@@ -44,7 +44,14 @@ from reconcile.backfill.context import (
 from reconcile.backfill.worklogs import deleted_worklogs, take_embedded_worklogs, touched_worklogs
 from reconcile.client.endpoints import COMMENTS, SEARCH
 from reconcile.client.jira_client import JiraClient
-from reconcile.client.jira_errors import JiraError, JiraRefusedError, JiraUnavailableError, NotThereError, PagingError
+from reconcile.client.jira_errors import (
+    FewerGivenError,
+    JiraError,
+    JiraRefusedError,
+    JiraUnavailableError,
+    NotThereError,
+    PagingError,
+)
 from reconcile.client.paging import MOST_PAGES, SeenElements, SeenTokens, decoded_elements, gather_first_error
 from reconcile.responses import CHANGES, EMBEDDED, ENTITY, EXPANDED, Comments, SearchPage
 from reconcile.state.run_state import Move
@@ -235,6 +242,8 @@ class _Issues:
             facts = list(_embedded(context, one))
             said[one.ref.issue_id] = max((fact.occurred_at for fact in facts if fact.family == "comment"), default=0)
             await context.publisher.add(facts)
+            if not is_cut(one.comments):
+                context.came(COMMENTS_OF, one.ref.issue_id)
         context.state.spool.move_issues(_moves(found, said))
         await gather_first_error(
             take_other_comments(context, one.ref, one.comments)
@@ -332,13 +341,6 @@ _FEWEST_A_PAGE = 6
 COMMENTS_OF = "comments of issue"
 
 
-class _CommentId(msgspec.Struct, frozen=True):
-    id: int | str
-
-
-_COMMENT_ID = msgspec.json.Decoder(_CommentId)
-
-
 def is_cut(embedded: Comments | None) -> bool:
     """Return whether the issue has comments that did not come with it."""
     if embedded is None or embedded.total is None or embedded.total > len(embedded.comments):
@@ -370,11 +372,15 @@ async def take_other_comments(
             # Gone, or only its comments are refused: that is told once the search is through.
             context.state.spool.refuse(COMMENTS_OF, {ref.issue_id: str(error)})
             return
+        if isinstance(error, FewerGivenError):
+            context.fall_short(COMMENTS_OF, ref.issue_id, f"{error.lacking} of them", error)
+            return
         await context.tolerate(error)
         context.failures[COMMENTS_OF] += 1
         context.note(COMMENTS_OF, error, [ref.issue_id])
     else:
         context.failures[COMMENTS_OF] = 0
+        context.came(COMMENTS_OF, ref.issue_id)
 
 
 def comment_facts(context: BackfillContext, comments: list[msgspec.Raw], ref: IssueRef) -> Iterator[Activity]:
@@ -392,7 +398,7 @@ async def other_comments(
         NotThereError: The issue is gone.
         JiraError: Jira did not answer, or refused.
     """
-    seen = _comment_ids(embedded.comments) if embedded else set()
+    seen = embedded.ids if embedded else set()
     many = embedded is not None and (embedded.total or 0) > _COMMENTS_A_PAGE
     # From the start: which ones are embedded is not documented. Where one is deleted while pages are turned, the count
     # falls short, and they are read once more.
@@ -400,13 +406,13 @@ async def other_comments(
         total = pages = 0
         async for page in _comment_pages(jira, issue_id, _MOST_A_PAGE if many else _COMMENTS_A_PAGE, attempts):
             total, pages = page.total or 0, pages + bool(page.comments)
-            seen |= _comment_ids(page.comments)
+            seen |= page.ids
             yield page.comments
         if len(seen) >= total:
             return
         if pages < 2:
             break
-    raise JiraRefusedError(f"{COMMENTS.name}: Jira counts more comments than it gives")
+    raise FewerGivenError(f"{COMMENTS.name}: Jira counts more comments than it gives", total - len(seen))
 
 
 async def _comment_pages(jira: JiraClient, issue_id: int, size: int, attempts: int) -> AsyncIterator[Comments]:
@@ -438,13 +444,3 @@ def _may_be_too_many(error: JiraError, large: bool) -> bool:
         return not error.limited
     status = error.status if isinstance(error, JiraRefusedError) else 0
     return status == _TOO_LARGE or (large and status == _TOO_MANY)
-
-
-def _comment_ids(comments: list[msgspec.Raw]) -> set[str]:
-    found = set()
-    for comment in comments:
-        try:
-            found.add(str(_COMMENT_ID.decode(comment).id))
-        except (ValueError, RecursionError):
-            continue
-    return found

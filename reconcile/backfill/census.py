@@ -20,6 +20,7 @@ from reconcile.client.jira_errors import (
 from reconcile.client.paging import SeenTokens
 from reconcile.responses import SearchPage
 from rollcall.errors import WarehouseUnavailableError
+from rollcall.facts import moment_or_none, read_issue
 from rollcall.jira.values import id_or_zero
 
 ISSUE = "issue"
@@ -97,7 +98,10 @@ async def take_census(context: BackfillContext) -> None:
     try:
         await _list(context)
         if not cursor.expected:
-            await _require_some(context)
+            if await _last_move(context) >= _since(context):
+                await _list(context)
+                if not cursor.expected:
+                    raise JiraRefusedError(f"{SEARCH.name}: the list is empty though an issue moved since then")
         elif cursor.expected % _ROUND == 0 and not await _has_newest(context):
             await _list(context)
             if not await _has_newest(context):
@@ -131,10 +135,23 @@ async def _has_newest(context: BackfillContext) -> bool:
     return context.state.spool.list_issues(newest) == cursor.expected
 
 
-async def _require_some(context: BackfillContext) -> None:
-    """Raise JiraRefusedError where Jira lists no issue of whatever time: then the account may see none."""
-    if not await _first(context, 'updated >= "1970-01-02" ORDER BY updated DESC'):
+async def _last_move(context: BackfillContext) -> int:
+    """Return when any issue moved last, epoch ms.
+
+    Raises:
+        JiraRefusedError: Jira lists no issue of whatever time: then the account may see none.
+    """
+    jql = 'updated >= "1970-01-02" ORDER BY updated DESC'
+    request = {"jql": jql, "fields": ["updated"], "maxResults": 1}
+    page = await context.jira.read(SearchPage, SEARCH, body=request, attempts=context.attempts(ISSUE))
+    if not page.issues:
         raise JiraRefusedError(f"{SEARCH.name}: Jira lists no issue at all; may the account see the projects?")
+    return moment_or_none(read_issue(page.issues[0]).fields.updated) or 0
+
+
+def _since(context: BackfillContext) -> int:
+    moved = context.checkpoint.moved
+    return moved.issues if moved else context.facts.window.since - context.overlap_ms
 
 
 async def _first(context: BackfillContext, jql: str) -> list[int]:

@@ -20,7 +20,7 @@ from reconcile.client.jira_errors import AccountRefusedError, JiraError, JiraUna
 from reconcile.progress import Progress
 from reconcile.publisher import FactPublisher
 from reconcile.responses import Changes, WorklogFeed
-from reconcile.state.checkpoint import Checkpoint, Gap, Window
+from reconcile.state.checkpoint import Checkpoint, Gap, Shortfall, Window
 from reconcile.state.run_state import RunState
 from rollcall.errors import NotUnderstoodError
 from rollcall.facts import Entity, FactMaker, Issue
@@ -116,6 +116,8 @@ def lacks_id(fact: Activity, person: msgspec.Raw) -> bool:
     return found is None or not is_given(found.accountId)
 
 
+_MOST_SHORTFALLS = 1_000
+"""More are not remembered, and stay gaps."""
 FEW_ATTEMPTS = 3
 """Tries of a request that smaller ones can make up for."""
 _HOPELESS = 10
@@ -212,6 +214,30 @@ class BackfillContext:
             log.warning("something could not be read from Jira", site=self.checkpoint.site, what=what, cause=reason)
         for one in ids:
             gap.add(one, found_by[one] if found_by else 0)
+
+    def fall_short(self, what: str, number: int, figures: str, error: JiraError | str, issue: int = 0) -> None:
+        """Name something of which Jira gives less than it counts or names, unless that has stayed the same for long.
+
+        Args:
+            what: Its kind, which ends in a noun.
+            number: Its id.
+            figures: How much is lacking.
+            error: Why it counts as missing.
+            issue: Where the id is no issue's, the issue by which it is to be looked for again.
+        """
+        run, key = self.checkpoint, f"{what} {number}"
+        before = run.stood.get(key)
+        if before is None or before.figures != figures:
+            before = Shortfall(figures, run.began, 0)
+        now = Shortfall(figures, before.since, before.runs + 1)
+        if len(run.shortfalls) < _MOST_SHORTFALLS:
+            run.shortfalls[key] = now
+        if not now.has_stayed(run.began):
+            self.note(what, error, [number], found_by={number: issue} if issue else None)
+
+    def came(self, what: str, number: int) -> None:
+        """Hear that Jira gave all of something."""
+        self.checkpoint.stood.pop(f"{what} {number}", None)
 
     def skip(self, why: str, count: int = 1) -> None:
         """Count something that could not be read."""

@@ -195,6 +195,8 @@ async def _ask(context: BackfillContext, ids: list[int]) -> int:
             # Gone, or hidden from the account; but Jira may have left them out of a long answer.
             failed |= await read_in_halves(context, WORKLOG, ungiven, ask)
             ungiven = [one for one in ungiven if one not in given and one not in failed]
+        for one in given:
+            context.came(WORKLOG, one)
         context.skip(f"worklogs {GONE}", len(ungiven))
         context.state.spool.miss_worklogs(ungiven)
         for one, error in failed.items():
@@ -283,9 +285,10 @@ async def _settle_missed(context: BackfillContext) -> None:
         listed = await still_listed(context, context.checkpoint.issues.jql, set(missed.values()))
     if moved := context.checkpoint.moved:
         listed.update(moved.issue_ids)
-    if named := {number: issue for number, issue in missed.items() if issue in listed}:
-        # By its issue's changes the next run sees again that it is missing, by its own id only that it is not given.
-        context.note(WORKLOG, _NOT_GIVEN, named, found_by=named)
+    for number, issue in missed.items():
+        if issue in listed:
+            # By its issue's changes the next run sees again that it is missing, by its own id only that it is ungiven.
+            context.fall_short(WORKLOG, number, "not given", _NOT_GIVEN, issue)
 
 
 def _facts(context: BackfillContext, entries: list[tuple[int, int]]) -> list[Activity]:

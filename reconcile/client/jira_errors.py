@@ -42,6 +42,18 @@ class NotThereError(JiraRefusedError):
     """What was requested is not there (any more), or may not be seen: 404 says both (OpenAPI file)."""
 
 
+class FewerGivenError(JiraRefusedError):
+    """Jira counts more of something than it gives.
+
+    Attributes:
+        lacking: How many.
+    """
+
+    def __init__(self, text: str, lacking: int) -> None:
+        super().__init__(text)
+        self.lacking = lacking
+
+
 class JiraUnavailableError(JiraError):
     """Jira could not be reached or answered "later" too often; it may be there later.
 

@@ -220,6 +220,29 @@ class Gap(msgspec.Struct):
         return f"{before} {self.count} {noun}s: {named} could not be read: {self.reason}".strip()
 
 
+_STAYED_RUNS = 3
+_STAYED_MS = 7 * 86_400_000 - 86_400_000 // 2
+"""A day's run begins some seconds earlier or later than the one before."""
+
+
+class Shortfall(msgspec.Struct, frozen=True):
+    """What Jira counts or names and does not give, as it may of what the account may not see.
+
+    Attributes:
+        figures: How much it is.
+        since: When the first run began that found it so, epoch ms.
+        runs: How many runs did.
+    """
+
+    figures: str
+    since: int
+    runs: int = 1
+
+    def has_stayed(self, now: int) -> bool:
+        """Return whether it was the same for so long that it is taken to be hidden from the account."""
+        return self.runs >= _STAYED_RUNS and 0 < self.since <= now - _STAYED_MS
+
+
 class Moved(msgspec.Struct, frozen=True):
     """What a run reads that does not read its whole window: what moved since, and what could not be read before.
 
@@ -255,6 +278,8 @@ class Checkpoint(msgspec.Struct, kw_only=True):
         place: Where it stood when it was begun or gone on with last.
         tries: How often it was begun or gone on with there.
         unfinished: Whether the records have yet to reach the warehouse, or the touched days to be rebuilt.
+        stood: Shortfalls as the runs before left them, but for those that Jira gave since.
+        shortfalls: Those that this run found.
     """
 
     format: int = _FORMAT
@@ -284,6 +309,24 @@ class Checkpoint(msgspec.Struct, kw_only=True):
     place: str = ""
     tries: int = 0
     unfinished: bool = False
+    stood: dict[str, Shortfall] = {}
+    shortfalls: dict[str, Shortfall] = {}
+
+    def standing(self) -> dict[str, Shortfall]:
+        """Return the shortfalls that there are now; one that reads all has seen them all."""
+        return {**self.stood, **self.shortfalls} if self.moved else self.shortfalls
+
+
+HIDDEN = "stayed as they are for a week and are taken to be hidden from the account"
+"""Of the note that names them."""
+
+
+def notes_with_hidden(run: Checkpoint) -> list[str]:
+    """Return the run's notes, with one of the shortfalls that are no gap any more, if there are any."""
+    hidden = [f"{what} ({one.figures})" for what, one in run.standing().items() if one.has_stayed(run.began)]
+    named = ", ".join(hidden[:_IDS_NAMED]) + (", …" if len(hidden) > _IDS_NAMED else "")
+    notes = [note for note in run.notes if HIDDEN not in note]
+    return [*notes, f"{len(hidden)} shortfalls {HIDDEN}: {named}"] if hidden else notes
 
 
 _TRIES_AT_ONE_PLACE = 3

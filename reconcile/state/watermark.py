@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from reconcile.responses import Myself
-from reconcile.state.checkpoint import Checkpoint, Gap, Moved, Window, read_state, write_state
+from reconcile.state.checkpoint import Checkpoint, Gap, Moved, Shortfall, Window, read_state, write_state
 from rollcall.settings import ReconcileSettings, Settings
 
 _DAY_MS = 86_400_000
@@ -38,6 +38,7 @@ class Watermark(msgspec.Struct, frozen=True, kw_only=True):
         roles_basis: Who asked for them.
         newest: When the latest act happened that the warehouse has of REST; 0 where that is not known. A warehouse
             that has none as late is another one, or an older state of it.
+        shortfalls: What Jira counts or names and does not give, by what it is.
     """
 
     basis: str = ""
@@ -51,6 +52,7 @@ class Watermark(msgspec.Struct, frozen=True, kw_only=True):
     roles_at: int = 0
     roles_basis: str = ""
     newest: int = 0
+    shortfalls: dict[str, Shortfall] = {}
 
 
 def basis_of(settings: Settings, site: str, account: Myself | None) -> str:
@@ -116,6 +118,11 @@ def moved_since(
     )
 
 
+def shortfalls_of(watermark: Watermark | None, basis: str) -> dict[str, Shortfall]:
+    """Return the shortfalls as the runs before left them; another account may see other things."""
+    return dict(watermark.shortfalls) if watermark and basis and watermark.basis == basis else {}
+
+
 def roles_due(watermark: Watermark | None, basis: str, now: int, settings: ReconcileSettings) -> bool:
     """Return whether the project roles are to be read again."""
     return (
@@ -161,6 +168,7 @@ def watermark_after(run: Checkpoint, before: Watermark | None, *, read: bool, ne
         deletions=began if run.deletions.read and "deletions" not in lost else held.deletions,
         issue_ids=_ids(run.gaps, "issues"),
         worklog_ids=_ids(run.gaps, "worklogs"),
+        shortfalls=run.standing(),
     )
 
 
