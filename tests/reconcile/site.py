@@ -37,10 +37,13 @@ class JiraSite:
     def faults(self, **given: Any) -> None:
         self.site.faults = Faults(**given)
 
-    def goes_away(self, endpoint: str, answered: int = 0) -> None:
-        """Let Jira as a whole go away once that endpoint has answered so often; /myself answers as a run begins."""
+    def goes_away(self, endpoint: str, answered: int = 0, *, greets: bool = True) -> None:
+        """Let Jira as a whole go away once that endpoint has answered so often; /myself answers as a run begins.
+
+        A run of what moved does not ask it then, so that it `greets` nobody.
+        """
         away = [503] * 100
-        self.faults(forced={endpoint: [200] * answered + away, MYSELF: [200, *away]})
+        self.faults(forced={endpoint: [200] * answered + away, MYSELF: [200] * greets + away})
 
     @property
     def requests(self) -> int:

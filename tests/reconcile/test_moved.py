@@ -289,7 +289,7 @@ async def test_a_run_that_failed_half_way_moves_nothing(tmp_path: Path) -> None:
         await next_run(given)
         stood = read_watermark(tmp_path / "reconcile", "acme")
         jira.site.clock.advance(DAY_MS)
-        jira.goes_away(CHANGELOGS)
+        jira.goes_away(SEARCH, answered=1, greets=False)
         with pytest.raises(Exception, match="times over"):
             await next_run(given, limits=hurried(attempts=1))
         assert read_watermark(tmp_path / "reconcile", "acme") == stood
@@ -306,7 +306,7 @@ async def test_a_resumed_run_counts_from_its_own_beginning(tmp_path: Path) -> No
         given = settings_for(jira.url, tmp_path)
         await next_run(given)
         jira.site.clock.advance(DAY_MS)
-        jira.goes_away(CHANGELOGS)
+        jira.goes_away(SEARCH, answered=1, greets=False)
         with pytest.raises(Exception, match="times over"):
             await next_run(given, limits=hurried(attempts=1))
         jira.faults()
@@ -373,9 +373,8 @@ async def test_what_moved_in_the_border_minute_is_read(tmp_path: Path, caller: s
         stood = read_watermark(folder, "acme")
         assert stood is not None
         for since, comes in ((at, True), (at + 60_000 - at % 60_000, False)):
-            keep_watermark(
-                folder, "acme", Watermark(basis=stood.basis, whole_at=stood.whole_at, issues=since + overlap)
-            )
+            before = Watermark(basis=stood.basis, zone=stood.zone, whole_at=stood.whole_at, issues=since + overlap)
+            keep_watermark(folder, "acme", before)
             run = await next_run(given)
             assert run.moved is not None
             assert run.issues.issues < first.issues.issues
