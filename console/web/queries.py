@@ -94,6 +94,7 @@ class PageQueries:
 
     def __init__(self, page: Page) -> None:
         self._page = page
+        self._metrics_token = page.runtime.settings.metrics_secret()
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._watch = PipelineWatch(page)
         self._counts: Cache[str, tuple[Headcounts, str]] = Cache(self._read_counts, COUNTS_SECONDS)
@@ -128,8 +129,7 @@ class PageQueries:
 
     async def _ask_received(self) -> Received:
         """Ask the process that takes webhooks, where it can be reached; nothing is known of it elsewhere."""
-        settings = self._page.runtime.settings
-        return await ask_received(settings.listen, settings.metrics_secret()) or Received()
+        return await ask_received(self._page.runtime.settings.listen, self._metrics_token) or Received()
 
     async def _read_people(self, query: TableQuery) -> People:
         return await self._limited(lambda: read_people(self._page.runtime.warehouse, query))

@@ -109,17 +109,17 @@ def test_what_was_refused_is_told_with_its_reason_and_remedy(tmp_path: Path) -> 
 
 
 def test_a_page_of_its_own_asks_ingest_what_was_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[str] = []
+    asked: list[tuple[str, str]] = []
 
-    async def ask(address: str) -> Received:
-        asked.append(address)
+    async def ask(address: str, token: str) -> Received:
+        asked.append((address, token))
         return Received(refused=[Refused("cumulus", "no_signature", 7, datetime.now(UTC))])
 
     monkeypatch.setattr("console.web.queries.ask_received", ask)
-    settings = settings_of(tmp_path, company.SITES)
+    settings = settings_of(tmp_path, company.SITES, metrics_token="what-prometheus-brings")
     with served(settings, listen="127.0.0.1:8082") as page:
         assert "7 posts to cumulus" in words(page)
-    assert set(asked) == {settings.listen}
+    assert set(asked) == {(settings.listen, "what-prometheus-brings")}
 
 
 def test_what_rest_knows_does_not_hide_that_no_webhook_came(tmp_path: Path) -> None:
