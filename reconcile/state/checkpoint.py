@@ -221,7 +221,7 @@ class Gap(msgspec.Struct):
 
 
 _STAYED_RUNS = 3
-_STAYED_MS = 7 * 86_400_000 - 86_400_000 // 2
+_STAYED_MS = 14 * 86_400_000 - 86_400_000 // 2
 """A day's run begins some seconds earlier or later than the one before."""
 
 
@@ -317,7 +317,7 @@ class Checkpoint(msgspec.Struct, kw_only=True):
         return {**self.stood, **self.shortfalls} if self.moved else self.shortfalls
 
 
-HIDDEN = "stayed as they are for a week and are taken to be hidden from the account"
+HIDDEN = "stayed as they are for two weeks and are taken to be hidden from the account"
 """Of the note that names them."""
 
 

@@ -1,4 +1,4 @@
-"""What Jira counts and does not give is missing for a week; what stays so after that is held to be hidden from us."""
+"""What Jira counts and does not give is missing for two weeks; what stays so is then held to be hidden from us."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -70,7 +70,7 @@ async def days(jira: JiraSite, given: Settings, number: int) -> list[Checkpoint]
     return ran
 
 
-async def test_comments_that_stay_hidden_are_no_gap_after_a_week(tmp_path: Path) -> None:
+async def test_comments_that_stay_hidden_are_no_gap_after_two_weeks(tmp_path: Path) -> None:
     async with hiding(tmp_path) as (jira, given, hides):
         await next_run(given)
         hides.choose()
@@ -78,7 +78,7 @@ async def test_comments_that_stay_hidden_are_no_gap_after_a_week(tmp_path: Path)
         run = await next_run(given, WHOLE)
         assert len(run.missing) == 1
         assert run.notes == []
-        ran = await days(jira, given, 6)
+        ran = await days(jira, given, 13)
         assert all(len(one.missing) == 1 for one in ran)
         [run] = await days(jira, given, 1)
         assert run.missing == []
@@ -103,14 +103,14 @@ async def test_comments_that_stay_hidden_are_no_gap_after_a_week(tmp_path: Path)
         assert found.shortfalls == {}
 
 
-async def test_a_worklog_that_stays_hidden_is_no_gap_after_a_week(tmp_path: Path) -> None:
+async def test_a_worklog_that_stays_hidden_is_no_gap_after_two_weeks(tmp_path: Path) -> None:
     async with hiding(tmp_path) as (jira, given, hides):
         await next_run(given)
         hides.choose()
         hides.hides_worklog = True
         run = await next_run(given, WHOLE)
         assert f"{WORKLOG} {hides.worklog} could not be read" in run.missing[0]
-        *ran, last = await days(jira, given, 7)
+        *ran, last = await days(jira, given, 14)
         assert all(one.missing for one in ran)
         assert last.missing == []
         assert f"{WORKLOG} {hides.worklog} (not given)" in last.notes[0]
@@ -122,10 +122,10 @@ async def test_a_worklog_that_stays_hidden_is_no_gap_after_a_week(tmp_path: Path
 
 
 def test_how_long_it_has_to_stay() -> None:
-    """A week, and three runs at least: two of them far apart say little."""
-    assert Shortfall("2", NOW - 7 * DAY_MS, 3).has_stayed(NOW)
-    assert not Shortfall("2", NOW - 7 * DAY_MS, 2).has_stayed(NOW)
-    assert not Shortfall("2", NOW - 6 * DAY_MS, 9).has_stayed(NOW)
+    """Two weeks, and three runs at least: two of them far apart say little."""
+    assert Shortfall("2", NOW - 14 * DAY_MS, 3).has_stayed(NOW)
+    assert not Shortfall("2", NOW - 14 * DAY_MS, 2).has_stayed(NOW)
+    assert not Shortfall("2", NOW - 13 * DAY_MS, 9).has_stayed(NOW)
     assert not Shortfall("2", 0, 9).has_stayed(NOW)  # when it began Jira did not tell the time
 
 
