@@ -17,6 +17,7 @@ from structlog.testing import capture_logs
 from console.commands.up import run_everything
 from reconcile import run, schedule
 from reconcile.run import RunOptions
+from reconcile.state import run_state
 from reconcile.state.checkpoint import WindowRequest
 from rollcall.settings import Settings
 from simulator.rest.site import TOKEN
@@ -186,7 +187,7 @@ async def commanded(given: Settings, folder: Path) -> int:
 
 
 async def test_without_a_folder_this_process_remembers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (schedule, run):
+    for module in (schedule, run, run_state):
         monkeypatch.setattr(module, "state_folder", lambda _: None)
     async with jira_site(SITE, permissions=["BROWSE_PROJECTS"]) as jira:
         await read_once(settings(jira, tmp_path), jira)
