@@ -33,7 +33,7 @@ async def schema_finding(settings: Settings, warehouse: Warehouse) -> Finding:
     Raises:
         RollcallError: The warehouse cannot be queried.
     """
-    through_the_door = _is_embedded(settings) and warehouse.holder is None
+    through_the_door = isinstance(parse_warehouse_url(settings.warehouse_url), Embedded) and warehouse.holder is None
     differences = await drift(warehouse, unseen=INTERNAL_TABLES if through_the_door else ())
     if not differences:
         return Finding("schema", True, "tables and views are as the migrations made them")
@@ -41,10 +41,6 @@ async def schema_finding(settings: Settings, warehouse: Warehouse) -> Finding:
     return Finding(
         "schema", False, found, "undo the change, or restore a backup; docs/clickhouse.md says what is allowed"
     )
-
-
-def _is_embedded(settings: Settings) -> bool:
-    return isinstance(parse_warehouse_url(settings.warehouse_url), Embedded)
 
 
 async def insert_finding(settings: Settings) -> Finding | None:
@@ -108,7 +104,7 @@ async def local_findings(settings: Settings, config: Path | None = None) -> Asyn
         async with opened_for_reading(settings, "rollcall check") as warehouse:
             [facts] = await warehouse.query("SELECT count() AS days, max(day) AS last FROM user_days")
             inserts = await insert_finding(settings)
-            held = _is_embedded(settings) and warehouse.holder is not None
+            held = warehouse.holder is not None  # by this process: then readers' rights are all it took
             schema = None if held else await schema_finding(settings, warehouse)
             [newest] = await warehouse.query("SELECT max(received_at) AS last FROM activity")
             zones = await zone_findings(settings, warehouse)

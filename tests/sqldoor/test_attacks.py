@@ -15,7 +15,8 @@ from console.sqldoor.engine import Engine
 from console.sqldoor.exceptions import DoorError
 from console.sqldoor.profile import DoorLimits
 
-from .hostile import FILTERS, MORE_SOURCES, SOURCES, STATEMENTS, filtered, hostile
+from .hostile import FILTERS, MORE_SOURCES, SOURCES, filtered, hostile
+from .hostile_statements import STATEMENTS
 from .house import Door, House
 
 FILE, ROW, ROWS = "the secret of a file", "the secret of a row", 7777
