@@ -188,7 +188,7 @@ async def _answer_queries(runtime: StoredRuntime, pipeline: Supervisor, order: O
     door = partial(create_door, address, control_token=order.token, limits=order.limits, overdue=overdue)
     own = door(listen=_LOOPBACK, token=order.token, control=control_routes(order.token, rebuild))
     capped = cap_memory(warehouse, order.limits.memory_together, lambda: overdue.under_way > 0, stop)
-    parts = [_serve(own, _LOOPBACK, own_listens, stop), capped]
+    parts = [_serve(own, _LOOPBACK, order, own_listens, stop), capped]
     if settings.sql_listen:
         public = door(
             listen=settings.sql_listen,
@@ -196,11 +196,19 @@ async def _answer_queries(runtime: StoredRuntime, pipeline: Supervisor, order: O
             unprotected=settings.sql_unprotected,
             audit=settings.audits(settings.sql_listen),
         )
-        parts.append(_serve(public, settings.sql_listen, lambda _: listens(), stop))
+        parts.append(_serve(public, settings.sql_listen, order, lambda _: listens(), stop))
     await run_until_first(stop, *parts)
 
 
 def _serve(
-    door: Starlette, address: str, ready: Callable[[int], None], stop: asyncio.Event
+    door: Starlette, address: str, order: Order, ready: Callable[[int], None], stop: asyncio.Event
 ) -> Coroutine[Any, Any, None]:
-    return serve(door, address, setting="sql_listen", drain_timeout=DOOR_DRAIN, ready=ready, stop=stop)
+    return serve(
+        door,
+        address,
+        setting="sql_listen",
+        drain_timeout=DOOR_DRAIN,
+        ready=ready,
+        stop=stop,
+        connections=order.limits.connections,
+    )

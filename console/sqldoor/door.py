@@ -32,6 +32,7 @@ from console.sqldoor.profile import DoorLimits
 from console.sqldoor.request import QueryRequest, read_body, read_request, url_parameters
 from rollcall.errors import SettingsError
 from rollcall.http.guard import Guard, is_loopback
+from rollcall.http.server import Peer, peer_of
 from rollcall.logs import logger
 from rollcall.warehouse.engines import Embedded
 
@@ -40,6 +41,9 @@ log = logger(__name__)
 
 _BEGINNING = 1000
 """Bytes of a body in which the kind of a statement is looked for."""
+
+_NOTICED_SECONDS = 1.0
+"""After so long the event loop knows of a client that has left, as the kernel did."""
 
 _audit: ContextVar[Audit | None] = ContextVar("_audit", default=None)
 """What will be written of the query, in the tasks of one request; None where nothing is."""
@@ -51,26 +55,33 @@ class Slots:
     def __init__(self, limits: DoorLimits) -> None:
         self._limits = limits
         self._semaphore = asyncio.Semaphore(limits.concurrent)
-        self._waiting = 0
+        self._waiting: set[Peer] = set()
 
-    async def acquire(self) -> None:
+    async def acquire(self, peer: Peer) -> None:
         """Wait for a slot; `release` gives it back.
+
+        Args:
+            peer: Who waits. What it has waited before this process took its request counts as well.
 
         Raises:
             DoorError: Too many wait already, or no slot was free in time.
         """
-        if self._semaphore.locked() and self._waiting >= self._limits.waiting:
+        if self._semaphore.locked() and len(self._waiting) >= self._limits.waiting and self._all_wait():
             raise door_error(TOO_MANY_SIMULTANEOUS_QUERIES, "Too many simultaneous queries, and too many that wait")
-        self._waiting += 1
+        self._waiting.add(peer)
         try:
-            async with asyncio.timeout(self._limits.wait_seconds):
+            async with asyncio.timeout(self._limits.wait_seconds - peer.waited()):
                 await self._semaphore.acquire()
         except TimeoutError:
             raise door_error(
                 TOO_MANY_SIMULTANEOUS_QUERIES, f"Too many simultaneous queries. Maximum: {self._limits.concurrent}"
             ) from None
         finally:
-            self._waiting -= 1
+            self._waiting.discard(peer)
+
+    def _all_wait(self) -> bool:
+        """Return whether there is no place: those who have left already, and are about to be noticed, leave theirs."""
+        return sum(not peer.has_left() for peer in self._waiting) >= self._limits.waiting
 
     def release(self) -> None:
         """Give back a slot."""
@@ -103,6 +114,12 @@ class QueryEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. Errors are answered as ClickHouse does."""
         headers, url = Headers(scope=scope), url_parameters(scope["query_string"])
+        peer = peer_of(scope)
+        if peer.has_left():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_NOTICED_SECONDS):
+                    await _left(receive)
+            return
         try:
             if scope["method"] not in ("GET", "POST"):
                 await _send_text(send, HTTPStatus.METHOD_NOT_ALLOWED, "Use GET or POST\n", {"allow": "GET, POST"})
@@ -115,9 +132,9 @@ class QueryEndpoint:
                 self._tokens.require(headers, url, client[0] if client else "")
             if self._audit:
                 with _audited(Audit(headers, url, scope.get("client"))):
-                    await self._take(url, headers, receive, send)
+                    await self._take(url, headers, peer, receive, send)
             else:
-                await self._take(url, headers, receive, send)
+                await self._take(url, headers, peer, receive, send)
         except DoorError as error:
             await self._send_error(send, error)
         except CutShortError:
@@ -133,7 +150,7 @@ class QueryEndpoint:
             log.warning("a query does not stop; leaving it behind")
             task.cancel()
 
-    async def _take(self, url: Mapping[str, str], headers: Headers, receive: Receive, send: Send) -> None:
+    async def _take(self, url: Mapping[str, str], headers: Headers, peer: Peer, receive: Receive, send: Send) -> None:
         """Read a request and answer it. Raises DoorError, CutShortError."""
         body = await read_body(receive)
         audit = _audit.get()
@@ -149,9 +166,9 @@ class QueryEndpoint:
                 killed.set()
             await _send_text(send, HTTPStatus.OK, "", {})
             return
-        await self._unless_stopped(request, receive, send)
+        await self._unless_stopped(request, peer, receive, send)
 
-    async def _unless_stopped(self, request: QueryRequest, receive: Receive, send: Send) -> None:
+    async def _unless_stopped(self, request: QueryRequest, peer: Peer, receive: Receive, send: Send) -> None:
         """Answer, or stop the query when its client goes away or has it killed."""
         begun = False
 
@@ -161,7 +178,7 @@ class QueryEndpoint:
             await send(message)
 
         with self._killable(request) as killed:
-            answering = asyncio.create_task(self._answer(request, begin))
+            answering = asyncio.create_task(self._answer(request, peer, begin))
             stops = {asyncio.create_task(_left(receive)), asyncio.create_task(killed.wait())}
             try:
                 await asyncio.wait({answering, *stops}, return_when=asyncio.FIRST_COMPLETED)
@@ -195,9 +212,12 @@ class QueryEndpoint:
             if not self._killed[request.query_id]:
                 del self._killed[request.query_id]
 
-    async def _answer(self, request: QueryRequest, send: Send) -> None:
-        await self._slots.acquire()
+    async def _answer(self, request: QueryRequest, peer: Peer, send: Send) -> None:
+        await self._slots.acquire(peer)
         try:
+            if peer.has_left():  # while it waited; whoever looks for that hears of it in a moment
+                await asyncio.sleep(_NOTICED_SECONDS)
+                raise door_error(QUERY_WAS_CANCELLED, "Query was cancelled")
             run = QueryRun(self._engine, request)
             run.start()
         except BaseException:
@@ -218,6 +238,8 @@ class QueryEndpoint:
     async def _send_error(self, send: Send, error: DoorError) -> None:
         log.info("a query was refused or failed", code=error.code)
         headers = {"x-clickhouse-server-display-name": DISPLAY_NAME, "x-clickhouse-exception-code": str(error.code)}
+        if error.status is HTTPStatus.SERVICE_UNAVAILABLE:
+            headers["retry-after"] = "1"
         if error.status is HTTPStatus.UNAUTHORIZED:
             headers["www-authenticate"] = 'Basic realm="rollcall"'
         body = f"{error.body} (version {self._engine.version})\n"

@@ -21,7 +21,14 @@ from uuid import uuid4
 from console.sqldoor import allowlist
 from console.sqldoor.allowlist import Vocabulary
 from console.sqldoor.check import Node, parse_query
-from console.sqldoor.exceptions import TOO_DEEP_RECURSION, UNKNOWN_EXCEPTION, DoorError, door_error, engine_error
+from console.sqldoor.exceptions import (
+    QUERY_WAS_CANCELLED,
+    TOO_DEEP_RECURSION,
+    UNKNOWN_EXCEPTION,
+    DoorError,
+    door_error,
+    engine_error,
+)
 from console.sqldoor.native_format import Reframer
 from console.sqldoor.profile import CHANGEABLE_SETTINGS, DoorLimits, SettingValue
 from console.sqldoor.request import QueryRequest
@@ -263,6 +270,7 @@ class QueryRun:
         self.outcome.set_running_or_notify_cancel()  # Who gives up waiting for it must not make it look ended.
         self._engine = engine
         self._request = request
+        self._wanted = True
         read_end, self._write_end = os.pipe()
         self._pipe = _Pipe(read_end)
 
@@ -289,6 +297,7 @@ class QueryRun:
         The pipe stays open until then: an engine that has to stop while its writing fails throws where nobody
         catches, and that ends the process.
         """
+        self._wanted = False
         ended = asyncio.wrap_future(self.outcome)
         ended.add_done_callback(_look_at)
         draining = asyncio.create_task(self._drain())
@@ -332,10 +341,12 @@ class QueryRun:
 
     def _query(self, write_end: int) -> QueryStatistics:
         request = self._request
+        self._require_wanted()
         with self._engine.handle(self.mark) as handle:
             statement = self._engine.statements.read(
                 handle.ask, request.query, request.parameters, request.table_filters
             )
+            self._require_wanted()
             self.format = statement.format or request.default_format
             if self.format == "Native" and request.native_revision:
                 with Reframer(write_end, request.native_revision, self._kill) as reframed:
@@ -349,6 +360,11 @@ class QueryRun:
                 result_bytes=result.bytes_read(),
                 elapsed=result.elapsed(),
             )
+
+    def _require_wanted(self) -> None:
+        """Raise DoorError once it is to be stopped: there may be nothing yet that the engine could kill."""
+        if not self._wanted:
+            raise door_error(QUERY_WAS_CANCELLED, "Query was cancelled")
 
     def _into(self, handle: Handle, statement: Statement, descriptor: int) -> Any:
         compression = f" COMPRESSION '{self._request.encoding}'" if self._request.encoding else ""

@@ -25,7 +25,8 @@ ACCESS_DENIED = (497, "ACCESS_DENIED")
 AUTHENTICATION_FAILED = (516, "AUTHENTICATION_FAILED")
 UNKNOWN_EXCEPTION = (1002, "UNKNOWN_EXCEPTION")
 
-# As in ClickHouse's exceptionCodeToHTTPStatus; what is not named there is 500.
+# As in ClickHouse's exceptionCodeToHTTPStatus; what is not named there is 500, but for 202 (too many simultaneous
+# queries): with 503 clients know that it is worth another try.
 _STATUS: dict[HTTPStatus, frozenset[int]] = {
     HTTPStatus.UNAUTHORIZED: frozenset({194, 516}),
     HTTPStatus.BAD_REQUEST: frozenset(
@@ -35,7 +36,7 @@ _STATUS: dict[HTTPStatus, frozenset[int]] = {
     HTTPStatus.REQUEST_TIMEOUT: frozenset({159}),
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: frozenset({223}),
     HTTPStatus.NOT_IMPLEMENTED: frozenset({48}),
-    HTTPStatus.SERVICE_UNAVAILABLE: frozenset({209}),
+    HTTPStatus.SERVICE_UNAVAILABLE: frozenset({202, 209}),
 }
 _CODE = re.compile(r"Code: (\d+)\. ")
 _TAKEN_FOR_A_FILE = "the grant READ ON FILE"

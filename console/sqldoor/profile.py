@@ -41,7 +41,8 @@ class DoorLimits:
         threads: Threads of a query.
         concurrent: Queries that run at once.
         waiting: Queries that wait for a slot; beyond it they are refused.
-        wait_seconds: Longest time to wait for a slot.
+        wait_seconds: Longest time to wait for a slot, counted from when the request came.
+        connections: Connections open at once; beyond it an idle one is closed, or the new one refused.
         query_bytes: Length of a query's text.
         stall_seconds: Longest time in which a client takes nothing of its answer.
     """
@@ -56,6 +57,7 @@ class DoorLimits:
     concurrent: int = 4
     waiting: int = 32
     wait_seconds: float = 10.0
+    connections: int = 256
     query_bytes: int = 256 * 1024
     stall_seconds: float = 30.0
 

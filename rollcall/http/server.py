@@ -1,26 +1,31 @@
 """Serve an ASGI application over HTTP with bounded connections, and stop without losing a request.
 
 A connection is bounded before anything else can judge it: by the size of a request's head, and by how long that may
-take to arrive.
+take to arrive; and where that is wanted, by how many there are.
 """
 
 import asyncio
 import math
+import os
 import re
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from rollcall.errors import RollcallError
 from rollcall.http.guard import listen
+from rollcall.logs import RationedLog, logger
+
+_log = RationedLog(logger(__name__))
 
 HEAD_LIMIT = 64 * 1024
 """Most bytes of request line and headers; Jira's webhooks have below 2 KiB (captures), browsers a few."""
@@ -41,11 +46,59 @@ def _without_upgrade(data: bytes) -> bytes:
     return _UPGRADE.sub(b"", head) + end + body
 
 
+class Peer:
+    """Who is at the other end of a connection, as the kernel sees it: an event loop learns of an end one pass later.
+
+    Where the kernel does not tell (elsewhere than on Linux), everybody is there and has just asked.
+
+    Args:
+        connection: The socket of the connection, which somebody else closes; None where it is not known.
+    """
+
+    def __init__(self, connection: socket.socket | None = None) -> None:
+        self._connection = connection
+
+    def has_left(self) -> bool:
+        """Return whether it has closed its side, or both are closed."""
+        info = self._info()
+        return info is not None and info[:1] != _ESTABLISHED
+
+    def waited(self) -> float:
+        """Return for how many seconds it has sent nothing: the age of its request, once that is there."""
+        info = self._info()
+        return int.from_bytes(info[_LAST_DATA], sys.byteorder) / 1000 if info else 0.0
+
+    def _info(self) -> bytes | None:
+        if self._connection is None or sys.platform != "linux":
+            return None
+        try:
+            return self._connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _LAST_DATA.stop)
+        except OSError:  # it is closed
+            return bytes(_LAST_DATA.stop)
+
+
+_ESTABLISHED = b"\x01"
+_LAST_DATA = slice(52, 56)
+"""Where ``tcpi_last_data_recv``, milliseconds, is in Linux's ``struct tcp_info``; ``tcpi_state`` is its first byte."""
+
+_PEER = "rollcall.peer"
+
+
+def peer_of(scope: Scope) -> Peer:
+    """Return who sent a request, of whom nothing is known where `serve` did not take the connection with a bound."""
+    peer: Peer = scope.get("extensions", {}).get(_PEER, {}).get("peer") or Peer()
+    return peer
+
+
 class BoundedHeadProtocol(HttpToolsProtocol):
     """uvicorn's httptools protocol, which by itself takes heads of any size and waits for them without end.
 
     Args:
         not_http: Called for what is no HTTP request, which no application hears of.
+
+    Attributes:
+        peer: Whom a bound on connections looks at; None without one.
+        last_heard: When bytes came last, in seconds of the event loop.
     """
 
     def __init__(self, *args: Any, not_http: Callable[[], None] | None = None, **kwargs: Any) -> None:
@@ -54,6 +107,13 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         self._in_head = True
         self._head_size = 0
         self._deadline: asyncio.TimerHandle | None = None
+        self.peer: Peer | None = None
+        self.last_heard = self.loop.time()
+
+    @property
+    def idle(self) -> bool:
+        """Whether no request is under way."""
+        return self.cycle is None or self.cycle.response_complete
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         """Start the clock: a connection that sends nothing is no better than a slow one."""
@@ -68,6 +128,7 @@ class BoundedHeadProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Count what belongs to an unfinished head, and close the connection beyond the limit."""
         begun = self._in_head
+        self.last_heard = self.loop.time()
         super().data_received(_without_upgrade(data) if begun else data)
         if not self._in_head:
             return
@@ -86,6 +147,8 @@ class BoundedHeadProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Begin a head."""
         super().on_message_begin()
+        if self.peer:
+            self.scope["extensions"] = {_PEER: {"peer": self.peer}}
         self._in_head = True
         self._head_size = 0
 
@@ -119,8 +182,110 @@ _KEEP_ALIVE = 75
 which knows whether it is sending, is the one to close it."""
 
 
+_BACKLOG = 2048
+"""Connections that the kernel keeps for us, and most that are taken in one pass of the event loop."""
+
+_IDLE_SECONDS = 1.0
+"""For so long nothing came on a connection that may be closed for another one."""
+
+_BUSY = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+
+
+class _Acceptor:
+    """Takes connections: all that wait, where uvloop's own server takes one in each pass of the event loop.
+
+    One whose client has left already is closed: a server that is behind would work for those alone who wait no more.
+    At the bound others whose clients have left make room, else the one on which nothing came for the longest and no
+    request is under way; where there is none, the new one is answered 503.
+
+    Args:
+        listener: Where they come.
+        most: How many may be open.
+        server: Whose they are.
+    """
+
+    def __init__(self, listener: socket.socket, most: int, server: uvicorn.Server) -> None:
+        self._listener = listener
+        self._most = most
+        self._config, self._state, self._app_state = server.config, server.server_state, server.lifespan.state
+        self._loop = asyncio.get_running_loop()
+        self._taking: dict[asyncio.Task[None], Peer] = {}
+        self._closed = False
+        listener.setblocking(False)
+        listener.listen(_BACKLOG)
+        self._loop.add_reader(listener, self._accept)
+
+    async def close(self) -> None:
+        """Take no more, and hand over what was taken."""
+        self._closed = True
+        self._loop.remove_reader(self._listener)
+        await asyncio.gather(*self._taking)
+
+    def _accept(self) -> None:
+        for _ in range(_BACKLOG):
+            try:
+                connection, _address = self._listener.accept()
+            except (BlockingIOError, ConnectionAbortedError):
+                return
+            except OSError as error:  # no descriptor is free: trying again at once would only burn CPU
+                _log.warning("connections cannot be taken", {"cause": os.strerror(error.errno or 0)})
+                self._loop.remove_reader(self._listener)
+                self._loop.call_later(_IDLE_SECONDS, self._resume)
+                return
+            connection.setblocking(False)
+            peer = Peer(connection)
+            if peer.has_left():
+                connection.close()
+            elif len(self._state.connections) + len(self._taking) >= self._most and not self._made_room():
+                _refuse(connection)
+            else:
+                task = self._loop.create_task(self._take(connection, peer))
+                self._taking[task] = peer
+                task.add_done_callback(self._taking.pop)
+
+    def _resume(self) -> None:
+        if not self._closed:
+            self._loop.add_reader(self._listener, self._accept)
+
+    def _made_room(self) -> bool:
+        ours = [one for one in self._state.connections if isinstance(one, BoundedHeadProtocol)]
+        surplus = [one for one in ours if one.peer and one.peer.has_left()]
+        long_ago = self._loop.time() - _IDLE_SECONDS
+        idle = [one for one in ours if one.idle and one.last_heard < long_ago]
+        if not surplus and idle:
+            surplus = [min(idle, key=lambda one: one.last_heard)]
+        for one in surplus:
+            one.transport.abort()
+            self._state.connections.discard(one)  # it will hear of its end only later
+        return bool(surplus) or any(peer.has_left() for peer in self._taking.values())
+
+    async def _take(self, connection: socket.socket, peer: Peer) -> None:
+        def protocol() -> BoundedHeadProtocol:
+            made: BoundedHeadProtocol = self._config.http_protocol_class(  # type: ignore[call-arg,assignment]  # uvicorn's own way
+                config=self._config, server_state=self._state, app_state=self._app_state, _loop=self._loop
+            )
+            made.peer = peer
+            return made
+
+        try:
+            await self._loop.connect_accepted_socket(protocol, connection)
+        except OSError:  # its client has left meanwhile
+            connection.close()
+
+
+def _refuse(connection: socket.socket) -> None:
+    _log.warning("a connection was refused: too many are open", {})
+    with suppress(OSError), connection:
+        with suppress(BlockingIOError):
+            connection.recv(HEAD_LIMIT)  # what is not read would be a reset to the client, instead of the answer
+        connection.send(_BUSY)
+        connection.shutdown(socket.SHUT_WR)
+
+
 class _Server(uvicorn.Server):
-    """uvicorn, changed in three ways.
+    """uvicorn, changed in four ways.
+
+    Connections: where they are bounded, they are taken here instead of by uvicorn.
 
     Signals: uvicorn catches SIGTERM and SIGINT, drains, and then raises them again, which ends the process before
     the caller has closed the log. Here they only request the stop, and the caller decides on the exit status.
@@ -131,9 +296,13 @@ class _Server(uvicorn.Server):
     ends the wait for the requests, as the drain's end does, and the application still closes what it holds.
     """
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, ready: Callable[[], None], bound: tuple[socket.socket, int] | None = None
+    ) -> None:
         super().__init__(config)
         self._ready = ready
+        self._bound = bound
+        self._acceptor: _Acceptor | None = None
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -149,12 +318,16 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         try:
-            await super().startup(sockets)
+            await super().startup([] if self._bound else sockets)
         except SystemExit:
             raise RollcallError("the web application could not start; the log lines above say why") from None
+        if self._bound:
+            self._acceptor = _Acceptor(*self._bound, self)
         self._ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._acceptor:
+            await self._acceptor.close()
         await super().shutdown(sockets)
         if self.force_exit:
             for task in list(self.server_state.tasks):
@@ -171,6 +344,7 @@ async def serve(
     ready: Callable[[int], None] | None = None,
     stop: asyncio.Event | None = None,
     not_http: Callable[[], None] | None = None,
+    connections: int | None = None,
 ) -> None:
     """Serve until SIGTERM, SIGINT or ``stop``; then let the requests in flight finish, and return.
 
@@ -187,6 +361,8 @@ async def serve(
         ready: Called with the port once connections are taken.
         stop: Ends the serving when set.
         not_http: Called for whatever comes that is no HTTP request, and is answered 400.
+        connections: How many may be open at once; None for any number. With a bound, connections are taken as fast as
+            they come, and those left to wait until their clients gave up are closed unread.
 
     Raises:
         SettingsError: The address cannot be listened on.
@@ -194,7 +370,8 @@ async def serve(
     """
     listener = listen(address, setting)
     port: int = listener.getsockname()[1]
-    server = _Server(_config(app, drain_timeout, not_http), lambda: ready(port) if ready else None)
+    bound = None if connections is None else (listener, connections)
+    server = _Server(_config(app, drain_timeout, not_http), lambda: ready(port) if ready else None, bound)
     watcher = asyncio.create_task(_stop_when(stop, server)) if stop else None
     try:
         await server.serve(sockets=[listener])

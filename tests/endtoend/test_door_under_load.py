@@ -1,5 +1,6 @@
-"""A common ClickHouse client reads through the SQL door while webhooks pour in: it sees facts come, and none go."""
+"""The SQL door while webhooks pour in, and behind a crowd of clients that have left already."""
 
+import socket
 import time
 from datetime import date, datetime
 from itertools import pairwise
@@ -56,3 +57,38 @@ def test_readings_grow_into_the_truth(tmp_path: Path) -> None:
     # Else nothing was read under load.
     assert any(set() < reading < truth for reading in readings)
     assert readings[-1] == truth
+
+
+AT_ONCE = 3.0
+"""Seconds; working for all who left would take several times as long."""
+
+
+def test_nobody_works_for_clients_that_have_left(tmp_path: Path) -> None:
+    """A server that is behind, and goes through the requests of those who gave up, never gets to one who waits."""
+    up = Installation(tmp_path)
+    up.start()
+    up.wait_for("/readyz")
+    query = b"SELECT name, type FROM system.columns ORDER BY ALL"
+    request = b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-ClickHouse-Key: %b\r\nContent-Length: %d\r\n\r\n%b" % (
+        up.sql_token.encode(),
+        len(query),
+        query,
+    )
+    for clients, patience in ((2000, 0.0), (500, 0.5)):
+        leaving = []
+        for _ in range(clients):
+            client = socket.create_connection(("127.0.0.1", up.sql_port))
+            client.sendall(request)
+            if patience:
+                leaving.append(client)
+            else:
+                client.close()
+        time.sleep(patience)
+        for client in leaving:
+            client.close()
+        began = time.monotonic()
+        assert up.sql("SELECT 1").text == "1\n"
+        took = time.monotonic() - began
+        print(f"{clients} clients left after {patience} s, the next was answered after {took:.2f} s")
+        assert took < AT_ONCE
+    assert up.stop() == 0, up.output

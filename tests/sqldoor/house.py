@@ -1,7 +1,6 @@
 """A warehouse in this process, as `up` holds it, and doors to it on real sockets."""
 
 import asyncio
-import socket
 import threading
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
@@ -10,9 +9,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
-import uvicorn
 
 from console.sqldoor import DoorLimits, create_door
+from rollcall.http.server import serve
 from rollcall.warehouse import Warehouse
 from rollcall.warehouse.engines import Embedded
 
@@ -87,27 +86,22 @@ class House:
             audit=audit,
             limits=limits,
         )
-        listener = socket.create_server(("127.0.0.1", 0))
-        # asyncio sets it only on sockets that know their protocol; without it every answer waits for an ACK.
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="on"))
-        started = threading.Event()
+        started, stop, ports = threading.Event(), asyncio.Event(), list[int]()
 
-        async def serve() -> None:
-            serving = asyncio.create_task(server._serve([listener]))
-            while not (server.started or serving.done()):
-                await asyncio.sleep(0.01)
+        def ready(port: int) -> None:
+            ports.append(port)
             started.set()
-            await serving
 
-        serving = asyncio.run_coroutine_threadsafe(serve(), self.loop)
+        most = (limits or DoorLimits()).connections
+        serving = asyncio.run_coroutine_threadsafe(
+            serve(app, "127.0.0.1:0", drain_timeout=5.0, ready=ready, stop=stop, connections=most), self.loop
+        )
         assert started.wait(30)
         try:
-            yield Door(listener.getsockname()[1])
+            yield Door(ports[0])
         finally:
-            server.should_exit = True
+            self.loop.call_soon_threadsafe(stop.set)
             serving.result(30)
-            listener.close()
 
     async def fill(self) -> None:
         """Write the facts."""

@@ -45,7 +45,7 @@ def door_on_uvloop(house: House, sheet: Path) -> Iterator[str]:
         loops.append(asyncio.get_running_loop())
         address = Embedded(house.folder / "warehouse")
         door = create_door(address, listen="127.0.0.1:0", unprotected=True, control=[Route("/sheet", load)])
-        await serve(door, "127.0.0.1:0", drain_timeout=5.0, ready=ready, stop=stop)
+        await serve(door, "127.0.0.1:0", drain_timeout=5.0, ready=ready, stop=stop, connections=256)
 
     serving = begin(main, up)
     assert up.wait(60)
