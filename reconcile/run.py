@@ -368,7 +368,7 @@ async def _activity(site: RunContext, run: Checkpoint, now: int, caller: Caller)
     settings = site.settings
     context = BackfillContext(
         jira=site.jira,
-        facts=WindowFacts(site.name, run.window, now_ms()),
+        facts=WindowFacts(site.name, run.window, now_ms(), now),
         publisher=FactPublisher(site.runtime, site.name, site.existing, run.found, settings.sites[site.name].zone()),
         state=site.state,
         checkpoint=run,

@@ -38,7 +38,7 @@ from reconcile.backfill.context import (
     creation,
     entity_facts,
     lacks_id,
-    read_in_halves,
+    read_as_given,
     reason_of,
 )
 from reconcile.backfill.worklogs import deleted_worklogs, take_embedded_worklogs, touched_worklogs
@@ -119,6 +119,7 @@ async def backfill(context: BackfillContext, now: int, zone: str | None) -> None
         await touched_worklogs(context)
     if not context.checkpoint.deletions.done:
         await deleted_worklogs(context)
+    context.name_the_nameless()
 
 
 class _Candidate(NamedTuple):
@@ -256,15 +257,14 @@ class _Issues:
         """Ask by id for what the census lists and the search did not bring; then name what is missing."""
         context, cursor, spool = self._context, self._cursor, self._context.state.spool
         if ids := spool.unread(ISSUE, ISSUES_A_PAGE):
-            came: list[IssueRef] = []
-            failed = await read_in_halves(context, ISSUE, ids, partial(self._by_id, came))
+            came: dict[int, IssueRef] = {}
+            failed = await read_as_given(context, ISSUE, ids, partial(self._by_id, came), came)
             cursor.issues += len(came)
-            cursor.pending = [*cursor.pending, *(ref.issue_id for ref in came)]
+            cursor.pending = [*cursor.pending, *came]
             # Before they count as read: a run that is cut off in between would never ask for them again.
             await context.save()
-            spool.put_issues(came)
-            missing = set(ids).difference(ref.issue_id for ref in came)
-            spool.refuse(ISSUE, {one: reason_of(failed.get(one, NOT_GIVEN)) for one in missing})
+            spool.put_issues(came.values())
+            spool.refuse(ISSUE, {one: reason_of(failed.get(one, NOT_GIVEN)) for one in set(ids) - came.keys()})
             return
         # Of an issue that no search gives, comments and changes may be there all the same.
         listed = await settle_refusals(context, self._all_jql() if context.checkpoint.moved else self._cursor.jql)
@@ -277,15 +277,14 @@ class _Issues:
             await count_gone(context)
         cursor.checked = True
 
-    async def _by_id(self, came: list[IssueRef], ids: list[int], attempts: int) -> None:
+    async def _by_id(self, came: dict[int, IssueRef], ids: list[int], attempts: int) -> None:
         tokens = SeenTokens(SEARCH)
         body: dict[str, object] = {"jql": f"id in ({', '.join(map(str, ids))})", "fields": _FIELDS}
         while True:
             request = {**body, "maxResults": len(ids)}
             page = await self._context.jira.read(SearchPage, SEARCH, body=request, attempts=attempts)
-            wanted = set(ids).difference(ref.issue_id for ref in came)
             found = await self._take(page, lambda: None)  # the search counted it, and its id will be named
-            came += [one.ref for one in found if one.ref.issue_id in wanted]
+            came.update((one.ref.issue_id, one.ref) for one in found if one.ref.issue_id in ids)
             if not page.next_page_token:
                 return
             body["nextPageToken"] = tokens.check(page.next_page_token, page.keys)

@@ -34,7 +34,7 @@ _LIST = "the list of all issues, which the search is held against,"
 _LATE = 50
 """Issues that may move after they were listed."""
 _ROUND = 50
-"""Whatever cuts a list short cuts it at a round number; one in fifty lists ends there by itself."""
+"""What cuts a list short cuts it mostly at a round number; one in fifty lists ends there by itself."""
 _BARREN_PAGES = 20
 """Pages in a row that bring nothing new, after which a list is held to be endless."""
 _MANY_PAGES = 20_000
@@ -102,7 +102,7 @@ async def take_census(context: BackfillContext) -> None:
                 await _list(context)
                 if not cursor.expected:
                     raise JiraRefusedError(f"{SEARCH.name}: the list is empty though an issue moved since then")
-        elif cursor.expected % _ROUND == 0 and not await _has_newest(context):
+        elif _may_be_cut(context) and not await _has_newest(context):
             await _list(context)
             if not await _has_newest(context):
                 raise JiraRefusedError(
@@ -126,6 +126,11 @@ async def _list(context: BackfillContext) -> None:
         barren = barren + 1 if cursor.expected == before else 0
         if barren >= _BARREN_PAGES:
             raise PagingError(f"{SEARCH.name}: the list of ids does not end")
+
+
+def _may_be_cut(context: BackfillContext) -> bool:
+    """Return whether a list has to be held against its other end: each of a whole window, and of others a round one."""
+    return context.checkpoint.moved is None or context.checkpoint.issues.expected % _ROUND == 0
 
 
 async def _has_newest(context: BackfillContext) -> bool:

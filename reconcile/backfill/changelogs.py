@@ -72,14 +72,16 @@ def history_facts(facts: WindowFacts, history: History, ref: IssueRef) -> Histor
     """Return what a changelog entry holds; nothing when it lies outside the window.
 
     Raises:
-        NotUnderstoodError: Its id, its ``created``, its author or its list of items is none.
+        NotUnderstoodError: Its id, its ``created``, its author or its list of items is none, or it is of the future.
     """
     found = HistoryFacts()
     at = moment_of("created", history.created)
-    if not facts.window.holds(at):
+    if not facts.holds_moment(at):
         return found
     items = changes_of(history.items)
-    found.facts.append(facts.maker.issue_changed(history.id, at, history.author, ref, items))
+    change = facts.maker.issue_changed(history.id, at, history.author, ref, items)
+    if facts.holds(change):
+        found.facts.append(change)
     for item in items:
         kind = _ENTITIES.get(field_id(item))
         if kind and item.removes:

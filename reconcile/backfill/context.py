@@ -7,8 +7,8 @@ Many things are requested at once here, and where that fails fewer, down to the 
 """
 
 import re
-from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -32,6 +32,10 @@ from rollcall.records import Activity
 log = logger(__name__)
 
 
+_AHEAD_MS = 86_400_000
+"""How far a moment may lie ahead: clocks differ, by less than a day."""
+
+
 class WindowFacts:
     """Makes the facts of one run and knows which of them count.
 
@@ -39,19 +43,43 @@ class WindowFacts:
         site: Name of the site in the settings.
         window: Facts outside of it do not count.
         learned_at: When the run learns them, epoch ms.
+        now: Jira's present, epoch ms; 0 where it is not known.
 
     Attributes:
         maker: Makes facts.
         window: As above.
+        authors: How many facts of each kind in the window name who did it, and how many name nobody.
     """
 
-    def __init__(self, site: str, window: Window, learned_at: int) -> None:
+    def __init__(self, site: str, window: Window, learned_at: int, now: int = 0) -> None:
         self.maker = FactMaker(site, "reconcile", learned_at)
         self.window = window
+        self.authors: defaultdict[str, Counter[bool]] = defaultdict(Counter)
+        self._latest = max(window.until, learned_at, now) + _AHEAD_MS
 
     def holds(self, fact: Activity) -> bool:
-        """Return whether a fact lies in the window."""
-        return self.window.holds(fact.occurred_at)
+        """Return whether a fact lies in the window.
+
+        Raises:
+            NotUnderstoodError: It lies in the future: that is no time of what has happened.
+        """
+        inside = self.holds_moment(fact.occurred_at)
+        if inside:
+            self.authors[kind_of(fact)][bool(fact.account_id)] += 1
+        return inside
+
+    def holds_moment(self, at: int) -> bool:
+        """Return whether something happened in the window; raises as `holds`."""
+        if at > self._latest:
+            raise NotUnderstoodError("implausible_time", "A time lies in the future.")
+        return self.window.holds(at)
+
+
+def kind_of(fact: Activity) -> str:
+    """Return what kind of thing a fact tells, in the plural."""
+    if fact.family == "history":
+        return "new issues" if fact.action == "created" else "changes"
+    return f"{fact.family}s" if fact.action == "created" else f"edits of {fact.family}s"
 
 
 UNREADABLE_ERRORS = (NotUnderstoodError, RecursionError)
@@ -90,10 +118,11 @@ def entity_facts(
     for act in acts:
         try:
             fact = act(kind, entity, issue)
+            inside = fact is not None and facts.holds(fact)
         except UNREADABLE_ERRORS:
             failed = True
         else:
-            if fact and facts.holds(fact):
+            if fact and inside:
                 made.append(fact)
                 failed |= lacks_id(fact, entity.author if fact.action == "created" else entity.updateAuthor)
     if failed:
@@ -116,6 +145,8 @@ def lacks_id(fact: Activity, person: msgspec.Raw) -> bool:
     return found is None or not is_given(found.accountId)
 
 
+_MANY_NAMELESS = 5
+"""Facts that nobody is named for; of worklogs a single one, for nobody logs work without logging in."""
 _MOST_SHORTFALLS = 1_000
 """More are not remembered, and stay gaps."""
 FEW_ATTEMPTS = 3
@@ -219,13 +250,13 @@ class BackfillContext:
         """Name something of which Jira gives less than it counts or names, unless that has stayed the same for long.
 
         Args:
-            what: Its kind, which ends in a noun.
-            number: Its id.
+            what: Its kind, which ends in a noun where it has an id.
+            number: Its id; 0 where the kind says it all.
             figures: How much is lacking.
             error: Why it counts as missing.
             issue: Where the id is no issue's, the issue by which it is to be looked for again.
         """
-        run, key = self.checkpoint, f"{what} {number}"
+        run, key = self.checkpoint, f"{what} {number}" if number else what
         before = run.stood.get(key)
         if before is None or before.figures != figures:
             before = Shortfall(figures, run.began, 0)
@@ -233,11 +264,23 @@ class BackfillContext:
         if len(run.shortfalls) < _MOST_SHORTFALLS:
             run.shortfalls[key] = now
         if not now.has_stayed(run.began):
-            self.note(what, error, [number], found_by={number: issue} if issue else None)
+            self.note(what, error, [number] if number else (), found_by={number: issue} if issue else None)
 
     def came(self, what: str, number: int) -> None:
         """Hear that Jira gave all of something."""
         self.checkpoint.stood.pop(f"{what} {number}", None)
+
+    def name_the_nameless(self) -> None:
+        """Name the kinds of facts of which not one names who did it, though there are some: that is more than chance.
+
+        A single one may well be anonymous; without the names of all, nobody's activity is known.
+        """
+        for kind, found in self.facts.authors.items():
+            what = f"who made the {kind}"
+            if found[True]:
+                self.checkpoint.stood.pop(what, None)
+            elif found[False] >= (1 if "worklog" in kind else _MANY_NAMELESS):
+                self.fall_short(what, 0, "nobody named", "Jira names nobody for any of them")
 
     def skip(self, why: str, count: int = 1) -> None:
         """Count something that could not be read."""
@@ -329,6 +372,33 @@ async def read_in_halves(context: BackfillContext, what: str, ids: list[int], as
         if len(some) > 1:
             middle = len(some) // 2
             waiting += [some[middle:], some[:middle]]
+    return failed
+
+
+async def read_as_given(
+    context: BackfillContext, what: str, ids: list[int], ask: Ask, given: Container[int]
+) -> dict[int, JiraError]:
+    """Request things as `read_in_halves` does, and what answers leave out again, as long as that brings any of it.
+
+    They may be gone or hidden from the account; or an answer was cut without a word.
+
+    Args:
+        context: The run's context.
+        what: The kind of thing.
+        ids: The things.
+        ask: Requests some of them.
+        given: What came so far; `ask` adds to it.
+
+    Raises:
+        JiraError: Jira is away, or no longer takes the account.
+        LogUnavailableError: The log takes nothing.
+    """
+    failed: dict[int, JiraError] = {}
+    left, before = ids, len(ids) + 1
+    while 0 < len(left) < before:
+        before = len(left)
+        failed |= await read_in_halves(context, what, left, ask)
+        left = [one for one in left if one not in given and one not in failed]
     return failed
 
 

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from reconcile.backfill.census import still_listed
-from reconcile.backfill.context import GONE, UNREADABLE_ERRORS, BackfillContext, entity_facts, read_in_halves
+from reconcile.backfill.context import GONE, UNREADABLE_ERRORS, BackfillContext, entity_facts, read_as_given
 from reconcile.client.endpoints import SEARCH, WORKLOGS, WORKLOGS_DELETED, WORKLOGS_UPDATED, Endpoint
 from reconcile.client.jira_errors import JiraError, PagingError
 from reconcile.client.paging import MOST_PAGES, decoded_elements, next_since
@@ -189,12 +189,8 @@ async def _ask(context: BackfillContext, ids: list[int]) -> int:
 
     for start in range(0, len(ids), _MOST):
         some = ids[start : start + _MOST]
-        failed = await read_in_halves(context, WORKLOG, some, ask)
+        failed = await read_as_given(context, WORKLOG, some, ask, given)
         ungiven = [one for one in some if one not in given and one not in failed]
-        if 0 < len(ungiven) < len(some):
-            # Gone, or hidden from the account; but Jira may have left them out of a long answer.
-            failed |= await read_in_halves(context, WORKLOG, ungiven, ask)
-            ungiven = [one for one in ungiven if one not in given and one not in failed]
         for one in given:
             context.came(WORKLOG, one)
         context.skip(f"worklogs {GONE}", len(ungiven))

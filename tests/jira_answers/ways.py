@@ -3,7 +3,6 @@
 What happened: statuses, pauses, bodies, elements, lists, people and times.
 """
 
-import re
 from functools import partial
 
 import httpx
@@ -43,16 +42,15 @@ from .faults import (
     kept,
     listed,
     never_gives,
-    nulled,
     only_of,
     sets_cookies,
     status,
     text,
-    times,
     values,
     without,
 )
 from .in_process import with_body
+from .well_looking_ways import WELL_LOOKING
 
 WAYS = [
     # Statuses that pass, and statuses that stay.
@@ -416,37 +414,6 @@ WAYS = [
         "Jira lists issues without their ids",
         endpoint=IDS,
     ),
-    # People.
-    *(
-        Case(
-            f"authors without an account id: {one}",
-            partial(at, one, dropped("accountId")),
-            "unreadable elements",
-            ALL,
-            endpoint=one,
-        )
-        for one in (SEARCH, CHANGELOGS, COMMENTS, WORKLOGS)
-    ),
-    Case(
-        "changes without their items",
-        lambda: at(CHANGELOGS, nulled("items")),
-        "unreadable elements",
-        FACTS[CHANGELOGS],
-        endpoint=CHANGELOGS,
-    ),
-    # Times.
-    Case(
-        "offsets with a colon",
-        lambda: everywhere(times(lambda one: re.sub(r"([+-]\d\d)(\d\d)$", r"\1:\2", one))),
-        code=0,
-    ),
-    Case(
-        "times without seconds",
-        lambda: at(WORKLOGS, times(lambda one: one[:16] + one[23:])),
-        "unreadable elements",
-        {"worklog"},
-        endpoint=WORKLOGS,
-    ),
 ]
 
-WAYS += OF_THE_DIRECTORY
+WAYS += [*OF_THE_DIRECTORY, *WELL_LOOKING]

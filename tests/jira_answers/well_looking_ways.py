@@ -1,0 +1,135 @@
+"""Ways to answer that look well, or nearly so: lists that are cut without a word, and people and times as none are.
+
+Every answer has its form, and lacks what happened, when, or who did it, all the same.
+"""
+
+import re
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import httpx
+
+from .faults import (
+    ALL,
+    CHANGELOGS,
+    COMMENTS,
+    FACTS,
+    SEARCH,
+    WORKLOGS,
+    Case,
+    at,
+    body,
+    cut_at,
+    dropped,
+    everywhere,
+    listed,
+    nulled,
+    times,
+)
+
+_YEARS_MS = 70 * 365 * 86_400_000
+
+
+def later(*names: str) -> Callable[[httpx.Response], httpx.Response]:
+    """Move moments of these names seventy years into the future, ISO and epoch ms."""
+
+    def moved(name: str, one: Any) -> Any:
+        if name not in names:
+            return walked(one)
+        if isinstance(one, str) and one[10:11] == "T":
+            return f"{int(one[:4]) + 70}{one[4:]}"
+        return one + _YEARS_MS if type(one) is int else one
+
+    def walked(given: Any) -> Any:
+        if isinstance(given, dict):
+            return {name: moved(name, one) for name, one in given.items()}
+        return [walked(one) for one in given] if isinstance(given, list) else given
+
+    return body(walked)
+
+
+WELL_LOOKING = [
+    # Lists that end early wherever they are asked for, and not at a round number.
+    *(
+        Case(
+            f"every search ends after {most} issues",
+            partial(cut_at, most),
+            f"the list ends after {most} issues and lacks the newest",
+            ALL,
+            endpoint=SEARCH,
+        )
+        for most in (5, 37, 60)
+    ),
+    Case(
+        "five issues of each page, without a word",  # as a gateway of Atlassian's does (reports of 2026)
+        lambda: at(SEARCH, listed(lambda found: found[:5])),
+        code=0,
+        endpoint=SEARCH,
+    ),
+    # Times that no act can have, so that no day has them.
+    *(
+        Case(
+            f"a time of the future: {one}",
+            partial(at, one, later("created", "updated")),
+            "unreadable elements",
+            costs,
+            endpoint=one,
+        )
+        for one, costs in ((SEARCH, ALL), (CHANGELOGS, ALL), (COMMENTS, {"comment"}), (WORKLOGS, {"worklog"}))
+    ),
+    Case("work that is to begin in the future", lambda: at(WORKLOGS, later("started")), code=0, endpoint=WORKLOGS),
+    # Nobody did anything.
+    *(
+        Case(
+            f"nobody did it, {how}: {one}",
+            partial(at, one, change(*names)),
+            f"who made the {kind} could not be read: Jira names nobody for any of them",
+            {*FACTS[one]},
+            endpoint=one,
+        )
+        for how, change in {"null": nulled, "left out": dropped}.items()
+        for one, names, kind in (
+            (SEARCH, ("creator",), "new issues"),
+            (CHANGELOGS, ("author",), "changes"),
+            (WORKLOGS, ("author", "updateAuthor"), "worklogs"),
+        )
+    ),
+    Case(
+        "nobody commented",
+        lambda: everywhere(nulled("author")),
+        "who made the comments could not be read: Jira names nobody for any of them",
+        ALL,
+    ),
+    # People.
+    *(
+        Case(
+            f"authors without an account id: {one}",
+            partial(at, one, dropped("accountId")),
+            "unreadable elements",
+            ALL,
+            endpoint=one,
+        )
+        for one in (SEARCH, CHANGELOGS, COMMENTS, WORKLOGS)
+    ),
+    Case(
+        "changes without their items",
+        lambda: at(CHANGELOGS, nulled("items")),
+        "unreadable elements",
+        FACTS[CHANGELOGS],
+        endpoint=CHANGELOGS,
+    ),
+    # Times.
+    Case(
+        "offsets with a colon",
+        lambda: everywhere(times(lambda one: re.sub(r"([+-]\d\d)(\d\d)$", r"\1:\2", one))),
+        code=0,
+    ),
+    Case(
+        "times without seconds",
+        lambda: at(WORKLOGS, times(lambda one: one[:16] + one[23:])),
+        "unreadable elements",
+        {"worklog"},
+        endpoint=WORKLOGS,
+    ),
+]
