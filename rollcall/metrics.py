@@ -86,7 +86,7 @@ class _Chosen(Collector):
 
 _OF_ENGINE = frozenset(
     next(iter(metric.describe())).name
-    for metric in (CONSUMED, INSERT_SECONDS, CONSUMER_RETRIES, CONSUMER_RUNNING, LOG_LOST, SQL_OVERDUE)
+    for metric in (CONSUMED, INSERT_SECONDS, CONSUMER_RETRIES, CONSUMER_RUNNING, LOG_LOST)
 )
 ENGINE_METRICS = _Chosen(lambda name: name in _OF_ENGINE)
 """What the engine process of `up` tells its front."""

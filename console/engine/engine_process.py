@@ -30,7 +30,7 @@ from console.sqldoor.profile import DoorLimits
 from reconcile.progress import Notice
 from rollcall.errors import RollcallError, SettingsError, WarehouseUnavailableError
 from rollcall.logs import logger
-from rollcall.metrics import ENGINE_ENDS, ENGINE_UP, FRONT_METRICS
+from rollcall.metrics import ENGINE_ENDS, ENGINE_UP, FRONT_METRICS, SQL_OVERDUE
 from rollcall.runtime import door_client
 from rollcall.settings import Settings
 from rollcall.warehouse import Row, Warehouse
@@ -135,6 +135,7 @@ class _Life:
 
     def _note_overdue(self, queries: int) -> None:
         self.overdue = queries
+        SQL_OVERDUE.set(queries)
         if queries and not self._ends_overdue:
             self._ends_overdue = self._loop.call_later(_OVERDUE_SECONDS, self._end_overdue)
         elif not queries and self._ends_overdue:
@@ -147,8 +148,7 @@ class _Life:
         self.process.kill()
 
     def _end(self, code: int) -> None:
-        if self._ends_overdue:
-            self._ends_overdue.cancel()
+        self._note_overdue(0)
         if not self.ended.done():
             self.ended.set_result(code)
 

@@ -8,8 +8,10 @@ clause is refused in the queries of clients: `QueryCheck` lets no query have one
 
 import asyncio
 import json
+import math
 import os
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -23,6 +25,7 @@ from console.sqldoor.allowlist import Vocabulary
 from console.sqldoor.check import Node, parse_query
 from console.sqldoor.exceptions import (
     QUERY_WAS_CANCELLED,
+    TIMEOUT_EXCEEDED,
     TOO_DEEP_RECURSION,
     UNKNOWN_EXCEPTION,
     DoorError,
@@ -101,12 +104,18 @@ class Engine:
     Args:
         path: The chDB folder, held by this process.
         limits: What queries may take.
+
+    Attributes:
+        limits: As given.
+        timezone: The engine's, once it is open.
+        version: Likewise.
+        statements: Reads statements, once it is open.
     """
 
     def __init__(self, path: Path, limits: DoorLimits) -> None:
         self._path = str(path)
         self._connection_string = connection_string(path)
-        self._limits = limits
+        self.limits = limits
         self._control: Any = None
         self._control_lock = threading.Lock()
         self.timezone = ""
@@ -127,12 +136,12 @@ class Engine:
         known = Vocabulary(
             self._rows(allowlist.FUNCTIONS_QUERY), [row["name"] for row in self._rows(allowlist.COMBINATORS_QUERY)]
         )
-        changeable = CHANGEABLE_SETTINGS | self._limits.lowerable().keys()
+        changeable = CHANGEABLE_SETTINGS | self.limits.lowerable().keys()
         with self._handle(DoorLimits(), "") as handle:  # its own may be too tight for that
             views = handle.ask(allowlist.VIEWS_QUERY).decode().split()
             settings = allowlist.settings_query(changeable | {"readonly"}, changeable)
             stand_in = _subquery(parse_query(handle.ask, f"SELECT * FROM ({settings})"))  # noqa: S608 - our own text
-        self.statements = StatementReader(known, self._limits, frozenset(views), stand_in)
+        self.statements = StatementReader(known, self.limits, frozenset(views), stand_in)
 
     def handle(self, mark: str) -> AbstractContextManager[Handle]:
         """Open a handle for one query, with the rights and the limits of readers.
@@ -143,7 +152,7 @@ class Engine:
         Raises:
             DoorError: The engine fails.
         """
-        return self._handle(self._limits, mark)
+        return self._handle(self.limits, mark)
 
     @contextmanager
     def _handle(self, limits: DoorLimits, mark: str) -> Iterator[Handle]:
@@ -271,6 +280,7 @@ class QueryRun:
         self._engine = engine
         self._request = request
         self._wanted = True
+        self._deadline = time.monotonic() + engine.limits.seconds
         read_end, self._write_end = os.pipe()
         self._pipe = _Pipe(read_end)
 
@@ -365,11 +375,20 @@ class QueryRun:
         """Raise DoorError once it is to be stopped: there may be nothing yet that the engine could kill."""
         if not self._wanted:
             raise door_error(QUERY_WAS_CANCELLED, "Query was cancelled")
+        if self._left() <= 0:
+            raise door_error(TIMEOUT_EXCEEDED, f"Timeout exceeded: maximum: {self._engine.limits.seconds:g} s")
+
+    def _left(self) -> float:
+        """Return the seconds to its deadline: the engine begins to count only when it begins to run it."""
+        return self._deadline - time.monotonic()
 
     def _into(self, handle: Handle, statement: Statement, descriptor: int) -> Any:
         compression = f" COMPRESSION '{self._request.encoding}'" if self._request.encoding else ""
         where = f"INTO OUTFILE '/dev/fd/{descriptor}' TRUNCATE{compression} FORMAT {self.format}"
         settings = {**self._request.settings, **statement.settings}
+        settings["max_execution_time"] = max(
+            0.001, min(self._left(), float(settings.get("max_execution_time", math.inf)))
+        )
         return handle.run(f"{statement.sql} {where}", self._request.parameters, settings)
 
     def _kill(self) -> None:

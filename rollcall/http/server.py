@@ -98,6 +98,7 @@ class BoundedHeadProtocol(HttpToolsProtocol):
 
     Attributes:
         peer: Whom a bound on connections looks at; None without one.
+        lost: Called at its end.
         last_heard: When bytes came last, in seconds of the event loop.
     """
 
@@ -108,12 +109,12 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         self._head_size = 0
         self._deadline: asyncio.TimerHandle | None = None
         self.peer: Peer | None = None
+        self.lost: Callable[[], object] = lambda: None
         self.last_heard = self.loop.time()
 
-    @property
-    def idle(self) -> bool:
-        """Whether no request is under way."""
-        return self.cycle is None or self.cycle.response_complete
+    def idle_since(self, moment: float) -> bool:
+        """Return whether no request is under way, and nothing has come since that moment."""
+        return (self.cycle is None or self.cycle.response_complete) and self.last_heard < moment
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         """Start the clock: a connection that sends nothing is no better than a slow one."""
@@ -123,6 +124,7 @@ class BoundedHeadProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the clock."""
         self._disarm()
+        self.lost()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -209,7 +211,8 @@ class _Acceptor:
         self._most = most
         self._config, self._state, self._app_state = server.config, server.server_state, server.lifespan.state
         self._loop = asyncio.get_running_loop()
-        self._taking: dict[asyncio.Task[None], Peer] = {}
+        self._open: dict[Peer, BoundedHeadProtocol | None] = {}
+        self._taking: set[asyncio.Task[None]] = set()
         self._closed = False
         listener.setblocking(False)
         listener.listen(_BACKLOG)
@@ -236,41 +239,45 @@ class _Acceptor:
             peer = Peer(connection)
             if peer.has_left():
                 connection.close()
-            elif len(self._state.connections) + len(self._taking) >= self._most and not self._made_room():
+            elif len(self._open) >= self._most and not self._made_room():
                 _refuse(connection)
             else:
+                self._open[peer] = None
                 task = self._loop.create_task(self._take(connection, peer))
-                self._taking[task] = peer
-                task.add_done_callback(self._taking.pop)
+                self._taking.add(task)
+                task.add_done_callback(self._taking.discard)
 
     def _resume(self) -> None:
         if not self._closed:
             self._loop.add_reader(self._listener, self._accept)
 
     def _made_room(self) -> bool:
-        ours = [one for one in self._state.connections if isinstance(one, BoundedHeadProtocol)]
-        surplus = [one for one in ours if one.peer and one.peer.has_left()]
-        long_ago = self._loop.time() - _IDLE_SECONDS
-        idle = [one for one in ours if one.idle and one.last_heard < long_ago]
-        if not surplus and idle:
-            surplus = [min(idle, key=lambda one: one.last_heard)]
-        for one in surplus:
-            one.transport.abort()
-            self._state.connections.discard(one)  # it will hear of its end only later
-        return bool(surplus) or any(peer.has_left() for peer in self._taking.values())
+        surplus = [peer for peer in self._open if peer.has_left()]
+        if not surplus:
+            long_ago = self._loop.time() - _IDLE_SECONDS
+            idle = {peer: one.last_heard for peer, one in self._open.items() if one and one.idle_since(long_ago)}
+            surplus = [min(idle, key=idle.__getitem__)] if idle else []
+        for peer in surplus:
+            if one := self._open.pop(peer):
+                one.transport.abort()
+        return bool(surplus)
 
     async def _take(self, connection: socket.socket, peer: Peer) -> None:
         def protocol() -> BoundedHeadProtocol:
-            made: BoundedHeadProtocol = self._config.http_protocol_class(  # type: ignore[call-arg,assignment]  # uvicorn's own way
+            made: BoundedHeadProtocol = self._config.http_protocol_class(  # type: ignore[call-arg,assignment]  # as uvicorn does
                 config=self._config, server_state=self._state, app_state=self._app_state, _loop=self._loop
             )
-            made.peer = peer
+            made.peer, made.lost = peer, lambda: self._open.pop(peer, None)
             return made
 
         try:
-            await self._loop.connect_accepted_socket(protocol, connection)
+            _, made = await self._loop.connect_accepted_socket(protocol, connection)
         except OSError:  # its client has left meanwhile
             connection.close()
+            self._open.pop(peer, None)
+        else:
+            if peer in self._open:
+                self._open[peer] = made
 
 
 def _refuse(connection: socket.socket) -> None:

@@ -117,7 +117,7 @@ def test_a_request_that_waited_before_it_was_taken_waits_so_much_less() -> None:
 
 def test_a_query_that_is_to_stop_before_it_began_never_begins() -> None:
     request = QueryRequest("SELECT 1", {}, {}, "", "TabSeparated", "", False, "", 0, "")
-    engine = Mock(spec=Engine)
+    engine = Mock(spec=Engine, limits=DoorLimits())
     engine.private = lambda error: error
     run = QueryRun(engine, request)
 
