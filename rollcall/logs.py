@@ -179,7 +179,7 @@ class RationedLog:
         self._log = log
         self._caused: Counter[tuple[object, ...]] = Counter()
 
-    def warning(self, event: str, kind: Mapping[str, object], **more: object) -> None:
+    def warning(self, event: str, kind: Mapping[str, object], /, **more: object) -> None:
         """Log a warning, or count it for the line that sums up.
 
         Args:
@@ -187,16 +187,27 @@ class RationedLog:
             kind: Fields that make it one of a kind; there must not be many kinds.
             more: Fields that differ from line to line; they are not in the line that sums up.
         """
+        self._line(self._log.warning, event, kind, more)
+
+    def info(self, event: str, kind: Mapping[str, object], /, **more: object) -> None:
+        """Do the same as `warning`, as information."""
+        self._line(self._log.info, event, kind, more)
+
+    def _line(
+        self, write: Callable[..., object], event: str, kind: Mapping[str, object], more: Mapping[str, object]
+    ) -> None:
         key = (event, *kind.items())
         if not self._caused[key]:
-            asyncio.get_running_loop().call_later(_MINUTE, self._sum_up, key, event, kind)
+            asyncio.get_running_loop().call_later(_MINUTE, self._sum_up, write, key, event, kind)
         self._caused[key] += 1
         if self._caused[key] <= LINES_A_MINUTE:
-            self._log.warning(event, **kind, **more)
+            write(event, **kind, **more)
 
-    def _sum_up(self, key: tuple[object, ...], event: str, kind: Mapping[str, object]) -> None:
+    def _sum_up(
+        self, write: Callable[..., object], key: tuple[object, ...], event: str, kind: Mapping[str, object]
+    ) -> None:
         if (more := self._caused.pop(key, 0) - LINES_A_MINUTE) > 0:
-            self._log.warning(f"{event}, and more of the same", **kind, more=more, seconds=_MINUTE)
+            write(f"{event}, and more of the same", **kind, more=more, seconds=_MINUTE)
 
 
 def logger(name: str) -> structlog.stdlib.BoundLogger:

@@ -10,7 +10,7 @@ from console.sqldoor import exceptions
 from console.sqldoor.engine import QueryStatistics
 from console.sqldoor.exceptions import DoorError
 from rollcall.http.guard import basic_credentials
-from rollcall.logs import logger, printable
+from rollcall.logs import RationedLog, logger, printable
 
 log = logger(__name__)
 
@@ -26,6 +26,7 @@ _REFUSED = frozenset(
     code
     for code, _ in (
         exceptions.ACCESS_DENIED,
+        exceptions.AUTHENTICATION_FAILED,
         exceptions.BAD_ARGUMENTS,
         exceptions.NOT_IMPLEMENTED,
         exceptions.QUERY_IS_TOO_LARGE,
@@ -83,17 +84,27 @@ class Audit:
         """Take that its client has left, or takes nothing of the answer any more."""
         self._outcome = "cancelled"
 
-    def write(self) -> None:
-        """Write the line."""
-        log.info(
-            "query",
-            user=self._user,
-            client=self._address,
-            kind=self.kind,
-            outcome=self._outcome,
-            code=self._code,
-            rows=self.rows,
-        )
+    def refused(self) -> None:
+        """Take that it was refused before anything could look at it as a query."""
+        self._outcome = "refused"
+
+    def write(self, rationed: RationedLog | None = None) -> None:
+        """Write the line.
+
+        Args:
+            rationed: Where lines go that anybody can cause, who knows no token.
+        """
+        whose = {"user": self._user, "client": self._address, "kind": self.kind, "rows": self.rows}
+        what_became_of_it = {"outcome": self._outcome, "code": self._code}
+        if rationed:
+            rationed.info("query", what_became_of_it, **whose)
+        else:
+            log.info("query", **whose, **what_became_of_it)
+
+
+def refusals() -> RationedLog:
+    """Return where the lines of queries go that were refused to who may not query at all."""
+    return RationedLog(log)
 
 
 def _basic_user(headers: Headers) -> str:

@@ -16,7 +16,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import Message, Receive, Scope, Send
 
 from console.sqldoor.answer import Answer, CutShortError, send_head
-from console.sqldoor.audit import Audit, kind_of
+from console.sqldoor.audit import Audit, kind_of, refusals
 from console.sqldoor.check import DISPLAY_NAME
 from console.sqldoor.door_token import GuardedDoor, Tokens
 from console.sqldoor.engine import Engine, QueryRun
@@ -108,6 +108,7 @@ class QueryEndpoint:
         self._audit = audit
         self._overdue = overdue
         self._slots = Slots(limits)
+        self._refusals = refusals()
         self._stopping: set[asyncio.Task[None]] = set()
         self._killed: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
 
@@ -127,11 +128,10 @@ class QueryEndpoint:
             if scope["method"] == "GET" and "query" not in url and not headers.get("content-length", "0").strip("0"):
                 await _send_text(send, HTTPStatus.OK, "Ok.\n", {})
                 return
-            if self._tokens:
-                client = scope.get("client")
-                self._tokens.require(headers, url, client[0] if client else "")
-            if self._audit:
-                with _audited(Audit(headers, url, scope.get("client"))):
+            audit = Audit(headers, url, scope.get("client")) if self._audit else None
+            self._require_token(headers, url, scope.get("client"), audit)
+            if audit:
+                with _audited(audit):
                     await self._take(url, headers, peer, receive, send)
             else:
                 await self._take(url, headers, peer, receive, send)
@@ -149,6 +149,20 @@ class QueryEndpoint:
         for task in stuck:
             log.warning("a query does not stop; leaving it behind")
             task.cancel()
+
+    def _require_token(
+        self, headers: Headers, url: Mapping[str, str], client: tuple[str, int] | None, audit: Audit | None
+    ) -> None:
+        if not self._tokens:
+            return
+        try:
+            self._tokens.require(headers, url, client[0] if client else "")
+        except DoorError as error:
+            if audit:
+                audit.kind = kind_of(url.get("query", ""))  # the body stays unread
+                audit.failed(error)
+                audit.write(self._refusals)
+            raise
 
     async def _take(self, url: Mapping[str, str], headers: Headers, peer: Peer, receive: Receive, send: Send) -> None:
         """Read a request and answer it. Raises DoorError, CutShortError."""
@@ -333,7 +347,11 @@ def create_door(
     app = Starlette(
         routes=[*control, Route("/ping", ping, methods=["GET"]), Route("/", endpoint)],
         middleware=[
-            Middleware(GuardedDoor, guard=Guard(listen, any_proxy=bool(token), any_host=not is_loopback(listen)))
+            Middleware(
+                GuardedDoor,
+                guard=Guard(listen, any_proxy=bool(token), any_host=not is_loopback(listen)),
+                refusals=refusals() if audit else None,
+            )
         ],
         lifespan=lifespan,
     )

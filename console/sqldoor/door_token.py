@@ -11,11 +11,13 @@ from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from console.sqldoor.audit import Audit
 from console.sqldoor.exceptions import AUTHENTICATION_FAILED, door_error
+from console.sqldoor.request import url_parameters
 from rollcall.errors import SettingsError
 from rollcall.files import make_private_folder, read_secret_file, sync_folder
 from rollcall.http.guard import Guard, Refusal, Throttle, basic_credentials
-from rollcall.logs import logger
+from rollcall.logs import RationedLog, logger
 from rollcall.settings import Settings
 from rollcall.warehouse.engines import Embedded, parse_warehouse_url
 
@@ -82,6 +84,7 @@ class Tokens:
         self._token = token.encode()
         self._control = control_token.encode()
         self._throttle = Throttle(clock)
+        self._log = RationedLog(log)
 
     def require(self, headers: Headers, url: Mapping[str, str], address: str) -> None:
         """Let a request pass that brings one of the tokens, in any of the ways that ClickHouse knows.
@@ -112,7 +115,7 @@ class Tokens:
             return
         if any(given):  # a client that brings none yet, as browsers and some drivers do at first, guesses nothing
             self._throttle.failed(address)
-            log.warning("wrong token at the SQL door", client=address)
+            self._log.warning("wrong token at the SQL door", {}, client=address)
         raise door_error(AUTHENTICATION_FAILED, f"{USER}: Authentication failed: the password is the door's token")
 
 
@@ -137,17 +140,28 @@ _REFUSALS = {
 
 
 class GuardedDoor:
-    """ASGI middleware that answers 403, with the reason, to what a guard refuses."""
+    """ASGI middleware that answers 403, with the reason, to what a guard refuses.
 
-    def __init__(self, app: ASGIApp, guard: Guard) -> None:
+    Args:
+        app: Gets all else.
+        guard: Judges.
+        refusals: Where the audit lines of what is refused go; None where none are wanted.
+    """
+
+    def __init__(self, app: ASGIApp, guard: Guard, refusals: RationedLog | None = None) -> None:
         self._app = app
         self._guard = guard
+        self._refusals = refusals
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer it."""
         refusal = None
         if scope["type"] == "http":
             refusal = self._guard.judge(Headers(scope=scope), scope.get("http_version", "1.1"))
+        if refusal and self._refusals:
+            audit = Audit(Headers(scope=scope), url_parameters(scope["query_string"]), scope.get("client"))
+            audit.refused()
+            audit.write(self._refusals)
         if refusal:
             await PlainTextResponse(_REFUSALS[refusal] + "\n", 403)(scope, receive, send)
         else:

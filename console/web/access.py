@@ -23,7 +23,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from console.web.template import render
 from rollcall.http.guard import Guard, Refusal, Throttle, basic_credentials, is_loopback
-from rollcall.logs import logger, printable
+from rollcall.logs import RationedLog, logger, printable
 from rollcall.settings import Settings
 
 _log = logger(__name__)
@@ -141,6 +141,7 @@ class Password:
     def __init__(self, password: str, throttle: Throttle) -> None:
         self._digest = _digest(password) if password else b""
         self._throttle = throttle
+        self._log = RationedLog(_log)
 
     def wait(self, address: str) -> int:
         """Return for how many seconds a client has to wait before it may try; 0 when it may now."""
@@ -156,7 +157,7 @@ class Password:
     def failed(self, address: str, event: str) -> None:
         """Remember and log a failure."""
         self._throttle.failed(address)
-        _log.warning(event, client=address)
+        self._log.warning(event, {}, client=address)
 
 
 def _digest(password: str) -> bytes:
@@ -189,6 +190,7 @@ class Gate:
         self._sessions = sessions
         self._password = password
         self._audit = audit
+        self._refusals = RationedLog(_log)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer it."""
@@ -202,7 +204,13 @@ class Gate:
             refusal = self._refuse(request)
             await (refusal(scope, receive, send) if refusal else self._show(request, receive, send))
         else:
+            self._note_refusal(request, "not signed in" if decision is Decision.SIGN_IN else decision.value)
             await _answer(request, decision)(scope, receive, send)
+
+    def _note_refusal(self, request: HTTPConnection, why: str) -> None:
+        if self._audit:
+            kind = "live" if request.url.path == "/live" else "page"
+            self._refusals.info("page refused", {"outcome": why}, client=client_of(request), kind=kind)
 
     async def _show(self, request: HTTPConnection, receive: Receive, send: Send) -> None:
         if not self._audit or request.url.path != "/":  # what its script asks for again and again is of the same view
@@ -221,11 +229,13 @@ class Gate:
         """Judge HTTP Basic; return None for the password."""
         address = client_of(request)
         if seconds := self._password.wait(address):
+            self._note_refusal(request, "too many wrong passwords")
             return _plain(f"Too many wrong passwords. Try again in {seconds} seconds.", 429, "retry-after", seconds)
         if self._password.is_right(
             basic_credentials(request.headers["authorization"])[1].decode(errors="replace"), address
         ):
             return None
+        self._note_refusal(request, "wrong password")
         return _plain("That is not the password.", 401, "www-authenticate", 'Basic realm="rollcall"')
 
 

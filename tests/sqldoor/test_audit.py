@@ -11,6 +11,8 @@ import pytest
 
 from console.sqldoor import DoorLimits
 from console.sqldoor.audit import kind_of
+from rollcall.http.guard import MOST_FAILURES
+from rollcall.logs import LINES_A_MINUTE
 from rollcall.settings import Settings
 
 from .house import House
@@ -22,7 +24,29 @@ def test_a_query_is_a_line_without_its_text(house: House, monkeypatch: pytest.Mo
     with house.door(token=TOKEN, audit=True) as door:
         for auth in (("ann\x1b", TOKEN), ("ann", "wrong")):
             httpx.post(door.url, content="/* secret */ SELECT number FROM numbers(3)", auth=auth)
-    assert log.mock_calls == [line("SELECT", "ok", 0, 3, user="ann\\u001b")]
+    assert log.mock_calls == [line("SELECT", "ok", 0, 3, user="ann\\u001b"), line("other", "refused", 516, None)]
+    assert "secret" not in str(log.mock_calls)
+    assert "wrong" not in str(log.mock_calls)
+
+
+def test_who_knows_no_token_is_a_line_too_and_many_are_few(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    log, warned = Mock(), Mock()
+    monkeypatch.setattr("console.sqldoor.audit.log", log)
+    monkeypatch.setattr("console.sqldoor.door_token.log", warned)
+    with house.door(token=TOKEN, audit=True) as door:
+        assert httpx.get(door.url, params={"query": "DROP TABLE secret"}).status_code == 401
+        for _ in range(2 * LINES_A_MINUTE):
+            assert httpx.get(door.url, params={"query": "SELECT secret"}, auth=("eve", "a guess")).status_code == 401
+        for _ in range(2):
+            foreign = {"origin": "https://evil.example", "x-clickhouse-user": "eve"}
+            assert httpx.post(door.url, content="SELECT secret", headers=foreign).status_code == 403
+    assert log.mock_calls == [
+        line("DROP", "refused", 516, None, user=""),
+        *[line("SELECT", "refused", 516, None, user="eve")] * (LINES_A_MINUTE - 1),
+        *[line("other", "refused", 0, None, user="eve")] * 2,
+    ]
+    assert "secret" not in str(log.mock_calls)
+    assert warned.mock_calls == [call.warning("wrong token at the SQL door", client="127.0.0.1")] * MOST_FAILURES
 
 
 def line(kind: str, outcome: str, code: int, rows: int | None, user: str = "ann") -> Any:

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 from unittest.mock import Mock, call
 
 import httpx
@@ -12,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 from console.commands.services import page_address
 from console.web.access import COOKIE, Gate, Password, Policy, Sessions, new_sign_in_token
 from rollcall.http.guard import MOST_FAILURES, Throttle
+from rollcall.logs import LINES_A_MINUTE
 from rollcall.settings import Settings
 
 from . import company
@@ -118,6 +121,31 @@ def test_a_view_is_a_line_of_the_log_where_it_is_wanted(page: Served, monkeypatc
     assert asyncio.run(look()) == [303, 200, 200, 200]
     who = {"client": "127.0.0.1", "by": "session"}
     assert told.info.mock_calls == [
+        call("page refused", outcome="not signed in", client="127.0.0.1", kind="page"),
         call("page viewed", **who, site="acme", outcome="ok", rows=3),
         call("page viewed", **who, site="", outcome="failed", rows=None),
     ]
+
+
+def test_refused_views_are_lines_without_what_was_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = Mock()
+    monkeypatch.setattr("console.web.access._log", told)
+    page = {"password": "correct horse battery"}
+    with served(settings_of(tmp_path, company.SITES, page=page, audit="on")) as running:
+        assert httpx.get(f"{running.url}/?q=secret", timeout=60).status_code == 303
+        assert httpx.get(f"{running.url}/live", timeout=60).status_code == 401
+        for _ in range(MOST_FAILURES):
+            assert httpx.get(running.url, auth=("x", "a wrong secret"), timeout=60).status_code == 401
+        for _ in range(2 * LINES_A_MINUTE):
+            assert httpx.get(running.url, auth=("x", "a wrong secret"), timeout=60).status_code == 429
+
+    def line(outcome: str, kind: str = "page") -> Any:
+        return call("page refused", outcome=outcome, client="127.0.0.1", kind=kind)
+
+    assert told.info.mock_calls == [
+        line("not signed in"),
+        line("not signed in", "live"),
+        *[line("wrong password")] * MOST_FAILURES,
+        *[line("too many wrong passwords")] * LINES_A_MINUTE,
+    ]
+    assert "secret" not in str(told.mock_calls)
