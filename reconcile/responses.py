@@ -13,6 +13,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from reconcile.client.answer import Needed, TolerantDecoder
 from rollcall.facts import Entity
 from rollcall.jira.values import ABSENT, AccountType, account_id, account_type, read_or_none
 
@@ -99,7 +100,7 @@ class SearchPage(msgspec.Struct, rename="camel", frozen=True):
     """A page of a search; short ones are normal, the last has no token (Atlassian docs)."""
 
     issues: list[msgspec.Raw]
-    next_page_token: str | None = None
+    next_page_token: Needed[str | None] = None
     is_last: bool | None = None
 
     @property
@@ -129,7 +130,7 @@ class ChangelogPage(msgspec.Struct, rename="camel", frozen=True):
     """A page of changelog/bulkfetch: one issue may span pages, those without history are absent."""
 
     issue_change_logs: list[msgspec.Raw]
-    next_page_token: str | None = None
+    next_page_token: Needed[str | None] = None
 
     @property
     def keys(self) -> list[bytes]:
@@ -181,7 +182,7 @@ class Person(msgspec.Struct, rename="camel", frozen=True):
     account_type: str | None = None
     display_name: str | None = None
     email_address: str | None = None
-    active: bool | str | None = None
+    active: bool | str | int | None = None
 
     @property
     def known_id(self) -> str:
@@ -199,10 +200,10 @@ class Person(msgspec.Struct, rename="camel", frozen=True):
     @property
     def is_active(self) -> bool:
         """Jira's own flag; active when it is missing."""
-        return self.active not in (False, "false")
+        return str(self.active).strip().lower() not in ("false", "0")
 
 
-PERSON = msgspec.json.Decoder(Person, strict=False)
+PERSON = TolerantDecoder(Person)
 
 
 class Group(msgspec.Struct, rename="camel", frozen=True):
@@ -221,6 +222,9 @@ class ApplicationRole(msgspec.Struct, rename="camel", frozen=True):
     user_count: int | None = None
     has_unlimited_seats: bool | None = None
     platform: bool | None = None
+
+
+PRODUCT = TolerantDecoder(ApplicationRole)
 
 
 class NamedProject(msgspec.Struct, rename="camel", frozen=True):
@@ -279,17 +283,17 @@ class RoleActor(msgspec.Struct, rename="camel", frozen=True):
 
     @property
     def is_known(self) -> bool:
-        """Whether it has the id that it needs."""
+        """Whether it is one of the two, with the id that it needs."""
         if self.actor_user:
             return bool(self.actor_user.account_id)
-        return not self.actor_group or bool(self.actor_group.group_id)
+        return self.actor_group is not None and bool(self.actor_group.group_id)
 
 
 class ProjectRole(msgspec.Struct, rename="camel", frozen=True):
     """A role in one project."""
 
     name: str | None = None
-    actors: list[RoleActor] = []
+    actors: list[RoleActor] | None = None
 
 
 class Myself(msgspec.Struct, rename="camel", frozen=True):

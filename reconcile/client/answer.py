@@ -1,7 +1,13 @@
-"""The body of an answer: read whole, in UTF-8, and decoded into what Rollcall looks at."""
+"""The body of an answer: read whole, in UTF-8, and decoded into what Rollcall looks at.
+
+A part that can be done without, such as a count or a name, is one that Jira does not give where it has another form:
+it spoils nothing. So the forms in `reconcile.responses` have a default for what can be done without.
+"""
 
 import codecs
-from typing import TypeVar
+import types
+from functools import cache
+from typing import Annotated, Any, Generic, TypeVar, Union, get_args, get_origin
 
 import httpx
 import msgspec
@@ -56,7 +62,7 @@ def decoded(kind: type[_T], endpoint: Endpoint, content: bytes, secret: str = ""
     """
     content = _in_utf_8(content)
     try:
-        return decode_json(msgspec.json.Decoder(kind, strict=False), content)
+        return TolerantDecoder(kind).decode(content)
     except RecursionError:
         raise JiraRefusedError(f"{endpoint.name}: the answer is nested deeper than any of Jira's") from None
     except ValueError as error:
@@ -68,6 +74,81 @@ def decoded(kind: type[_T], endpoint: Endpoint, content: bytes, secret: str = ""
         raise NoJsonError(
             f"{endpoint.name}: the answer is no JSON; is the site's url that of a Jira Cloud site?"
         ) from None
+
+
+class TolerantDecoder(Generic[_T]):
+    """Decodes JSON of a form, without the parts that can be done without where they have another one.
+
+    Args:
+        kind: The form: a struct, or a list of some.
+    """
+
+    def __init__(self, kind: type[_T]) -> None:
+        self._kind = kind
+        self._decoder = msgspec.json.Decoder(kind, strict=False)
+
+    def decode(self, content: bytes | msgspec.Raw) -> _T:
+        """Decode it.
+
+        Raises:
+            msgspec.ValidationError: It has another form, in a part that is needed. Never of a part of the part.
+            ValueError: It is no JSON.
+            RecursionError: It is nested too deep.
+        """
+        try:
+            return decode_json(self._decoder, bytes(content))
+        except msgspec.ValidationError as error:
+            try:
+                found: _T = _by_parts(self._kind, bytes(content))
+            except msgspec.ValidationError:
+                raise error from None
+            return found
+
+
+Needed = Annotated[_T, msgspec.Meta(extra={"needed": True})]
+"""Of a part that may be absent, but means too much to be passed over where it has another form."""
+
+
+@cache
+def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(kind, strict=False)
+
+
+@cache
+def _fields(kind: Any) -> tuple[msgspec.structs.FieldInfo, ...]:
+    return msgspec.structs.fields(kind)
+
+
+def _by_parts(kind: Any, content: bytes) -> Any:
+    """Decode the parts of a struct or list one by one; raises msgspec.ValidationError where a needed one is none."""
+    if get_origin(kind) in (Union, types.UnionType):
+        kind = next((one for one in get_args(kind) if one is not types.NoneType), kind)
+    if get_origin(kind) is list:
+        return [
+            _one(get_args(kind)[0], bytes(element)) for element in decode_json(_decoder(list[msgspec.Raw]), content)
+        ]
+    if not (isinstance(kind, type) and issubclass(kind, msgspec.Struct)):
+        raise msgspec.ValidationError("of another form")
+    parts, kept = decode_json(_decoder(dict[str, msgspec.Raw]), content), {}
+    for field in _fields(kind):
+        part = parts.get(field.encode_name)
+        if part is None and field.required:
+            raise msgspec.ValidationError(f"Object missing required field `{field.encode_name}`")
+        if part is None:
+            continue
+        try:
+            kept[field.name] = _one(field.type, bytes(part))
+        except msgspec.ValidationError:
+            if field.required or get_origin(field.type) is Annotated:
+                raise
+    return kind(**kept)
+
+
+def _one(kind: Any, content: bytes) -> Any:
+    try:
+        return decode_json(_decoder(kind), content)
+    except msgspec.ValidationError:
+        return _by_parts(kind, content)
 
 
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))

@@ -27,6 +27,7 @@ from reconcile.client.endpoints import Endpoint
 from reconcile.client.jira_errors import JiraRefusedError, PagingError
 
 _T = TypeVar("_T")
+_Decoded = TypeVar("_Decoded", covariant=True)
 
 MOST_PAGES = 1_000_000
 """More pages than any list of Jira has."""
@@ -231,8 +232,16 @@ def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
     return error
 
 
+class ElementDecoder(Protocol[_Decoded]):
+    """Decodes one element."""
+
+    def decode(self, element: msgspec.Raw, /) -> _Decoded:
+        """Decode it; raises ValueError or RecursionError."""
+        ...
+
+
 def decoded_elements(
-    decoder: msgspec.json.Decoder[_T], elements: Sequence[msgspec.Raw], unreadable: Callable[[], None]
+    decoder: ElementDecoder[_T], elements: Sequence[msgspec.Raw], unreadable: Callable[[], None]
 ) -> Iterator[_T]:
     """Yield the elements that have the form the decoder knows.
 

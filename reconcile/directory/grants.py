@@ -13,6 +13,8 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+import msgspec
+
 from reconcile.client.endpoints import (
     APPLICATION_ROLE,
     APPLICATION_ROLES,
@@ -24,9 +26,10 @@ from reconcile.client.endpoints import (
 )
 from reconcile.client.jira_client import JiraClient
 from reconcile.client.jira_errors import AccountRefusedError, JiraError, JiraRefusedError, NotThereError
-from reconcile.client.paging import by_offset, gather_first_error, id_of_link
+from reconcile.client.paging import by_offset, decoded_elements, gather_first_error, id_of_link
 from reconcile.publisher import Gaps
 from reconcile.responses import (
+    PRODUCT,
     ApplicationRole,
     Group,
     GroupPage,
@@ -102,8 +105,7 @@ class Groups:
                 raise JiraRefusedError(f"{GROUP_MEMBERS.name}: Jira counts {page.total} members and names nobody")
             return page
 
-        found: Members = {}
-        nameless = False
+        found, nameless = Members(), False
         try:
             async for page in by_offset(GROUP_MEMBERS, ask):
                 for person in page.values:
@@ -170,15 +172,21 @@ class Product:
         return f"Jira counts {self.used} seats used, its groups have {len(self.holders)} active people"
 
 
-async def listed_products(jira: JiraClient) -> list[ApplicationRole]:
+async def listed_products(jira: JiraClient, unreadable: Callable[[], None]) -> list[ApplicationRole]:
     """Return the products that Jira lists.
+
+    Args:
+        jira: Asks.
+        unreadable: Called for an element of unknown form, or without a key.
 
     Raises:
         JiraError: Jira did not answer, or refused; it takes Administer Jira.
     """
-    roles = await jira.read(list[ApplicationRole], APPLICATION_ROLES)
-    if not roles:
+    listed = await jira.read(list[msgspec.Raw], APPLICATION_ROLES)
+    if not listed:
         raise JiraRefusedError(f"{APPLICATION_ROLES.name}: Jira names no product, and no site is without one")
+    if not (roles := list(decoded_elements(PRODUCT, listed, unreadable))):
+        raise JiraRefusedError(f"{APPLICATION_ROLES.name}: Jira names products in an unknown form")
     return roles
 
 
@@ -198,7 +206,7 @@ async def product_of_key(jira: JiraClient, key: str) -> ApplicationRole | None:
 
 
 async def products(
-    roles: Iterable[ApplicationRole], groups: Groups, unread: Mapping[str, str] | None = None
+    roles: Iterable[ApplicationRole], groups: Groups, unread: Mapping[str, str] | None = None, *, whole: bool = True
 ) -> list[Product]:
     """Return the products of a site with their holders; a product whose groups could not all be read says so.
 
@@ -206,6 +214,7 @@ async def products(
         roles: What Jira says of them.
         groups: The groups of the site.
         unread: Products of which Jira says nothing though there are or were some, by key, and why that is so.
+        whole: Whether these are all.
 
     Raises:
         AccountRefusedError: Jira refuses the account itself.
@@ -214,9 +223,8 @@ async def products(
     found += await asyncio.gather(*(_product(role, groups) for role in roles))
     others = [one for one in found if not _is_included(one.role)]
     elsewhere: set[str] = set().union(*(one.holders for one in others))
-    unsure = (
-        "who counts for it is known only with the holders of the others" if any(one.unread for one in others) else ""
-    )
+    known = whole and not any(one.unread for one in others)
+    unsure = "" if known else "who counts for it is known only with the holders of the others"
     return [
         replace(one, counted=one.holders - elsewhere, unread=one.unread or unsure) if _is_included(one.role) else one
         for one in found
@@ -252,10 +260,8 @@ def _is_included(role: ApplicationRole) -> bool:
 
 SITE_ADMIN, PRODUCT_ACCESS, GROUP = "site admin", "product access", "group"
 """Scopes of roles, see `rollcall.records.Role`."""
-
 Held = tuple[str, str, str]
 """Account id, role, scope."""
-
 
 _WHO = {SITE_ADMIN: "who administers the site", PRODUCT_ACCESS: "who administers or uses which product"}
 
@@ -312,7 +318,6 @@ _PAGE = 100
 _FORBIDDEN = 403
 _MOST_FAILED = 10
 """Projects that may fail before it counts whether most do."""
-
 Skip = Callable[[str], None]
 Tell = Callable[[int, int, float], None]
 """Hears of projects, requests and seconds."""
@@ -421,7 +426,7 @@ class ProjectRoles:
 
     async def _role(self, key: str, number: str) -> set[Held]:
         role = await self._jira.read(ProjectRole, PROJECT_ROLE, key, number)
-        if not role.name or not all(actor.is_known for actor in role.actors):
+        if not role.name or role.actors is None or not all(actor.is_known for actor in role.actors):
             raise JiraRefusedError(f"{PROJECT_ROLE.name}: Jira does not name a role, or who holds it")
         name = role.name[:LONGEST_TEXT]
         held = {(account, name, key) for actor in role.actors for account in await self._accounts(actor)}

@@ -7,11 +7,12 @@ Users are all there are: active, inactive and deleted ones, apps and portal cust
 """
 
 from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import msgspec
 
-from reconcile.client.endpoints import APPLICATION_ROLES, USERS, USERS_BY_ID
+from reconcile.client.endpoints import APPLICATION_ROLES, USERS, USERS_BY_ID, Endpoint
 from reconcile.client.jira_client import JiraClient
 from reconcile.client.jira_errors import AccountRefusedError, JiraError, JiraRefusedError, NotThereError
 from reconcile.client.paging import by_offset, decoded_elements
@@ -41,9 +42,12 @@ from rollcall.settings import ReconcileSettings
 
 _PAGE = 1000
 """Users a page at most (OpenAPI file)."""
+_BEHIND_THE_END = frozenset({400, 404, 416})  # what may be answered to an offset that lies there
 
 
-async def all_users(jira: JiraClient, unreadable: Callable[[], None]) -> AsyncIterator[list[Person]]:
+async def all_users(
+    jira: JiraClient, unreadable: Callable[[], None], cut: Callable[[JiraError], None]
+) -> AsyncIterator[list[Person]]:
     """Yield all users with an account id, each once. A hidden e-mail is no reason to leave anybody out.
 
     Pages are a bare array, may be short and have no particular order; only an empty one is the end, and only when what
@@ -52,20 +56,29 @@ async def all_users(jira: JiraClient, unreadable: Callable[[], None]) -> AsyncIt
     Args:
         jira: Asks.
         unreadable: Called for an element of unknown form, without an account id, or with one that is longer than any.
+        cut: Called where Jira takes no further offset, which ends the list.
     """
-    beyond = 0
+    beyond, ended = 0, False
 
     async def ask(start: int) -> UserPage:
         nonlocal beyond
         page = await ask_at(start + beyond)
-        if not page.size and (further := await ask_at(start + beyond + _PAGE)).size:
+        if not page.size and not ended and (further := await ask_at(start + beyond + _PAGE)).size:
             beyond += _PAGE
             return further
         return page
 
     async def ask_at(start: int) -> UserPage:
+        nonlocal ended
         query = {"startAt": start, "maxResults": _PAGE}
-        return UserPage(values=await jira.read(list[msgspec.Raw], USERS, query=query))
+        try:
+            return UserPage(values=await jira.read(list[msgspec.Raw], USERS, query=query))
+        except JiraRefusedError as error:
+            if not start or error.status not in _BEHIND_THE_END:
+                raise
+            ended = True
+            cut(error)
+            return UserPage(values=[])
 
     seen: set[str] = set()
     async for page in by_offset(USERS, ask, until_empty=True):
@@ -97,7 +110,6 @@ _SHOWN = 3
 """Projects named in a sentence."""
 _PROJECTS = "projects"
 _ROLES_AGAIN = "--whole reads them before they are due"
-
 log = logger(__name__)
 
 
@@ -157,9 +169,11 @@ class Snapshot:
             # Without the products, what access they give and through which groups is not known either.
             access = (f"roles:{PRODUCT_ACCESS}", f"roles:{GROUP}")
             with gaps.reading("licenses", "licenses, seats and the roles that come with them", *access):
-                listed = await listed_products(self._jira)
+                odd = list[None]()
+                listed = await listed_products(self._jira, lambda: odd.append(None))
+                self._name_odd(len(odd), "products", APPLICATION_ROLES)
                 left_out, stay = await self._products_left_out(listed)
-                found = await products([*listed, *left_out], groups, stay)
+                found = await products([*listed, *left_out], groups, stay, whole=not odd)
                 await self._licenses(found)
             await self._roles(await global_roles(groups, [one for one in found if one.role.key not in stay], gaps))
             self._landed |= f"roles:{SITE_ADMIN}" not in gaps.lacks
@@ -177,11 +191,9 @@ class Snapshot:
         await self._complete()
 
     async def _known(self) -> KnownDirectory | None:
-        try:
+        with suppress(WarehouseUnavailableError):
             if self._before is None and self._existing:
                 self._before = await self._existing.directory(self._site)
-        except WarehouseUnavailableError:
-            pass
         return self._before
 
     async def _told(self) -> list[str]:
@@ -192,22 +204,34 @@ class Snapshot:
         return [f"{words}{_instead(known, part)}" for part, words in self._gaps.told.items()]
 
     async def _users(self) -> None:
-        rows = self._run.found.rows
-        unreadable = 0
-
-        def count() -> None:
-            nonlocal unreadable
-            unreadable += 1
-
-        async for people in all_users(self._jira, count):
+        rows, untyped = self._run.found.rows, 0
+        odd, cut = list[None](), list[JiraError]()
+        async for people in all_users(self._jira, lambda: odd.append(None), cut.append):
             self._listed.update(person.known_id for person in people)
+            untyped += sum(person.account_type is None for person in people)
             await self._add_users(people)
             self._progress.at("users", rows["users"])
         if not self._listed:
             raise JiraRefusedError(f"{USERS.name}: Jira names nobody, not even the account that asks")
-        if unreadable:
-            self._missing.append(f"{unreadable} users: {USERS.name}: they have an unknown form; please report it")
+        self._name_odd(len(odd), "users", USERS)
+        if cut:
+            await self._take_or_keep(f"users: the list ends where Jira refuses to go on: {cut[0]}", len(self._listed))
+        if untyped > _FEW * len(self._listed):
+            words = f"users: {USERS.name} does not say of {untyped} accounts whether they are people"
+            await self._take_or_keep(words, len(self._listed) - untyped)
         self._progress.end("users", rows["users"])
+
+    async def _take_or_keep(self, words: str, whole: int, taken: str = "") -> None:
+        """Name what lacks of a list of users; where fewer are whole than are known, those known stay."""
+        known = await self._known()
+        if known is None or whole < known.users:
+            self._gaps.add("users", words)
+        else:
+            self._missing.append(taken or words)
+
+    def _name_odd(self, count: int, what: str, endpoint: Endpoint) -> None:
+        if count:
+            self._missing.append(f"{count} {what}: {endpoint.name}: they have an unknown form; please report it")
 
     async def _add_users(self, people: Iterable[Person]) -> None:
         await self._publisher.add(
@@ -230,16 +254,14 @@ class Snapshot:
     async def _users_in_groups(self) -> None:
         """Add whom the list of users leaves out though a group names them: it may have been cut short."""
         await self._add_users(self._only_in_groups.values())
-        people = sum(person.known_type == "atlassian" for person in self._only_in_groups.values())
-        if not people:
+        if not (people := sum(person.known_type == "atlassian" for person in self._only_in_groups.values())):
             return
         words = f"users: {USERS.name} leaves out {people} people who are in groups"
+        taken = f"{words}; they were taken from there, others may be missing"
         if people > _FEW * len(self._listed):
-            known = await self._known()
-            if known is None or len(self._listed) + len(self._only_in_groups) < known.users:
-                self._gaps.add("users", words)
-                return
-        self._missing.append(f"{words}; they were taken from there, others may be missing")
+            await self._take_or_keep(words, len(self._listed) + len(self._only_in_groups), taken)
+        else:
+            self._missing.append(taken)
 
     async def _users_left_out(self) -> None:
         """Add whom the list of users leaves out though Jira knows them by their ids; whom it does not is gone.
@@ -420,9 +442,8 @@ class Snapshot:
 def _instead(known: KnownDirectory | None, part: str) -> str:
     if known is None:
         return ""
-    if (at := known.age_of(part)) is None:
-        return "; no earlier run has read it"
-    return f"; reports go on with what was read on {_moment(at)}"
+    at = known.age_of(part)
+    return "; no earlier run has read it" if at is None else f"; reports go on with what was read on {_moment(at)}"
 
 
 def _moment(at: int) -> str:

@@ -39,12 +39,16 @@ from .altered import altered, path_of
 pytestmark = pytest.mark.anyio
 
 
+def never(_: object) -> None:
+    raise AssertionError("the list is said to be cut")
+
+
 def people(first: int, count: int) -> list[dict[str, Any]]:
     return [{"accountId": f"a{number}", "accountType": "atlassian"} for number in range(first, first + count)]
 
 
 async def user_ids(jira: JiraClient) -> list[str]:
-    return [person.known_id async for some in all_users(jira, lambda: None) for person in some]
+    return [person.known_id async for some in all_users(jira, lambda: None, never) for person in some]
 
 
 async def test_users_whose_offset_is_ignored() -> None:

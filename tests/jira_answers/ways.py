@@ -50,6 +50,7 @@ from .faults import (
     without,
 )
 from .in_process import with_body
+from .odd_part_ways import ODD_PARTS
 from .well_looking_ways import WELL_LOOKING
 
 WAYS = [
@@ -416,4 +417,4 @@ WAYS = [
     ),
 ]
 
-WAYS += [*OF_THE_DIRECTORY, *WELL_LOOKING]
+WAYS += [*OF_THE_DIRECTORY, *WELL_LOOKING, *ODD_PARTS]

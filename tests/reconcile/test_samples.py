@@ -50,7 +50,7 @@ def elements(name: str) -> list[msgspec.Raw]:
     return msgspec.json.decode(sample(name), type=list[msgspec.Raw])
 
 
-def never() -> None:
+def never(*_: object) -> None:
     raise AssertionError("an element could not be read")
 
 
@@ -136,7 +136,7 @@ async def test_documented_users() -> None:
     users = json.loads(sample("dichovsky-GET-users-search.json"))
     script = Script([page(users), page([])])
     async with scripted(script) as jira:
-        found = [person async for people in all_users(jira, never) for person in people]
+        found = [person async for people in all_users(jira, never, never) for person in people]
     assert [person.known_id for person in found] == [user["accountId"] for user in users]
     # Beyond an empty page it is looked once more: rows that may not be seen make pages empty.
     starts = [len(users), len(users) + 1000]
@@ -148,7 +148,7 @@ async def test_a_user_whose_account_id_is_longer_than_any_is_unreadable_and_the_
     users = [{"accountId": "x" * 129}, {"accountId": "unknown"}, {"accountId": "x" * 128}, {"displayName": "none"}]
     unreadable: list[int] = []
     async with scripted(Script([page(users), page([])])) as jira:
-        found = [person async for people in all_users(jira, lambda: unreadable.append(1)) for person in people]
+        found = [person async for people in all_users(jira, lambda: unreadable.append(1), never) for person in people]
     assert [person.known_id for person in found] == ["x" * 128]
     assert len(unreadable) == 2  # and who has no account id at all
 
