@@ -54,21 +54,23 @@ def refused_from(offset: int, code: int) -> Fault:
     return change
 
 
+ODD: dict[str, dict[str, Any]] = {
+    SEARCH: {"isLast": "no"},
+    COMMENTS: {"total": "many", "maxResults": {}, "startAt": "first"},
+    UPDATED: {"until": "2026-10-01T00:00:00.000+0000", "lastPage": "perhaps", "nextPage": 7},
+    MEMBERS: {"total": 1.5, "isLast": "perhaps", "displayName": {}, "active": "True"},
+    GROUPS: {"name": 7, "total": []},
+    PROJECTS: {"total": "three", "id": {}},
+    PRODUCTS: {"numberOfSeats": "unlimited", "hasUnlimitedSeats": "maybe", "platform": 3.5},
+    USERS: {"displayName": {"en": "x"}, "emailAddress": [], "active": "TRUE"},
+    MYSELF: {"timeZone": 2},
+}
+
 ODD_PARTS = [
     # Figures, flags and names that something can be read without.
     *(
         Case(f"odd parts of {one}", partial(at, one, given(**parts)), code=0, endpoint=one)
-        for one, parts in {
-            SEARCH: {"isLast": "no"},
-            COMMENTS: {"total": "many", "maxResults": {}, "startAt": "first"},
-            UPDATED: {"until": "2026-10-01T00:00:00.000+0000", "lastPage": "perhaps", "nextPage": 7},
-            MEMBERS: {"total": 1.5, "isLast": "perhaps", "displayName": {}, "active": "True"},
-            GROUPS: {"name": 7, "total": []},
-            PROJECTS: {"total": "three", "id": {}},
-            PRODUCTS: {"numberOfSeats": "unlimited", "hasUnlimitedSeats": "maybe", "platform": 3.5},
-            USERS: {"displayName": {"en": "x"}, "emailAddress": [], "active": "TRUE"},
-            MYSELF: {"timeZone": 2},
-        }.items()
+        for one, parts in ODD.items()
     ),
     Case(
         "active in capitals",
