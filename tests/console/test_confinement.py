@@ -93,9 +93,28 @@ def test_the_engine_works_in_its_folder(confined: Confined) -> None:
     assert confined.attempt(f"ask(*{statements!r})") == {"said": "2\t2026-01-01 00:00:00"}
 
 
+def filtered(condition: str) -> str:
+    """Count rows under a filter that comes as text in a setting."""
+    quoted = condition.replace("'", "\\'")
+    filters = f"{{{{'system.one': '{quoted}'}}}}"
+    return f"SELECT count() FROM system.one SETTINGS additional_table_filters = {filters}, http_max_tries = 1"
+
+
+def test_a_filter_in_a_setting_reads_what_is_in_its_folder(confined: Confined) -> None:
+    (confined.warehouse.parent / "log" / "events.db").write_text("facts\n")
+    assert confined.attempt(f"ask({filtered('dummy = 1').format()!r})") == {"said": "0"}
+    log = filtered("'facts' IN (SELECT * FROM file('{folder}/log/events.db', LineAsString))")
+    assert confined.attempt(f"ask({log.format(folder=confined.folder)!r})") == {"said": "1"}
+
+
 @pytest.mark.parametrize(
     "statement",
     [
+        filtered("length(file('/etc/passwd')) > 0"),
+        filtered("length(file('{folder}/log/api_token')) > 0"),
+        filtered("'secret' IN (SELECT * FROM file('{folder}/log/api_token', LineAsString))"),
+        filtered("0 IN (SELECT 1 FROM url('http://127.0.0.1:{port}/', TSV, 'a String'))"),
+        "SELECT 1 SETTINGS additional_result_filter = 'length(file(\\'/etc/passwd\\')) > 0'",
         "SELECT length(file('/etc/passwd'))",
         "SELECT * FROM file('/etc/passwd', 'LineAsString')",
         "SELECT a FROM values('b UInt8, a String ALIAS file(''/etc/passwd'')', 1)",
@@ -112,6 +131,7 @@ def test_whatever_a_query_brings_it_to_do_is_refused(confined: Confined, stateme
         asked = statement.format(folder=confined.folder, port=listener.getsockname()[1])
         answer = confined.attempt(f"ask({asked!r})")
         assert "said" not in answer
+        assert "SYNTAX_ERROR" not in answer["error"]
         with pytest.raises(BlockingIOError):
             listener.accept()
     assert not (confined.folder / "written").exists()
