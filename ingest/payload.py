@@ -69,7 +69,7 @@ _DEEPEST = 64
 _MOST_MARKS = 2_000_000
 """More brackets and quotation marks than in any payload; to look at each holds up what else is received."""
 
-_BRACKET = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\Z)|[\[{\]}]', re.DOTALL)
+_BRACKET = re.compile(rb'"(?:[^"\\]++|\\.?)*+(?:"|\Z)|[\[{\]}]', re.DOTALL)
 """A text, so that brackets in it are passed over, or a bracket."""
 
 

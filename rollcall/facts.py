@@ -14,7 +14,6 @@ from rollcall.errors import NotUnderstoodError
 from rollcall.jira.values import (
     ABSENT,
     NOBODY,
-    NUMBER_OR_TEXT,
     TEXT,
     Account,
     ChangelogItem,
@@ -24,8 +23,9 @@ from rollcall.jira.values import (
     changed_fields,
     changelog_items,
     id_or_none,
+    id_or_zero,
     issue_ref,
-    jira_id,
+    number_or_text,
     parse_jira_time,
     read,
     read_or_none,
@@ -230,12 +230,11 @@ def needed_id(part: msgspec.Raw, what: str) -> int:
     """Read an id that identifies the fact.
 
     Raises:
-        NotUnderstoodError: It is none.
+        NotUnderstoodError: It is none, or 0, which would make one of many facts.
     """
-    try:
-        return jira_id(id_or_none(part))
-    except ValueError:
-        raise NotUnderstoodError("no_id", f"The payload has no usable {what}.") from None
+    if number := id_or_zero(id_or_none(part)):
+        return number
+    raise NotUnderstoodError("no_id", f"The payload has no usable {what}.")
 
 
 def _known_id(issue: IssueRef) -> int:
@@ -263,7 +262,7 @@ def moment_of(what: str, *parts: msgspec.Raw) -> int:
 
 def _moment(part: msgspec.Raw) -> int | None:
     try:
-        value = read(NUMBER_OR_TEXT, part)
+        value = number_or_text(part)
         return None if value is None else parse_jira_time(value)
     except ImplausibleTimeError:
         raise NotUnderstoodError("implausible_time", "A time in the payload is outside 2002 to 2100.") from None

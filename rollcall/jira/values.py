@@ -43,7 +43,7 @@ def decode_json(decoder: msgspec.json.Decoder[_T], body: bytes) -> _T:
 
 ABSENT = msgspec.Raw()
 TEXT: msgspec.json.Decoder[str | None] = msgspec.json.Decoder(str | None)
-NUMBER_OR_TEXT: msgspec.json.Decoder[int | str | None] = msgspec.json.Decoder(int | str | None)
+_NUMBER_OR_TEXT: msgspec.json.Decoder[int | float | str | None] = msgspec.json.Decoder(int | float | str | None)
 
 
 def is_given(part: msgspec.Raw) -> bool:
@@ -68,9 +68,32 @@ def read_or_none(decoder: msgspec.json.Decoder[_T], part: msgspec.Raw) -> _T | N
         return None
 
 
+_MOST_EXACT = 2**53
+"""Above this a number with a fraction or an exponent may be another one."""
+
+
+def number_or_text(part: msgspec.Raw) -> int | str | None:
+    """Decode an id or a moment, a whole number or a text; None when it is absent or null.
+
+    Some write whole numbers as ``12.0`` or ``1.2E1``.
+
+    Raises:
+        ValueError: It is neither. The text must not be shown: it may quote the payload.
+    """
+    value = read(_NUMBER_OR_TEXT, part)
+    if not isinstance(value, float):
+        return value
+    if not value.is_integer() or abs(value) > _MOST_EXACT:
+        raise ValueError("not a whole number")
+    return int(value)
+
+
 def id_or_none(part: msgspec.Raw) -> int | str | None:
     """Decode what may be an id, a number or a text; None when it is neither."""
-    return read_or_none(NUMBER_OR_TEXT, part)
+    try:
+        return number_or_text(part)
+    except ValueError:
+        return None
 
 
 _ID = re.compile(r"\d{1,19}", re.ASCII)

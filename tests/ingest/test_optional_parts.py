@@ -1,5 +1,7 @@
 """What the fact can do without never spoils it."""
 
+import time
+
 import pytest
 
 from ingest.handler import translate
@@ -224,3 +226,11 @@ def test_nothing_that_anybody_wrote_is_in_the_record() -> None:
         record = encode(told(payload).facts[0])
         assert b"secret" not in record
         assert decode_activity(record) == told(payload).facts[0]
+
+
+def test_a_text_of_many_quotation_marks_that_does_not_end_is_looked_at_once() -> None:
+    """Or each of its marks would begin another text, up to the end of the body."""
+    body = b"[" * 2_000 + b'"' + rb"\"" * 30_000 + b"\\"
+    began = time.process_time()
+    assert without_deep_parts(body).startswith(b"[" * 64 + b"null")
+    assert time.process_time() - began < 5

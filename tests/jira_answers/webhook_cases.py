@@ -3,6 +3,7 @@
 Every case has a day of its own, so that who was active on it is told by the case alone.
 """
 
+import gzip
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -327,4 +328,91 @@ POSTS: dict[str, Made] = {
     ),
 }
 
-CASES: dict[str, Made] = {**PARTS, **ECHOES, **DELETIONS, **PEOPLE, **TIMES, **POSTS}
+
+def with_text(payload: object, text: bytes) -> Case:
+    """A payload with this in the place of its text ``@``, kept as a dead letter where it is no JSON then."""
+    return Case([Delivery(json.dumps(payload).encode().replace(b'"@"', text))])
+
+
+def late(d: Day, who: str = ANN) -> Act:
+    """The change at the time of the webhook, where the issue does not tell its own."""
+    return Act(f"history:{d.id(2)}", who, d.ms(20))
+
+
+def replaced(case: Case, *acts: Act) -> Case:
+    return Case(case.deliveries, list(acts))
+
+
+SHAPES: dict[str, Made] = {
+    # Parts of another type.
+    "change, no issue": lambda d: one(d.changed(issue=None), late(d)),
+    "change, the issue in a list": lambda d: one(d.changed(issue=[d.issue()]), late(d)),
+    "change, an issue without fields": lambda d: one(d.changed(issue={"id": d.id(), "fields": None}), late(d)),
+    "change, no items": lambda d: one(d.changed(changelog={"id": d.id(2), "items": None}), d.history()),
+    "change, a number of ten thousand digits": lambda d: replaced(
+        with_text(d.changed(issue=d.issue(x="@")), b"9" * 10_000), d.history()
+    ),
+    "change, a number larger than any": lambda d: replaced(
+        with_text(d.changed(issue=d.issue(x="@")), b"-1e999"), d.history()
+    ),
+    "change, objects nested too deep": lambda d: replaced(
+        with_text(d.changed(issue=d.issue(x="@")), b'{"a":' * 5_000 + b"1" + b"}" * 5_000), d.history()
+    ),
+    "comment deleted, nothing but its id": lambda d: one(
+        {**d.event("comment_deleted"), "comment": {"id": d.id(1)}}, d.deleted()
+    ),
+    "worklog added, no issue named": lambda d: one(
+        {**d.event("worklog_created"), "worklog": d.entity()}, d.added("worklog")
+    ),
+    "comment in a list": lambda d: one({**d.comment("created"), "comment": [d.entity()]}, outcome="dead_letter"),
+    # People.
+    "an account id and nothing else": lambda d: one(d.changed(user={"accountId": ANN}), d.history()),
+    "an account id beside an old name and key": lambda d: one(
+        d.changed(user={**person(ANN), "name": "ann", "key": "ann"}), d.history()
+    ),
+    "an account id that is null": lambda d: one(
+        d.changed(user={"accountId": None, "displayName": "Former user"}), d.history(NOBODY)
+    ),
+    "an account id that is a number": lambda d: one(d.changed(user={"accountId": 5}), outcome="dead_letter"),
+    "a user who is a text": lambda d: one(d.changed(user=ANN), outcome="dead_letter"),
+    "users in a list": lambda d: one(d.changed(user=[person(ANN)]), outcome="dead_letter"),
+    # Numbers.
+    "a timestamp with a fraction": lambda d: one({**d.comment("deleted"), "timestamp": float(d.ms(20))}, d.deleted()),
+    "a timestamp with an exponent": lambda d: replaced(
+        with_text({**d.comment("deleted"), "timestamp": "@"}, f"{d.ms(20):.12E}".encode()), d.deleted()
+    ),
+    "a timestamp in ISO 8601": lambda d: one({**d.comment("deleted"), "timestamp": d.iso(20)}, d.deleted()),
+    "a timestamp in microseconds": lambda d: one(
+        {**d.comment("deleted"), "timestamp": d.ms(20) * 1000}, outcome="dead_letter"
+    ),
+    "an id with a fraction": lambda d: one(d.comment("created", id=float(d.id(1))), d.added()),
+    "an id with a fraction that is not zero": lambda d: one(d.comment("created", id=1.5), outcome="dead_letter"),
+    "an id of 0": lambda d: one(d.comment("created", id=0), outcome="dead_letter"),
+    "an id below 0": lambda d: one(d.comment("created", id=-5), outcome="dead_letter"),
+    "an id that is true": lambda d: one(d.comment("created", id=True), outcome="dead_letter"),
+    # Bodies.
+    "the same name twice, of which the last counts": lambda d: Case(
+        [
+            Delivery(
+                post(d.changed(user=person(BOB))).body[:-1] + b', "user": ' + json.dumps(person(ANN)).encode() + b"}"
+            )
+        ],
+        [d.history()],
+    ),
+    "half a letter in a name": lambda d: Case(
+        [Delivery(post(d.changed()).body[:-1] + b', "\\ud83d": 1}')], [d.history()]
+    ),
+    "in a list": lambda d: one([d.changed()], outcome="dead_letter"),
+    "in an envelope": lambda d: one({"headers": {}, "body": d.changed()}, outcome="dead_letter"),
+    "as a text of JSON": lambda d: one(json.dumps(d.changed()), outcome="dead_letter"),
+    "as the field of a form": lambda d: Case([Delivery(b"payload=" + post(d.changed()).body, "dead_letter")]),
+    "packed": lambda d: Case(
+        [Delivery(gzip.compress(post(d.changed()).body), "dead_letter", {"content-encoding": "gzip"})]
+    ),
+    "with a name that no event has": lambda d: one({**d.changed(), "webhookEvent": "issue_updated"}, outcome="ignored"),
+    # On the way.
+    "announced before it comes": lambda d: one(d.changed(), d.history(), headers={"expect": "100-continue"}),
+    "by a slash in percents": lambda d: one(d.changed(), d.history(), path="/webhooks%2Facme"),
+}
+
+CASES: dict[str, Made] = {**PARTS, **ECHOES, **DELETIONS, **PEOPLE, **TIMES, **POSTS, **SHAPES}
