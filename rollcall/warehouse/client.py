@@ -19,6 +19,7 @@ from rollcall.logs import logger
 from rollcall.settings.servers import WarehouseSettings
 from rollcall.warehouse.access.roles import READER_ROLE
 from rollcall.warehouse.engines import (
+    UNKNOWN_CALLER,
     Holder,
     Server,
     embedded_client,
@@ -248,9 +249,7 @@ class Warehouse:
         client: Client | None = getattr(self._own, "client", None)
         which = self._which()
         if client is not None and which != self._own.which:
-            self._own.client = None
-            self._clients.remove(client)
-            client.close()
+            self._forget(client)
             client = None
         if client is None:
             client, self._own.which = self._open_client(), which
@@ -260,11 +259,27 @@ class Warehouse:
                 self._folder.opened()
         return client
 
+    def _forget(self, client: Client) -> None:
+        self._own.client = None
+        self._clients.remove(client)
+        client.close()
+
+    def _admitted(self, call: Callable[[Client], _T]) -> _T:
+        """Call; where the server no longer knows the user, again with what the password's file has now."""
+        client = self._client()
+        try:
+            return call(client)
+        except ClickHouseError as error:
+            if getattr(error, "code", None) not in UNKNOWN_CALLER:
+                raise
+        self._forget(client)
+        return call(self._client())
+
     def _call(self, call: Callable[[Client], _T], inserting: bool) -> _T:
         try:
             if self._folder:
                 self._folder.require_unmoved()
-            result = call(self._client())
+            result = self._admitted(call)
             if inserting and self._folder:
                 self._folder.require_unmoved()
             return result

@@ -197,7 +197,7 @@ def require_consistent(address: Embedded | Server, options: WarehouseSettings) -
 _LONGEST = 300
 """Characters of an engine's error text that are passed on."""
 
-_UNKNOWN_CALLER = frozenset({192, 193, 194, 516})
+UNKNOWN_CALLER = frozenset({192, 193, 194, 516})
 """ClickHouse error codes of a user that is unknown, or that did not prove to be that user."""
 
 _OTHER_NAME = frozenset({62, 64})
@@ -211,7 +211,7 @@ def error_text(error: Exception) -> str:
 
     Nothing that a server says of a user is passed on.
     """
-    if getattr(error, "code", None) in _UNKNOWN_CALLER:
+    if getattr(error, "code", None) in UNKNOWN_CALLER:
         return (
             "warehouse_url, warehouse.password_file: the server refuses the user or how it proves itself (ClickHouse "
             f"error {getattr(error, 'code', None)}); check name and password, or the client certificate"

@@ -166,6 +166,32 @@ async def test_what_failed_is_tried_again_after_a_pause(
         assert jira.site.requests[MYSELF] == before + WHOLE_RUN
 
 
+async def test_a_token_is_changed_in_its_file_while_up_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file, fresh = tmp_path / "token", "another-token-of-the-same-account"
+    file.write_text(TOKEN)
+    async with jira_site(SITE) as jira:
+        given = settings(jira, tmp_path)
+        site = given.sites["acme"].model_copy(update={"api_token": SecretStr(""), "api_token_file": file})
+        with capture_logs() as lines:
+            async with up(given.model_copy(update={"sites": {"acme": site}})) as runs:
+                await comes(lambda: jira.site.requests[SEARCH] > 0)
+                await quiet(runs)
+                jira.site.token = fresh  # the old one is revoked before anybody wrote the new one down
+                with monkeypatch.context() as later:
+                    later.setattr(schedule, "is_due", lambda *_: True)  # the next day
+                    await comes(lambda: any("within the hour" in text for text in runs.texts))
+                    searches = jira.site.requests[SEARCH]
+                    file.write_text(f"{fresh}\n")
+                    later.setattr(schedule, "_AFTER_A_FAILURE", timedelta(0))
+                    await comes(lambda: jira.site.requests[SEARCH] > searches)
+                await quiet(runs)
+                assert not runs.texts
+        [cause] = failures(lines)
+        assert "token" in cause
+        assert TOKEN not in str(lines)
+        assert fresh not in str(lines)
+
+
 async def test_what_failed_here_and_was_done_by_hand_is_done(tmp_path: Path) -> None:
     async with jira_site(SITE) as jira:
         jira.goes_away(SEARCH)

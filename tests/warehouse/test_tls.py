@@ -1,6 +1,7 @@
 """TLS, users and certificates, shaken hands on for real; and refusals that name the setting and no password."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -183,3 +184,23 @@ async def test_files_that_are_no_certificates(
         assert "warehouse.client_cert_file" in said
     said = await refusal(at(strict), ca_file=tmp_path / "none.pem")
     assert said.startswith("warehouse.ca_file")
+
+
+async def test_a_password_is_changed_in_its_file_while_in_use(tls: StandIn, ours: Certificates, password: Path) -> None:
+    """What is ours of a rotation; that a server takes two passwords for a time is its own."""
+    options = WarehouseSettings(ca_file=ours.authority, password_file=password)
+    warehouse = await open_warehouse(at(tls), "a test", options)
+    try:
+        assert await warehouse.query("SELECT 1 AS one") == [{"one": 1}]
+        tls.kill()
+        tls.guard = replace(tls.guard, password="another-hush")
+        tls.start()
+        with pytest.raises(WarehouseUnavailableError, match="516"):
+            await warehouse.query("SELECT 1 AS one")
+        password.write_text("another-hush\n")
+        assert await warehouse.query("SELECT 1 AS one") == [{"one": 1}]
+    finally:
+        await warehouse.close()
+        tls.kill()
+        tls.guard = replace(tls.guard, password=PASSWORD)
+        tls.start()
