@@ -288,6 +288,9 @@ class FactPublisher:
         existing: What the warehouse knows; queried before a batch is appended. None when it cannot be queried.
         found: The counts.
         zone: The site's reporting time zone, for counts by day.
+
+    Attributes:
+        actors: Ids of the accounts that did something.
     """
 
     def __init__(
@@ -300,6 +303,7 @@ class FactPublisher:
     ) -> None:
         self.found = found
         self.existing = existing
+        self.actors: set[str] = set()
         self._runtime = runtime
         self._site = site
         self._zone = zone
@@ -319,6 +323,7 @@ class FactPublisher:
         if not self._waiting:
             return
         facts, self._waiting = list(self._waiting.values()), {}
+        self.actors.update(fact.account_id for fact in facts if fact.account_id)
         known = await self._lookup([fact.event_key for fact in facts])
         if self._runtime:
             records = [Record(encode(fact), fact.event_key.encode()) for fact in facts]

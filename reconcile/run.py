@@ -48,10 +48,8 @@ log = logger(__name__)
 
 _DIRECTORY = "users, licenses and roles"
 _ACCOUNT = "who the account is, and so whether Jira gives it everything"
-_CLOCKS_MS = 120_000
-"""Difference of clocks worth a note."""
-_ABSURD_MS = 30 * 86_400_000
-"""Difference of clocks at which an answer's date is more likely a proxy's slip than the time."""
+_CLOCKS_MS = 120_000  # difference of clocks worth a note
+_ABSURD_MS = 30 * 86_400_000  # one at which an answer's date is more likely a proxy's slip than the time
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,10 +167,11 @@ async def _read(site: RunContext, run: Checkpoint, now: int, caller: Caller) -> 
     run.place, run.tries = place, run.tries + 1 if run.place == place else 1
     run.zone = caller.zone
     site.state.keep(run)
-    if "directory" in run.parts and not run.directory_done:
-        await _directory(site, run)
+    directory = await _directory(site, run) if "directory" in run.parts and not run.directory_done else None
     if "activity" in run.parts:
-        await _activity(site, run, now, caller)
+        actors = await _activity(site, run, now, caller)
+        if directory:
+            await directory.look_for(actors)
 
 
 def _ended(site: RunContext, run: Checkpoint) -> Checkpoint:
@@ -320,10 +319,8 @@ async def _newest(existing: ExistingFacts | None, name: str) -> int:
 
 
 def _begin(site: RunContext, options: RunOptions, now: int, basis: str, watermark: Watermark | None) -> Checkpoint:
-    settings = site.settings
-    zone = settings.sites[site.name].zone()
-    span = window(options.window, settings.reconcile, zone, now)
-    daily = window(WindowRequest(), settings.reconcile, zone, now)
+    settings, zone = site.settings.reconcile, site.settings.sites[site.name].zone()
+    span, daily = (window(request, settings, zone, now) for request in (options.window, WindowRequest()))
     before = None if options.whole else watermark
     covers = span.since <= daily.since and span.until >= daily.until
     # What was asked for by its days is read whole. A dry run can only compare what it finds itself.
@@ -338,20 +335,19 @@ def _begin(site: RunContext, options: RunOptions, now: int, basis: str, watermar
         basis=basis,
         covers=covers and "activity" in options.parts,
         stood=shortfalls_of(watermark, basis),
-        moved=moved_since(before, basis, now, span, settings.reconcile) if moves else None,
+        moved=moved_since(before, basis, now, span, settings) if moves else None,
         # Who asks for the directory alone asks for all of it.
-        roles_due=options.whole
-        or "activity" not in options.parts
-        or roles_due(watermark, basis, now, settings.reconcile),
+        roles_due=options.whole or "activity" not in options.parts or roles_due(watermark, basis, now, settings),
     )
 
 
-async def _directory(site: RunContext, run: Checkpoint) -> None:
+async def _directory(site: RunContext, run: Checkpoint) -> Snapshot:
     """Take the directory; its failure does not keep the activity from being read."""
     publisher = DirectoryPublisher(site.runtime, run.found)
     run.missing = [what for what in run.missing if not what.startswith(_DIRECTORY)]
+    snapshot = Snapshot(site.jira, publisher, run, site.settings.reconcile, site.progress, site.existing)
     try:
-        await Snapshot(site.jira, publisher, run, site.settings.reconcile, site.progress, site.existing).take()
+        await snapshot.take()
         run.directory_done = True
     except JiraError as error:
         refused = isinstance(error, JiraRefusedError)
@@ -362,22 +358,25 @@ async def _directory(site: RunContext, run: Checkpoint) -> None:
         log.error("the directory could not be read; reports go on with the last whole one", cause=str(error))
     run.stats = site.jira.stats
     site.state.keep(run)
+    return snapshot
 
 
-async def _activity(site: RunContext, run: Checkpoint, now: int, caller: Caller) -> None:
-    settings = site.settings
+async def _activity(site: RunContext, run: Checkpoint, now: int, caller: Caller) -> set[str]:
+    """Take what happened; return the accounts that did something."""
+    zone = site.settings.sites[site.name].zone()
     context = BackfillContext(
         jira=site.jira,
         facts=WindowFacts(site.name, run.window, now_ms(), now),
-        publisher=FactPublisher(site.runtime, site.name, site.existing, run.found, settings.sites[site.name].zone()),
+        publisher=FactPublisher(site.runtime, site.name, site.existing, run.found, zone),
         state=site.state,
         checkpoint=run,
         progress=site.progress,
-        overlap_ms=int(settings.reconcile.overlap_hours * 3_600_000),
+        overlap_ms=int(site.settings.reconcile.overlap_hours * 3_600_000),
         probe=caller.probe,
         first_page=caller.first_page,
     )
     await backfill(context, now, caller.zone)
+    return context.publisher.actors
 
 
 @dataclass(frozen=True, slots=True)

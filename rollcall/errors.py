@@ -39,5 +39,9 @@ class NotUnderstoodError(RollcallError):
         self.detail = detail
 
 
+class OlderThanJiraError(NotUnderstoodError):
+    """A moment before Jira's first release, as things have that were moved here from an older tracker."""
+
+
 class TooMuchPoisonError(RollcallError):
     """Too large a share of the records cannot be understood: something systematic, so the consumer stops."""

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import msgspec
 
 from rollcall import identity
-from rollcall.errors import NotUnderstoodError
+from rollcall.errors import NotUnderstoodError, OlderThanJiraError
 from rollcall.jira.values import (
     ABSENT,
     NOBODY,
@@ -19,6 +19,7 @@ from rollcall.jira.values import (
     ChangelogItem,
     ImplausibleTimeError,
     IssueRef,
+    OldTimeError,
     account_of,
     changed_fields,
     changelog_items,
@@ -251,7 +252,8 @@ def moment_of(what: str, *parts: msgspec.Raw) -> int:
         parts: Where it may stand, best first.
 
     Raises:
-        NotUnderstoodError: None is there, or the first that is there is no moment or outside the years 2002 to 2100.
+        NotUnderstoodError: None is there, or the first that is there is no moment or outside the years 2002 to 2100;
+            where it is from 1980 on, an OlderThanJiraError.
     """
     for part in parts:
         found = _moment(part)
@@ -264,6 +266,8 @@ def _moment(part: msgspec.Raw) -> int | None:
     try:
         value = number_or_text(part)
         return None if value is None else parse_jira_time(value)
+    except OldTimeError:
+        raise OlderThanJiraError("implausible_time", "A time in the payload is outside 2002 to 2100.") from None
     except ImplausibleTimeError:
         raise NotUnderstoodError("implausible_time", "A time in the payload is outside 2002 to 2100.") from None
     except ValueError:

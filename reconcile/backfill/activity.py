@@ -139,7 +139,7 @@ class _Issues:
         self._jql = partial(candidates, moved.issues if moved else all_since, now, zone)
         self._all_jql = partial(candidates, all_since, now, zone)
         self._size = PageSize(ISSUES_A_PAGE)
-        self._may_expand = moved is not None
+        self._may_embed = True
         self._resumed = self._cursor.token
         self._tokens = SeenTokens(SEARCH, self._resumed)
 
@@ -166,13 +166,15 @@ class _Issues:
     async def _search(self) -> None:
         """Request a page of the search and take it; where none can be had, the rest is asked for by id.
 
-        What moved and fits on one page is asked for with its changes and worklogs, which saves their own requests.
+        Issues are asked for with their worklogs, and what moved and fits on one page with its changes, which saves
+        their own requests.
         """
         context, cursor = self._context, self._cursor
-        expand = self._may_expand and 0 < cursor.expected <= ISSUES_A_PAGE
-        body: dict[str, object] = {"jql": cursor.jql, "fields": _FIELDS, "maxResults": self._size.size}
+        expand = self._may_embed and context.checkpoint.moved and 0 < cursor.expected <= ISSUES_A_PAGE
+        fields = [*_FIELDS, "worklog"] if self._may_embed else _FIELDS
+        body: dict[str, object] = {"jql": cursor.jql, "fields": fields, "maxResults": self._size.size}
         if expand:
-            body |= {"fields": [*_FIELDS, "worklog"], "expand": "changelog"}
+            body["expand"] = "changelog"
         if cursor.token:
             body["nextPageToken"] = cursor.token
         try:
@@ -183,15 +185,15 @@ class _Issues:
             if cursor.expected and cursor.issues > 2 * cursor.expected + _FAR_TOO_MANY:
                 raise PagingError(f"{SEARCH.name}: the search does not end")
         except JiraError as error:
-            if expand and may_be_too_large(error):
-                self._may_expand = False
-                return
             await self._after(error)
             return
         self._size.went_well()
+        # Jira may give fewer of what carries more (OpenAPI file).
+        self._may_embed &= token is None or len(page.issues) * 2 > self._size.size
         found = await self._take(page, self._context.unreadable)
         known = [one.ref for one in found if one.ref.issue_id]
         context.state.spool.put_issues(known)
+        await take_embedded_worklogs(context, ((one.ref, one.raw) for one in found))
         whole = await self._take_expanded(found) if expand else set()
         # Whatever isLast says: while there is a token there is a next page.
         cursor.token, cursor.searched = token, token is None
@@ -200,7 +202,7 @@ class _Issues:
         cursor.pages += 1
 
     async def _take_expanded(self, found: list[_Candidate]) -> set[int]:
-        """Take the changes and worklogs that came with issues; return those issues whose changes all came."""
+        """Take the changes that came with issues; return those issues whose changes all came."""
         context, moved = self._context, self._context.checkpoint.moved
         whole, moves = set[int](), context.state.spool.moves(one.ref.issue_id for one in found)
         for one in found:
@@ -215,7 +217,6 @@ class _Issues:
                     whole |= {one.ref.issue_id} if move.updated <= max(move.said, *times, 0) else set()
                 if one.ref.issue_id not in whole and (given := read_or_none(CHANGES, parts.changelog)):
                     context.given_changes[one.ref.issue_id] = given
-                await take_embedded_worklogs(context, one.ref, parts.fields.worklog)
             except RecursionError:
                 continue  # what did not come is asked for
         return whole
@@ -227,7 +228,8 @@ class _Issues:
             log.info("Jira no longer knows the interrupted search; it begins anew", site=context.checkpoint.site)
             cursor.jql, cursor.token, cursor.pages, cursor.issues, self._resumed = self._jql(), None, 0, 0, None
             return
-        if may_be_too_large(error) and self._size.shrink():
+        if may_be_too_large(error) and (self._may_embed or self._size.shrink()):
+            self._may_embed = False
             return
         await context.tolerate(error)
         cursor.token, cursor.searched = None, True
@@ -273,6 +275,8 @@ class _Issues:
         await gather_first_error(take_other_comments(context, ref, None, listed=True) for ref in refs)
         cursor.pending = [*cursor.pending, *sorted(listed - places.keys())]
         await compare_numbers(context)
+        if spool.unread(ISSUE, 1):
+            return  # another census listed them
         if context.checkpoint.moved is None:
             await count_gone(context)
         cursor.checked = True

@@ -1,7 +1,8 @@
 """The census: the ids of all candidates, 5,000 a page, which what the search brought is held against.
 
 A search may skip a page, or end early, and look like success. What the census lists and the search did not bring is
-requested by id; what Jira then does not give, though another census still lists it, is missing.
+requested by id; what Jira then does not give, though another census still lists it, is missing. The census begins with
+the newest issue and the search with the oldest: where both are cut, each has what the other lacks.
 """
 
 from collections.abc import AsyncIterator
@@ -33,8 +34,6 @@ _FEWEST_IDS = 50
 _LIST = "the list of all issues, which the search is held against,"
 _LATE = 50
 """Issues that may move after they were listed."""
-_ROUND = 50
-"""What cuts a list short cuts it mostly at a round number; one in fifty lists ends there by itself."""
 _BARREN_PAGES = 20
 """Pages in a row that bring nothing new, after which a list is held to be endless."""
 _MANY_PAGES = 20_000
@@ -97,17 +96,10 @@ async def take_census(context: BackfillContext) -> None:
     cursor = context.checkpoint.issues
     try:
         await _list(context)
-        if not cursor.expected:
-            if await _last_move(context) >= _since(context):
-                await _list(context)
-                if not cursor.expected:
-                    raise JiraRefusedError(f"{SEARCH.name}: the list is empty though an issue moved since then")
-        elif _may_be_cut(context) and not await _has_newest(context):
+        if not cursor.expected and await _last_move(context) >= _since(context):
             await _list(context)
-            if not await _has_newest(context):
-                raise JiraRefusedError(
-                    f"{SEARCH.name}: the list ends after {cursor.expected} issues and lacks the newest"
-                )
+            if not cursor.expected:
+                raise JiraRefusedError(f"{SEARCH.name}: the list is empty though an issue moved since then")
     except JiraError as error:
         await context.tolerate(error)
         cursor.expected = 0
@@ -121,23 +113,11 @@ async def _list(context: BackfillContext) -> None:
     cursor, spool = context.checkpoint.issues, context.state.spool
     spool.forget_census()
     cursor.expected = barren = 0
-    async for ids in _listed(context, cursor.jql):
+    async for ids in _listed(context, cursor.jql.replace("created ASC", "created DESC")):
         before, cursor.expected = cursor.expected, spool.list_issues(ids)
         barren = barren + 1 if cursor.expected == before else 0
         if barren >= _BARREN_PAGES:
             raise PagingError(f"{SEARCH.name}: the list of ids does not end")
-
-
-def _may_be_cut(context: BackfillContext) -> bool:
-    """Return whether a list has to be held against its other end: each of a whole window, and of others a round one."""
-    return context.checkpoint.moved is None or context.checkpoint.issues.expected % _ROUND == 0
-
-
-async def _has_newest(context: BackfillContext) -> bool:
-    """Return whether the list has the issue that Jira names when it is asked from the other end."""
-    cursor = context.checkpoint.issues
-    newest = await _first(context, cursor.jql.replace("created ASC", "created DESC"))
-    return context.state.spool.list_issues(newest) == cursor.expected
 
 
 async def _last_move(context: BackfillContext) -> int:
@@ -242,18 +222,39 @@ async def settle_refusals(context: BackfillContext, jql: str) -> set[int]:
 
 
 async def compare_numbers(context: BackfillContext) -> None:
-    """Name a census that lists far less than the search brought, for it can vouch for nothing.
+    """Take a census anew that lacks what the search brought, and name it where it lacks that again.
+
+    It lists the newest issues first and the search gives the oldest, so that the two lack others where both are cut.
 
     Raises:
         JiraError: Jira is away, or no longer takes the account.
     """
-    cursor, known, moved = context.checkpoint.issues, context.state.spool.known_issues(), context.checkpoint.moved
-    known -= len(moved.issue_ids) if moved else 0  # they stand in no census
-    if any(gap.what == _LIST for gap in context.checkpoint.gaps) or not _is_short(cursor.expected, known):
+    if any(gap.what == _LIST for gap in context.checkpoint.gaps) or not (lacking := await _lacking(context)):
         return
-    await take_census(context)
-    if cursor.expected and _is_short(cursor.expected, known):
-        context.note(_LIST, f"the search found {known} issues where Jira lists {cursor.expected}; run it again later")
+    cursor = context.checkpoint.issues
+    if not cursor.recounted:
+        cursor.recounted = True
+        await take_census(context)
+        lacking = await _lacking(context) if cursor.expected else ""
+    if lacking:
+        context.note(_LIST, lacking)
+        cursor.expected = 0
+
+
+async def _lacking(context: BackfillContext) -> str:
+    """Return in words what a census lacks; one issue or another may have moved since."""
+    expected, spool, moved = context.checkpoint.issues.expected, context.state.spool, context.checkpoint.moved
+    known = spool.known_issues() - (len(moved.issue_ids) if moved else 0)  # they stand in no census
+    if _is_short(expected, known):
+        return f"the search found {known} issues where Jira lists {expected}; run it again later"
+    try:
+        oldest = await _first(context, context.checkpoint.issues.jql) if spool.unlisted_issues() else []
+    except JiraError as error:
+        await context.tolerate(error)
+        return str(error)
+    if all(spool.is_listed(one) for one in oldest):
+        return ""
+    return f"{SEARCH.name}: the list ends after {expected} issues and lacks the oldest"
 
 
 def _is_short(expected: int, known: int) -> bool:

@@ -34,7 +34,7 @@ from reconcile.responses import (
     SearchPage,
 )
 from reconcile.state.run_state import Move
-from rollcall.errors import WarehouseUnavailableError
+from rollcall.errors import OlderThanJiraError, WarehouseUnavailableError
 from rollcall.facts import actor, changes_of, moment_of, moment_or_none
 from rollcall.identity import EntityKind
 from rollcall.jira.values import Account, ChangelogItem, IssueRef, field_id, id_or_zero, is_given, read_or_none
@@ -75,7 +75,10 @@ def history_facts(facts: WindowFacts, history: History, ref: IssueRef) -> Histor
         NotUnderstoodError: Its id, its ``created``, its author or its list of items is none, or it is of the future.
     """
     found = HistoryFacts()
-    at = moment_of("created", history.created)
+    try:
+        at = moment_of("created", history.created)
+    except OlderThanJiraError:
+        return found
     if not facts.holds_moment(at):
         return found
     items = changes_of(history.items)

@@ -22,7 +22,7 @@ from reconcile.publisher import FactPublisher
 from reconcile.responses import Changes, WorklogFeed
 from reconcile.state.checkpoint import Checkpoint, Gap, Shortfall, Window
 from reconcile.state.run_state import RunState
-from rollcall.errors import NotUnderstoodError
+from rollcall.errors import NotUnderstoodError, OlderThanJiraError
 from rollcall.facts import Entity, FactMaker, Issue
 from rollcall.identity import EntityKind
 from rollcall.jira.values import ABSENT, IssueRef, is_given, read_or_none
@@ -92,7 +92,10 @@ def creation(facts: WindowFacts, issue: Issue, ref: IssueRef) -> Activity | None
     Raises:
         NotUnderstoodError: Its id, its ``created`` or its creator is none.
     """
-    fact = facts.maker.issue_created(ref, issue.fields.created, issue.fields.creator)
+    try:
+        fact = facts.maker.issue_created(ref, issue.fields.created, issue.fields.creator)
+    except OlderThanJiraError:
+        return None  # before any window
     return fact if facts.holds(fact) else None
 
 
@@ -119,6 +122,8 @@ def entity_facts(
         try:
             fact = act(kind, entity, issue)
             inside = fact is not None and facts.holds(fact)
+        except OlderThanJiraError:
+            continue  # before any window, whatever else of it is of use
         except UNREADABLE_ERRORS:
             failed = True
         else:
@@ -184,7 +189,6 @@ class BackfillContext:
         first_page: Of the feed of touched worklogs, where it came already.
         failures: How often each kind of thing failed since one of it could be read.
         given_changes: By issue, what came with it where it may not be all.
-        given_worklogs: Those that came with their issues, and when they were touched last (epoch ms).
     """
 
     jira: JiraClient
@@ -197,7 +201,6 @@ class BackfillContext:
     probe: Endpoint = MYSELF
     first_page: FeedPage | None = None
     failures: Counter[str] = field(default_factory=Counter)
-    given_worklogs: dict[int, int] = field(default_factory=dict)
     given_changes: dict[int, Changes] = field(default_factory=dict)
 
     async def tolerate(self, error: JiraError) -> None:

@@ -2,14 +2,17 @@
 
 The feed's page holds 1000 ids and goes on by time. More than a page may share one millisecond (an import), and it is
 not clear whether ``since`` includes its own millisecond (the OpenAPI file says "after", its example says otherwise). So
-each page goes back by one millisecond, and worklogs that changelog entries name but the feed did not bring are asked
-for as well. A deleted worklog that no changelog entry named is known to be gone, and not through whom: that is nobody's
-activity, and the feed of those is read with the whole window, or where it settles whether a worklog is missing.
+where a page lacks the entries that it was to begin with, it is requested from one millisecond before, and worklogs that
+changelog entries name but the feed did not bring are asked for as well. A deleted worklog that no changelog entry named
+is known to be gone, and not through whom: that is nobody's activity, and the feed of those is read with the whole
+window, or where it settles whether a worklog is missing.
 
-A run that reads only what moved, and little did, has most worklogs from the search already.
+The first worklogs of an issue come with it from the search (20 were captured). Requested are the others, and those that
+the feed says were touched since.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import msgspec
@@ -19,7 +22,7 @@ from reconcile.backfill.context import GONE, UNREADABLE_ERRORS, BackfillContext,
 from reconcile.client.endpoints import SEARCH, WORKLOGS, WORKLOGS_DELETED, WORKLOGS_UPDATED, Endpoint
 from reconcile.client.jira_errors import JiraError, PagingError
 from reconcile.client.paging import MOST_PAGES, decoded_elements, next_since
-from reconcile.responses import ENTITY, TOUCHED, WORKLOGS_OF, SearchPage, WorklogFeed
+from reconcile.responses import ENTITY, EXPANDED, TOUCHED, WORKLOGS_OF, SearchPage, WorklogFeed
 from reconcile.state.checkpoint import FeedCursor
 from rollcall.facts import Entity, moment_of, read_issue
 from rollcall.jira.values import IssueRef, id_or_none, id_or_zero, jira_id, parse_jira_time, read_or_none
@@ -31,29 +34,44 @@ _EMPTY_PAGES = 50
 """Pages of a feed in a row that may be empty while Jira says that there are more."""
 
 
-async def take_embedded_worklogs(context: BackfillContext, ref: IssueRef, worklogs: msgspec.Raw) -> None:
-    """Take the worklogs that came with an issue, and remember them: the feed says which others there are.
+async def take_embedded_worklogs(context: BackfillContext, issues: Iterable[tuple[IssueRef, msgspec.Raw]]) -> None:
+    """Take the worklogs that came with issues, and remember them: the feed says which others there are.
 
     What cannot be read of them is asked for like those that did not come.
 
     Args:
         context: The run's context.
-        ref: The issue.
-        worklogs: As Jira sent them with it.
+        issues: As Jira sent them, and where their facts belong.
 
     Raises LogUnavailableError.
     """
-    found = read_or_none(WORKLOGS_OF, worklogs)
+    given: dict[int, int] = {}
+    for ref, issue in issues:
+        with suppress(RecursionError):
+            for number, touched, facts in _embedded(context, ref, issue):
+                await context.publisher.add(facts)
+                given[number] = touched
+                context.came(WORKLOG, number)
+    if given:
+        await context.publisher.flush()  # a run that is cut off in between would never request them
+        context.state.spool.give_worklogs(given)
+
+
+def _embedded(context: BackfillContext, ref: IssueRef, issue: msgspec.Raw) -> Iterator[tuple[int, int, list[Activity]]]:
+    """Yield id, time (epoch ms) and facts of the worklogs that came with an issue and were touched in the window."""
+    parts = read_or_none(EXPANDED, issue)
+    found = read_or_none(WORKLOGS_OF, parts.fields.worklog) if parts else None
     for one in decoded_elements(ENTITY, found.worklogs if found else [], lambda: None):
         spoilt: list[None] = []
-        facts = entity_facts(context.facts, "worklog", one, ref, lambda: spoilt.append(None))  # noqa: B023 - called at once
         try:
             touched = moment_of("updated", one.updated, one.created)
         except UNREADABLE_ERRORS:
             continue
+        if touched < context.facts.window.since:
+            continue
+        facts = entity_facts(context.facts, "worklog", one, ref, lambda: spoilt.append(None))  # noqa: B023 - called at once
         if (number := id_or_zero(id_or_none(one.id))) and not spoilt:
-            await context.publisher.add(facts)
-            context.given_worklogs[number] = touched
+            yield number, touched, facts
 
 
 async def touched_worklogs(context: BackfillContext) -> None:
@@ -65,13 +83,12 @@ async def touched_worklogs(context: BackfillContext) -> None:
     cursor, spool, moved = context.checkpoint.worklogs, context.state.spool, context.checkpoint.moved
     if moved:
         spool.list_worklogs(moved.worklog_ids)
-    begin = moved.worklogs if moved else context.facts.window.since - context.overlap_ms
-    done, given = 0, context.given_worklogs
-    spool.see_worklogs(given)  # their facts are on the log
+    begin = moved.worklogs if moved else context.facts.window.since - 1
+    done = spool.given_worklogs()
     async for entries in _pages(context, WORKLOGS_UPDATED, begin, cursor):
         spool.list_worklogs(number for number, at in entries if at >= context.facts.window.since)
         # Touched since they came, or the search's index was behind.
-        spool.unsee_worklogs(number for number, at in entries if number in given and given.pop(number) < at)
+        spool.unsee_worklogs(entries)
         # Only whole requests: a page goes back a little, and changelog entries have named many already.
         while len(named := spool.unseen_worklogs(_MOST)) == _MOST:
             done += await _ask(context, named)
@@ -97,7 +114,8 @@ async def _pages(
 
     The checkpoint moves on once what came of a page is taken.
     """
-    since, empty = cursor.since if cursor.since is not None else begin, 0
+    since, empty, back = cursor.since if cursor.since is not None else begin, 0, 0
+    latest = since if cursor.since is not None else -1
     for _ in range(MOST_PAGES):
         if cursor.read:
             return
@@ -107,11 +125,14 @@ async def _pages(
             await _end(context, feed, since, error, cursor)
             return
         entries = read_feed(context, page.values)
+        if since == latest and not back and all(at != since for _, at in entries):
+            since, back = since - 1, 1  # this Jira gives what is later: some of that millisecond may be lacking
+            continue
         yield entries
         latest = max((at for _, at in entries), default=0)
         try:
             empty = 0 if page.values else empty + 1
-            since, cursor.read = following(page, since, latest, empty)
+            since, cursor.read = following(page, since, latest, empty, back)
         except PagingError as error:
             await _end(context, feed, since, error, cursor)
         cursor.since = since
@@ -145,7 +166,7 @@ def read_feed(context: BackfillContext, values: list[msgspec.Raw]) -> list[tuple
     return found
 
 
-def following(page: WorklogFeed, since: int, latest: int, empty: int = 0) -> tuple[int, bool]:
+def following(page: WorklogFeed, since: int, latest: int, empty: int = 0, back: int = 1) -> tuple[int, bool]:
     """Return the ``since`` of the next page, and whether this was the last one.
 
     Always later than before, so that the feed goes on even where one millisecond fills pages. A full page is never the
@@ -156,6 +177,7 @@ def following(page: WorklogFeed, since: int, latest: int, empty: int = 0) -> tup
         since: What it was requested with, epoch ms.
         latest: The latest time on it, epoch ms; 0 for none that can be read.
         empty: How many pages in a row were empty, this one included.
+        back: How far to go back, ms: 0 where a page holds what was touched at its very ``since``.
 
     Raises:
         PagingError: The page is older than what was requested, and said not to be the last: a loop. Or page after page
@@ -168,7 +190,7 @@ def following(page: WorklogFeed, since: int, latest: int, empty: int = 0) -> tup
     reached = min(latest or until, until)
     if reached < since or (not page.values and reached == since) or empty > _EMPTY_PAGES:
         raise PagingError("worklog feed: Jira repeats a page instead of going on")
-    return max(reached - 1, since + 1), False
+    return max(reached - back, since + 1), False
 
 
 WORKLOG = "worklog"

@@ -6,15 +6,15 @@ lacking in the snapshot, which then says so: the reports go on with the newest s
 Users are all there are: active, inactive and deleted ones, apps and portal customers; the account id is who they are.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 
 import msgspec
 
-from reconcile.client.endpoints import APPLICATION_ROLES, USERS, USERS_BY_ID, Endpoint
+from reconcile.client.endpoints import APPLICATION_ROLES, USERS, Endpoint
 from reconcile.client.jira_client import JiraClient
-from reconcile.client.jira_errors import AccountRefusedError, JiraError, JiraRefusedError, NotThereError
+from reconcile.client.jira_errors import AccountRefusedError, JiraError, JiraRefusedError
 from reconcile.client.paging import by_offset, decoded_elements
 from reconcile.directory.grants import (
     GROUP,
@@ -29,9 +29,10 @@ from reconcile.directory.grants import (
     product_of_key,
     products,
 )
+from reconcile.directory.omissions import MOST_BY_ID, accounts_by_id
 from reconcile.progress import Progress
 from reconcile.publisher import DirectoryPublisher, ExistingFacts, Gaps, KnownDirectory
-from reconcile.responses import PERSON, ApplicationRole, MemberPage, Person, UserPage
+from reconcile.responses import PERSON, ApplicationRole, Person, UserPage
 from reconcile.state.checkpoint import Checkpoint
 from rollcall.clock import now_ms
 from rollcall.errors import WarehouseUnavailableError
@@ -101,9 +102,6 @@ _FEW = 0.05
 """Share of the listed accounts that may be found in groups alone before the list counts as cut short."""
 _POORER = 0.05
 """By how much less of Jira's own count than before is poorer."""
-_IDS = 90
-"""Accounts in one request: the URL gets no longer than any proxy takes (clients)."""
-_MOST_BY_ID = 20 * _IDS
 _GIVEN_UP_MS = 7 * 86_400_000
 """For how long a product may be in no answer of Jira's before it counts as given up."""
 _SHOWN = 3
@@ -269,41 +267,43 @@ class Snapshot:
         Asked for are the accounts that were active before, those that did something, and those with a project role.
         """
         known = await self._known()
-        named = self._with_roles.union(known.accounts if known else ())
-        waiting = sorted(named - self._listed - self._only_in_groups.keys())
-        found: dict[str, Person] = {}
-        for start in range(0, min(len(waiting), _MOST_BY_ID), _IDS):
-            try:
-                found |= await self._active_of(waiting[start : start + _IDS])
-            except AccountRefusedError:
-                raise
-            except JiraError as error:
-                count = len(waiting) - start
-                self._missing.append(f"users: {count} accounts that were known are not listed any more, and {error}")
-                break
-        if not found:
+        waiting = self._unlisted(self._with_roles.union(known.accounts if known else ()))
+
+        def tell(count: int, error: JiraError) -> None:
+            self._missing.append(f"users: {count} accounts that were known are not listed any more, and {error}")
+
+        if not waiting or not (found := await accounts_by_id(self._jira, waiting, tell)):
             return
         await self._add_users(found.values())
         words = f"users: {USERS.name} leaves out {len(found)} accounts that Jira knows by their ids"
-        if len(waiting) > _MOST_BY_ID:
+        if len(waiting) > MOST_BY_ID:
             self._gaps.add("users", f"{words}, and maybe more of {len(waiting)}")
             return
         self._missing.append(f"{words}; they were taken from there, others may be missing")
 
-    async def _active_of(self, ids: list[str]) -> dict[str, Person]:
-        async def ask(start: int) -> MemberPage:
-            query: dict[str, str | int | bool | list[str]] = {
-                "accountId": ids,
-                "startAt": start,
-                "maxResults": len(ids),
-            }
-            return await self._jira.read(MemberPage, USERS_BY_ID, query=query)
+    def _unlisted(self, accounts: Collection[str]) -> list[str]:
+        """Return those of these accounts that no answer has had yet, to be asked for once."""
+        found = sorted(set(accounts) - self._listed - self._only_in_groups.keys())
+        self._listed.update(found)
+        return found
 
-        try:
-            people = [person async for page in by_offset(USERS_BY_ID, ask) for person in page.values]
-        except NotThereError:
-            return {}
-        return {person.known_id: person for person in people if person.is_active and person.known_id in ids}
+    async def look_for(self, actors: Collection[str]) -> None:
+        """Name accounts that this snapshot lacks though they did something and Jira knows them; the next one has them.
+
+        Raises:
+            AccountRefusedError: Jira refuses the account itself.
+        """
+        missing, waiting = self._run.missing, self._unlisted(actors)
+
+        def tell(count: int, error: JiraError) -> None:
+            missing.append(f"users: {count} accounts that did something are not listed, and {error}")
+
+        known = not waiting or "users" in self._gaps.lacks
+        if not known and (found := await accounts_by_id(self._jira, waiting, tell)):
+            missing.append(
+                f"users: {USERS.name} leaves out {len(found)} accounts that did something and that Jira knows by their "
+                "ids; the next run takes them, others may be missing"
+            )
 
     async def _products_left_out(self, listed: list[ApplicationRole]) -> tuple[list[ApplicationRole], dict[str, str]]:
         """Return the known products that Jira does not list, as it knows them by their keys, and why others stay.

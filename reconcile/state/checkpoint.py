@@ -120,6 +120,7 @@ class IssuesCursor(msgspec.Struct):
         expected: How many issues the census lists; 0 without one.
         searched: Whether the search is through.
         checked: Whether what it brought was held against the census.
+        recounted: Whether another census was taken, as the first lacked what the search brought.
         pending: Ids whose changelogs are still to be read.
         changelog_token: Of the page to ask next for the first bulk request's worth of those; None for the first.
         asked_alone: How many issues' changelogs were asked for one by one.
@@ -134,6 +135,7 @@ class IssuesCursor(msgspec.Struct):
     expected: int = 0
     searched: bool = False
     checked: bool = False
+    recounted: bool = False
     pending: list[int] = []
     changelog_token: str | None = None
     asked_alone: int = 0

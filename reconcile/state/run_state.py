@@ -60,6 +60,7 @@ CREATE INDEX IF NOT EXISTS unseen_worklogs ON worklogs (id) WHERE seen != 1;
 CREATE TABLE IF NOT EXISTS deleted_worklogs (id INTEGER PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS worklog_issues (id INTEGER PRIMARY KEY, issue INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS missed_worklogs (id INTEGER PRIMARY KEY);
+CREATE TABLE IF NOT EXISTS given_worklogs (id INTEGER PRIMARY KEY, touched INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS census (id INTEGER PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS moves (
     id INTEGER PRIMARY KEY, updated INTEGER NOT NULL, said INTEGER NOT NULL,
@@ -140,6 +141,14 @@ class Spool:
         )
         return [row[0] for row in rows]
 
+    def unlisted_issues(self) -> int:
+        """Return how many issues are remembered that the census does not list."""
+        return self._count("issues WHERE id NOT IN (SELECT id FROM census)")
+
+    def is_listed(self, issue_id: int) -> bool:
+        """Return whether the census lists an issue."""
+        return self._db.execute("SELECT 1 FROM census WHERE id = ?", (issue_id,)).fetchone() is not None
+
     def not_listed(self, ids: Iterable[int]) -> set[int]:
         """Return those of these issues that neither the census lists nor the search gave."""
         missing = set(ids)
@@ -209,9 +218,21 @@ class Spool:
         """Remember worklogs that were requested."""
         self._put("INSERT OR REPLACE INTO worklogs VALUES (?, 1)", ((one,) for one in ids))
 
-    def unsee_worklogs(self, ids: Iterable[int]) -> None:
-        """Have worklogs requested once more."""
-        self._put("INSERT OR REPLACE INTO worklogs VALUES (?, 2)", ((one,) for one in ids))
+    def give_worklogs(self, given: Mapping[int, int]) -> None:
+        """Remember worklogs that need no request, for they came with their issues, and when each was touched last."""
+        self._put("INSERT OR REPLACE INTO given_worklogs VALUES (?, ?)", given.items())
+        self.see_worklogs(given)
+
+    def given_worklogs(self) -> int:
+        """Return how many worklogs came with their issues."""
+        return self._count("given_worklogs")
+
+    def unsee_worklogs(self, touched: Iterable[tuple[int, int]]) -> None:
+        """Have those of these worklogs requested that were touched since they were given: id and time, epoch ms."""
+        rows = list(touched)
+        later = "(SELECT id FROM given_worklogs WHERE id = ? AND touched < ?)"
+        self._put(f"UPDATE worklogs SET seen = 2 WHERE id IN {later}", rows)  # noqa: S608 - no word of others
+        self._put(f"DELETE FROM given_worklogs WHERE id IN {later}", rows)  # noqa: S608 - likewise
 
     def list_worklogs(self, ids: Iterable[int]) -> None:
         """Remember worklogs that Jira lists as touched; those are there, whatever a changelog entry says."""

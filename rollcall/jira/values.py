@@ -130,6 +130,9 @@ EARLIEST_MS = 1_009_843_200_000
 LATEST_MS = 4_102_444_800_000
 """2100-01-01 UTC: a later moment is a broken clock."""
 
+_OLDEST_MS = 315_532_800_000
+"""1980-01-01 UTC: what was moved here from an older tracker may be so old; before it lie placeholders like 1970."""
+
 _ISO = re.compile(r"(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2}:\d{2})(?:\.(\d{1,9}))?\s?(Z|z|[+-]\d{2}(?::?\d{2})?)", re.ASCII)
 _DIGITS = re.compile(r"\d{9,13}", re.ASCII)
 _SECONDS_BELOW = 10_000_000_000
@@ -138,6 +141,10 @@ _SECONDS_BELOW = 10_000_000_000
 
 class ImplausibleTimeError(ValueError):
     """A moment outside 2002 to 2100: no time of anything in Jira."""
+
+
+class OldTimeError(ImplausibleTimeError):
+    """A moment from 1980 to 2001: of something that was moved here from an older tracker."""
 
 
 def parse_jira_time(value: object) -> int:
@@ -155,7 +162,8 @@ def parse_jira_time(value: object) -> int:
         Epoch milliseconds (fractions below a millisecond cut off).
 
     Raises:
-        ImplausibleTimeError: It lies outside 2002 to 2100. The text never repeats the value.
+        ImplausibleTimeError: It lies outside 2002 to 2100; from 1980 on it is an OldTimeError. The text never repeats
+            the value.
         ValueError: It is no such moment, or has no offset. Likewise.
     """
     if isinstance(value, str):
@@ -165,6 +173,8 @@ def parse_jira_time(value: object) -> int:
         moment = _from_number(value)
     else:
         raise ValueError("not a time: neither text nor a whole number")
+    if _OLDEST_MS <= moment < EARLIEST_MS:
+        raise OldTimeError("time outside the years 2002 to 2100")
     if not EARLIEST_MS <= moment < LATEST_MS:
         raise ImplausibleTimeError("time outside the years 2002 to 2100")
     return moment

@@ -28,8 +28,9 @@ SITE = config(people=6, acts_per_day=4.0, days=33, crowd=300, hard_cases=False)
 
 
 def broken(endpoint: str, status: int = 500, ids: tuple[int, ...] = (), above: int = 0) -> dict[str, Any]:
-    """The fault of an endpoint that fails for good, and every issue's comments beyond one to be asked for."""
-    return {"broken": [Broken(endpoint=endpoint, status=status, ids=list(ids), above=above)], "embedded_comments": 1}
+    """The fault of an endpoint that fails for good; worklogs are asked for, and an issue's comments beyond one."""
+    faults = [Broken(endpoint=endpoint, status=status, ids=list(ids), above=above)]
+    return {"broken": faults, "embedded_comments": 1, "embedded_worklogs": 0}
 
 
 @dataclass(frozen=True)

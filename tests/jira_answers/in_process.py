@@ -135,9 +135,9 @@ class Outcome:
 
 @lru_cache(maxsize=4)
 def standing(parameters: SiteConfig = WORLD) -> Site:
-    """A site whose clock stands still, which cases share: of a commented issue two comments come with it."""
+    """A site whose clock stands still, which cases share: two comments of an issue come with it, and one worklog."""
     site = Site(parameters)
-    site.faults.embedded_comments = 2
+    site.faults.embedded_comments, site.faults.embedded_worklogs = 2, 1
     return site
 
 

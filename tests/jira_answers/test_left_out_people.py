@@ -1,15 +1,18 @@
 """Products and people that their lists leave out without a word: asked for by name, named, and given up in the end."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from reconcile.directory import snapshot
 from reconcile.run import RunOptions
+from reconcile.state.checkpoint import Window
 from rollcall.clock import now_ms
 
 from ..reconcile.installed import Installed, installed
-from ..reconcile.site import JiraSite, config, jira_site, settings_for
+from ..reconcile.oracle import known_to_rest
+from ..reconcile.site import NOW, JiraSite, config, jira_site, settings_for
 from .changed_answers import ChangedAnswers, fails
 from .test_directory_parts import DESK, standing
 
@@ -126,6 +129,37 @@ async def test_people_who_left_are_no_gap(tmp_path: Path) -> None:
             jira.site.directory.remove_user(account)
         assert await missing(rollcall) == []
         assert await missing(rollcall) == []
+
+
+async def test_who_did_something_is_named_by_the_first_run_and_taken_by_the_next(tmp_path: Path) -> None:
+    site = config(people=12, acts_per_day=3.0, days=3, hard_cases=False)
+    async with jira_site(site) as jira, installed(settings_for(jira.url, tmp_path)) as rollcall:
+        acted = {one.rest_actor for one in known_to_rest(jira.site, Window(0, NOW - DAY // 4)).values()}
+        left_out = [one for one in in_no_group(jira) if one in acted][:1]
+        assert left_out
+        jira.faults(unlisted_users=left_out)
+        [words] = (await rollcall.reconcile(RunOptions())).run.missing
+        assert "leaves out 1 accounts that did something and that Jira knows by their ids; the next run" in words
+        users = "SELECT account_id FROM accounts WHERE site = 'acme' AND status = 'active'"
+        assert left_out[0] not in {row["account_id"] for row in await rollcall.query(users)}
+        [words] = (await rollcall.reconcile(RunOptions())).run.missing
+        assert "leaves out 1 accounts that Jira knows by their ids; they were taken" in words
+        assert left_out[0] in {row["account_id"] for row in await rollcall.query(users)}
+
+
+async def test_who_did_something_and_cannot_be_asked_for_is_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed = ChangedAnswers(monkeypatch)
+    site = config(people=12, acts_per_day=3.0, days=3, hard_cases=False)
+    async with jira_site(site) as jira, installed(settings_for(jira.url, tmp_path)) as rollcall:
+        jira.faults(unlisted_users=in_no_group(jira))
+        changed.now = {"GET /user/bulk": fails(403)}
+        missing = (await rollcall.reconcile(RunOptions())).run.missing
+        assert any(
+            re.match("users: [0-9]+ accounts that did something are not listed, and GET /user/bulk", one)
+            for one in missing
+        )
 
 
 async def test_who_did_something_is_asked_for_though_no_list_ever_had_them(tmp_path: Path) -> None:

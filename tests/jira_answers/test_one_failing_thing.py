@@ -190,7 +190,8 @@ async def test_an_account_that_is_refused_or_a_site_that_is_away_ends_the_run(
     tmp_path: Path, endpoint: str, status: int
 ) -> None:
     async with jira_site(SITE) as jira:
-        jira.faults(forced={endpoint: [status] * 2_000, MYSELF: [200] + [status] * 100}, embedded_comments=1)
+        forced = {endpoint: [status] * 2_000, MYSELF: [200] + [status] * 100}
+        jira.faults(forced=forced, embedded_comments=1, embedded_worklogs=0)
         with pytest.raises(JiraError, match=f"Jira answers {status}"):
             await read(jira, tmp_path, limits=hurried(attempts=4))
         assert (tmp_path / "reconcile" / "acme.json").exists()

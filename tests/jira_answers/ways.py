@@ -398,7 +398,7 @@ WAYS = [
     Case(
         "every search ends after 50 issues",
         lambda: cut_at(50),
-        "the list ends after 50 issues and lacks the newest",
+        "the list ends after 50 issues and lacks the oldest",
         ALL,
         endpoint=SEARCH,
     ),

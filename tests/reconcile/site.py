@@ -40,10 +40,10 @@ class JiraSite:
     def goes_away(self, endpoint: str, answered: int = 0, *, greets: bool = True) -> None:
         """Let Jira as a whole go away once that endpoint has answered so often; /myself answers as a run begins.
 
-        A run of what moved does not ask it then, so that it `greets` nobody.
+        A run of what moved does not ask it then, so that it `greets` nobody. No worklog comes with its issue.
         """
         away = [503] * 100
-        self.faults(forced={endpoint: [200] * answered + away, MYSELF: [200] * greets + away})
+        self.faults(embedded_worklogs=0, forced={endpoint: [200] * answered + away, MYSELF: [200] * greets + away})
 
     @property
     def requests(self) -> int:

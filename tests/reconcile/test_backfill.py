@@ -1,15 +1,18 @@
 """What a backfill finds is what happened: caps, edges of the window, midnights, entities that vanish on the way."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from reconcile.run import RunOptions
 from reconcile.state.checkpoint import WindowRequest
 from simulator.config import DAY_MS
 
+from ..jira_answers.altered import altered
 from .backfilling import appended, reconcile
 from .oracle import assert_equal, known_to_rest, told
 from .site import NOW, config, jira_site, settings_for
@@ -63,6 +66,53 @@ async def test_however_many_comments_a_search_embeds(tmp_path: Path, embedded: i
         assert_equal((await appended(settings)).facts, jira.site, run.window)
         asked = run.stats.requests["GET /issue/{issueIdOrKey}/comment"]
         assert (asked == 0) == (embedded == 1000)
+
+
+@pytest.mark.parametrize(("embedded", "asked"), [(0, {2}), (20, {1}), (1000, set())])
+async def test_worklogs_that_came_with_their_issues_are_not_requested(
+    tmp_path: Path, embedded: int, asked: set[int]
+) -> None:
+    async with jira_site(config(people=5, acts_per_day=1.0), embedded_worklogs=embedded, feed_ties="whole") as jira:
+        settings = settings_for(jira.url, tmp_path)
+        run = await reconcile(settings, RunOptions(parts=("activity",)))
+        assert_equal((await appended(settings)).facts, jira.site, run.window)
+        assert {count for name, count in run.stats.requests.items() if name == "POST /worklog/list"} == asked
+
+
+async def test_a_search_that_cannot_give_worklogs_is_asked_without(tmp_path: Path) -> None:
+    sizes: list[int] = []
+
+    def alter(request: httpx.Request, answer: httpx.Response) -> httpx.Response:
+        if b'"worklog"' in request.content:
+            return httpx.Response(504)
+        if b'"creator"' in request.content:
+            sizes.append(json.loads(request.content)["maxResults"])
+        return answer
+
+    async with altered(config(people=5, acts_per_day=1.0, hard_cases=False), alter) as jira:
+        settings = settings_for(jira.url, tmp_path)
+        run = await reconcile(settings, RunOptions(parts=("activity",)))
+        assert_equal((await appended(settings)).facts, jira.site, run.window)
+        assert (run.missing, set(sizes)) == ([], {100})
+
+
+async def test_a_search_that_gives_few_issues_with_their_worklogs_is_asked_without(tmp_path: Path) -> None:
+    asked: list[bool] = []
+
+    def alter(request: httpx.Request, answer: httpx.Response) -> httpx.Response:
+        if b'"creator"' not in request.content or b"id in" in request.content:
+            return answer
+        asked.append(b'"worklog"' in request.content)
+        found = answer.json()
+        if asked[-1] and "nextPageToken" in found:
+            found["issues"] = found["issues"][:40]
+        return httpx.Response(200, json=found, headers={"date": answer.headers["date"]})
+
+    async with altered(config(people=5, acts_per_day=1.0, hard_cases=False, crowd=300), alter) as jira:
+        settings = settings_for(jira.url, tmp_path)
+        run = await reconcile(settings, RunOptions(parts=("activity",)))
+        assert_equal((await appended(settings)).facts, jira.site, run.window)
+        assert (run.missing, asked) == ([], [True, *[False] * (len(asked) - 1)])
 
 
 @pytest.mark.parametrize("ties", ["cut", "whole"])

@@ -120,7 +120,7 @@ async def test_a_next_page_on_another_host_is_asked_of_ours(tmp_path: Path) -> N
     await run(script, tmp_path)
     assert {request.url.host for request in script.asked} == {"acme.atlassian.net"}
     sinces = [request.url.params["since"] for request in script.asked if request.url.path.endswith("/worklog/updated")]
-    assert sinces == [str(WINDOW.since), str(NOW - 1001)]
+    assert sinces == [str(WINDOW.since - 1), str(NOW - 1000)]
 
 
 def searched(census: Any, *pages: httpx.Response) -> Callable[[httpx.Request], httpx.Response]:
@@ -193,6 +193,25 @@ async def test_worklogs_that_were_deleted_meanwhile_are_not_asked_for(tmp_path: 
     ]
     assert asked == [[5]]
     assert context.checkpoint.found.facts["worklog deleted"] == 2
+
+
+@pytest.mark.parametrize(("least", "pages"), [(0, 2), (1, 3)], ids=["its own millisecond too", "later only"])
+async def test_a_millisecond_that_a_page_cuts_through_is_read_whole(tmp_path: Path, least: int, pages: int) -> None:
+    """Whichever ``since`` means; where it leaves itself out, the page is requested from a millisecond before."""
+    touched = [(number, NOW - 5000 + number // 700) for number in range(1, 1501)]
+
+    def feed(request: httpx.Request) -> httpx.Response:
+        later = [one for one in touched if one[1] >= int(request.url.params["since"]) + least]
+        values = [{"worklogId": number, "updatedTime": at} for number, at in later[:1000]]
+        return page({"values": values, "lastPage": len(later) <= 1000, "until": values[-1]["updatedTime"]})
+
+    script = answers(**{"/worklog/updated": feed})
+    context = await run(script, tmp_path)
+    paths = [request.url.path.partition("/rest/api/3")[2] for request in script.asked]
+    lists = [json.loads(one.content)["ids"] for one in script.asked if one.url.path.endswith("/worklog/list")]
+    assert sorted(number for ids in lists for number in ids) == [number for number, _ in touched]
+    assert paths.count("/worklog/updated") == pages
+    assert not missing(context)
 
 
 async def test_one_unreadable_element_costs_itself_only(tmp_path: Path) -> None:

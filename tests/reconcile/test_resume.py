@@ -105,7 +105,8 @@ async def test_cut_off_anywhere_the_resumed_run_asks_less_than_a_new_one(tmp_pat
 
 async def test_a_log_that_fails_anywhere_costs_no_fact(tmp_path: Path) -> None:
     """What the checkpoint says is done is on the log, at whichever append the run ends."""
-    async with jira_site(config(people=6, acts_per_day=2.0, crowd=120, hard_cases=False)) as jira:
+    site = config(people=6, acts_per_day=2.0, crowd=120, hard_cases=False)
+    async with jira_site(site, embedded_worklogs=1) as jira:
         for first in itertools.count(1):
             folder = tmp_path / str(first)
             folder.mkdir()
