@@ -245,6 +245,8 @@ def _about_a_table(ask: Ask, check: QueryCheck, found: re.Match[str]) -> tuple[s
         raise _not_a_query()
     table = elements[0]["table_expression"].get("database_and_table_name")
     name = check.parts(table) if table else []
+    if (found["exists"] or "").upper() == "DATABASE" and len(name) == 1:  # a name alone: nothing of it is read
+        return _exists("DATABASE", name), form
     check.query(tree)
     if found["describe"]:
         sql = f"DESCRIBE TABLE {_quoted(name) if name else f'({write_query(ask, tree)})'}"
