@@ -2,12 +2,14 @@
 
 import socket
 import time
+from collections.abc import Iterator
 from datetime import date, datetime
 from itertools import pairwise
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import clickhouse_connect
+import pytest
 
 from .company import Company
 from .installation import PATIENCE, Installation
@@ -17,17 +19,26 @@ BERLIN = ZoneInfo("Europe/Berlin")
 Reading = set[tuple[date, str]]
 
 
-def test_readings_grow_into_the_truth(tmp_path: Path) -> None:
+@pytest.fixture
+def up(tmp_path: Path) -> Iterator[Installation]:
     # Small batches, so that there is much between nothing and everything.
-    up = Installation(tmp_path, extra_settings="consumer.batch_seconds = 0.1")
-    up.start()
+    made = Installation(tmp_path, extra_settings="consumer.batch_seconds = 0.1")
+    made.start()
+    try:
+        made.wait_for("/readyz")
+        yield made
+    finally:
+        if made.process and made.process.poll() is None:
+            made.kill()
+
+
+def test_readings_grow_into_the_truth(up: Installation) -> None:
     company = Company(people=40, days=12, now=int(time.time() * 1000))
     truth = {
         (datetime.fromtimestamp(fact["webhook_at"] / 1000, BERLIN).date(), fact["webhook_actor"])
         for fact in company.truth()
         if fact["webhook_at"] is not None and fact["webhook_actor"]
     }
-    up.wait_for("/readyz")
     client = clickhouse_connect.get_client(
         host="127.0.0.1", port=up.sql_port, username="dashboards", password=up.sql_token
     )
@@ -63,11 +74,8 @@ AT_ONCE = 3.0
 """Seconds; working for all who left would take several times as long."""
 
 
-def test_nobody_works_for_clients_that_have_left(tmp_path: Path) -> None:
+def test_nobody_works_for_clients_that_have_left(up: Installation) -> None:
     """A server that is behind, and goes through the requests of those who gave up, never gets to one who waits."""
-    up = Installation(tmp_path)
-    up.start()
-    up.wait_for("/readyz")
     query = b"SELECT name, type FROM system.columns ORDER BY ALL"
     request = b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-ClickHouse-Key: %b\r\nContent-Length: %d\r\n\r\n%b" % (
         up.sql_token.encode(),
