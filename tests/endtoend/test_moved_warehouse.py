@@ -37,12 +37,12 @@ def test_it_is_moved_away_put_back_lost_and_restored(tmp_path: Path) -> None:
     folder, away = tmp_path / "warehouse", tmp_path / "away"
     up.start()
     up.wait_for("/readyz")
-    assert {up.post(comment_created(one)[1]) for one in range(20)} == {204}
+    assert {up.post(comment_created(one)[1]) for one in range(1, 21)} == {204}
     up.wait_until_written()
     assert checked(up, "positions")["ok"]
 
     folder.rename(away)
-    assert {up.post(comment_created(one)[1]) for one in range(20, 25)} == {204}
+    assert {up.post(comment_created(one)[1]) for one in range(21, 26)} == {204}
     assert "was moved, deleted or replaced while in use" in not_ready(up)
     assert up.lag() == 5
     shutil.rmtree(folder, ignore_errors=True)
@@ -54,10 +54,10 @@ def test_it_is_moved_away_put_back_lost_and_restored(tmp_path: Path) -> None:
     assert up.stop() == 0, up.output
     shutil.copytree(folder, tmp_path / "backup", symlinks=True)
     up.start()
-    assert {up.post(comment_created(one)[1]) for one in range(25, 30)} == {204}
+    assert {up.post(comment_created(one)[1]) for one in range(26, 31)} == {204}
     up.wait_until_written()
     folder.rename(away)
-    assert up.post(comment_created(30)[1]) == 204
+    assert up.post(comment_created(31)[1]) == 204
     up.kill()
     shutil.rmtree(folder, ignore_errors=True)
     assert "another warehouse" in up_to_date(up)

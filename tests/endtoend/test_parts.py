@@ -30,7 +30,7 @@ async def test_ingest_and_consume_as_two_processes(tmp_path: Path) -> None:
     parts.run("migrate")
     parts.start("ingest")
     assert_counts_what_is_no_http(parts)
-    sent = [comment_created(number) for number in range(200)]
+    sent = [comment_created(number) for number in range(1, 201)]
     assert {parts.post(body) for _, body in sent} == {204}
 
     with subprocess.Popen(rollcall("consume", "--config", str(parts.config)), stderr=subprocess.PIPE) as consumer:

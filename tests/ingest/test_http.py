@@ -188,8 +188,8 @@ def test_a_body_on_which_rollcall_fails_is_a_dead_letter(
 
 
 def test_many_connections_at_once(server: Served, memory: MemoryLog) -> None:
-    bodies = [encoded(comment("comment_created", id=number)) for number in range(300)]
+    bodies = [encoded(comment("comment_created", id=number)) for number in range(1, 301)]
     with ThreadPoolExecutor(20) as pool:
         answers: list[httpx.Response] = list(pool.map(server.post, bodies))
     assert {answer.status_code for answer in answers} == {204}
-    assert {fact.event_key for fact in memory.facts} == {f"comment:{number}:created" for number in range(300)}
+    assert {fact.event_key for fact in memory.facts} == {f"comment:{number}:created" for number in range(1, 301)}

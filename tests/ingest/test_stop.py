@@ -48,7 +48,7 @@ def test_webhooks_in_flight_are_answered_before_the_end() -> None:
 
     with ThreadPoolExecutor(IN_FLIGHT) as pool, served(opened) as server:
         memory.held.set()
-        answers = [pool.submit(server.post, body(number)) for number in range(IN_FLIGHT)]
+        answers = [pool.submit(server.post, body(number)) for number in range(1, IN_FLIGHT + 1)]
         eventually(lambda: memory.waiting == IN_FLIGHT)
         server.stop()
         eventually(lambda: refuses_connections(server.port))
@@ -56,7 +56,9 @@ def test_webhooks_in_flight_are_answered_before_the_end() -> None:
         assert [answer.result().status_code for answer in answers] == [204] * IN_FLIGHT
         server.thread.join(30)
         assert memory.closed
-    assert {fact.event_key for fact in memory.facts} == {f"comment:{number}:created" for number in range(IN_FLIGHT)}
+    assert {fact.event_key for fact in memory.facts} == {
+        f"comment:{number}:created" for number in range(1, IN_FLIGHT + 1)
+    }
 
 
 def test_webhooks_that_outlast_the_drain_are_answered_503() -> None:
@@ -91,7 +93,7 @@ def test_a_signal_drains_and_leaves_the_exit_status_to_the_caller(tmp_path: Path
         try:
             port = int(process.stdout.readline().split()[1])
             url = f"http://127.0.0.1:{port}/webhooks/lax"
-            answers = [pool.submit(httpx.post, url, content=body(each), timeout=60) for each in range(IN_FLIGHT)]
+            answers = [pool.submit(httpx.post, url, content=body(each), timeout=60) for each in range(1, IN_FLIGHT + 1)]
             for _ in range(IN_FLIGHT):
                 assert process.stdout.readline() == "append\n"
             process.send_signal(number)
@@ -103,7 +105,7 @@ def test_a_signal_drains_and_leaves_the_exit_status_to_the_caller(tmp_path: Path
         finally:
             process.kill()
     facts, _ = read_back(tmp_path)
-    assert {fact.event_key for fact in facts} == {f"comment:{each}:created" for each in range(IN_FLIGHT)}
+    assert {fact.event_key for fact in facts} == {f"comment:{each}:created" for each in range(1, IN_FLIGHT + 1)}
 
 
 def test_a_cancelled_server_drains_as_well() -> None:
