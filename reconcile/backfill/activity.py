@@ -13,10 +13,8 @@ are asked for. Edits of old comments count, so that all comments are needed and 
 """
 
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -24,6 +22,7 @@ from reconcile.backfill.census import (
     ISSUE,
     NOT_GIVEN,
     PageSize,
+    candidates,
     compare_numbers,
     count_gone,
     may_be_too_large,
@@ -63,40 +62,13 @@ from rollcall.records import Activity
 log = logger(__name__)
 
 
-def candidates(since: int, now: int, zone_name: str | None) -> str:
-    """Return the query.
-
-    Args:
-        since: From when, epoch ms; cut to the minute.
-        now: Jira's present, epoch ms; used where the zone is not known.
-        zone_name: Time zone of the account; None when Jira does not give it. Where it is not known on this machine,
-            as without time zone data, it counts for nothing.
-    """
-    # In order of creation, which never changes: by `updated`, issues would jump pages while they are read.
-    if zone_name is None:
-        minutes = (now - since) // 60_000 + 2
-        return f'updated >= "-{minutes}m" ORDER BY created ASC'
-    try:
-        zone = ZoneInfo(zone_name)
-    except (KeyError, ValueError, OSError):
-        log.warning(
-            "the account's time zone is not known here; install the tzdata package, or set the account's profile to "
-            "UTC; until then Jira is asked by minutes before its present",
-            zone=zone_name[:64],
-        )
-        return candidates(since, now, None)
-    local = datetime.fromtimestamp(since / 1000, UTC).astimezone(zone)
-    # An hour that the clocks repeat in autumn could be read as the later one; the one before it cannot.
-    while local.utcoffset() != local.replace(fold=1 - local.fold).utcoffset():
-        local = (local.astimezone(UTC) - timedelta(minutes=30)).astimezone(zone)
-    return f'updated >= "{local:%Y-%m-%d %H:%M}" ORDER BY created ASC'
-
-
 ISSUES_A_PAGE = 100
 """Issues a page with any field but id and key (OpenAPI file)."""
 
 _FIELDS = ["comment", "creator", "created", "updated", "project"]
 _UNKNOWN_TOKEN = 400
+_FEW_SILENT = 3
+"""Issues asked for their comments on suspicion."""
 _FAR_TOO_MANY = 1_000
 """Issues beyond twice as many as the census lists: the search goes in a circle."""
 
@@ -140,6 +112,8 @@ class _Issues:
         self._all_jql = partial(candidates, all_since, now, zone)
         self._size = PageSize(ISSUES_A_PAGE)
         self._may_embed = True
+        self._asked: set[int] = set()
+        self._heard, self._asks_each = 0, False
         self._resumed = self._cursor.token
         self._tokens = SeenTokens(SEARCH, self._resumed)
 
@@ -147,7 +121,7 @@ class _Issues:
         context, cursor = self._context, self._cursor
         while not cursor.done:
             if len(cursor.pending) + ISSUES_A_PAGE > MOST_ISSUES or (cursor.checked and cursor.pending):
-                await pending_changelogs(context)
+                await self._hear(await pending_changelogs(context))
                 continue
             if not cursor.counted:
                 cursor.jql = cursor.jql or self._jql()
@@ -248,12 +222,39 @@ class _Issues:
             if not is_cut(one.comments):
                 context.came(COMMENTS_OF, one.ref.issue_id)
         context.state.spool.move_issues(_moves(found, said))
-        await gather_first_error(
-            take_other_comments(context, one.ref, one.comments)
-            for one in found
-            if one.ref.issue_id and is_cut(one.comments)
-        )
+        unasked = [one for one in found if one.ref.issue_id and one.ref.issue_id not in self._asked]
+        asked = [one for one in unasked if self._asks_each or is_cut(one.comments)]
+        self._asked.update(one.ref.issue_id for one in asked)
+        await gather_first_error(take_other_comments(context, one.ref, one.comments) for one in asked)
         return found
+
+    async def _hear(self, silent: dict[int, tuple[int, int]]) -> None:
+        """Look at the comments of some issues that moved without a word: a search may give fewer than there are.
+
+        Where one has others, the search begins anew, and each of its issues is asked. A single one is left alone, for
+        who deletes a comment may leave no word either. A resumed run does not know any more whose comments it has.
+        """
+        cursor, doubtful = self._cursor, silent.keys() - self._asked
+        worth = len(doubtful) > 1 and not self._context.checkpoint.resumed
+        few = sorted(doubtful)[: _FEW_SILENT - self._heard] if worth else []
+        for issue in few:
+            self._heard += 1
+            if await self._has_others(issue, *silent[issue]):
+                self._heard, self._asks_each, self._tokens = _FEW_SILENT, True, SeenTokens(SEARCH)
+                cursor.token, cursor.pages, cursor.issues, cursor.searched, cursor.checked = None, 0, 0, False, False
+                words = f"{SEARCH.name} gives fewer comments than there are; each issue was asked for its own"
+                self._context.checkpoint.notes = [*self._context.checkpoint.notes, words]
+                return
+
+    async def _has_others(self, issue: int, known: int, moved: int) -> bool:
+        times: list[int] = []
+        try:
+            async for comments in other_comments(self._context.jira, issue, None, attempts=1):
+                for one in decoded_elements(ENTITY, comments, lambda: None):
+                    times += (moment_or_none(part) or 0 for part in (one.created, one.updated))
+        except JiraError as error:
+            await self._context.tolerate(error)  # it only helps
+        return any(known < at <= moved for at in times)
 
     async def _check(self) -> None:
         """Ask by id for what the census lists and the search did not bring; then name what is missing."""

@@ -1,4 +1,4 @@
-"""The census: the ids of all candidates, 5,000 a page, which what the search brought is held against.
+"""The census: the ids of all candidates, 5,000 a page, which what the search brought is held against; and their query.
 
 A search may skip a page, or end early, and look like success. What the census lists and the search did not bring is
 requested by id; what Jira then does not give, though another census still lists it, is missing. The census begins with
@@ -6,6 +6,8 @@ the newest issue and the search with the oldest: where both are cut, each has wh
 """
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -23,6 +25,9 @@ from reconcile.responses import SearchPage
 from rollcall.errors import WarehouseUnavailableError
 from rollcall.facts import moment_or_none, read_issue
 from rollcall.jira.values import id_or_zero
+from rollcall.logs import logger
+
+log = logger(__name__)
 
 ISSUE = "issue"
 """What is refused where a search does not give an issue."""
@@ -39,6 +44,35 @@ _BARREN_PAGES = 20
 _MANY_PAGES = 20_000
 """More pages of ids than any site has."""
 _GOOD_PAGES = 5
+
+
+def candidates(since: int, now: int, zone_name: str | None) -> str:
+    """Return the query.
+
+    Args:
+        since: From when, epoch ms; cut to the minute.
+        now: Jira's present, epoch ms; used where the zone is not known.
+        zone_name: Time zone of the account; None when Jira does not give it. Where it is not known on this machine,
+            as without time zone data, it counts for nothing.
+    """
+    # In order of creation, which never changes: by `updated`, issues would jump pages while they are read.
+    if zone_name is None:
+        minutes = (now - since) // 60_000 + 2
+        return f'updated >= "-{minutes}m" ORDER BY created ASC'
+    try:
+        zone = ZoneInfo(zone_name)
+    except (KeyError, ValueError, OSError):
+        log.warning(
+            "the account's time zone is not known here; install the tzdata package, or set the account's profile to "
+            "UTC; until then Jira is asked by minutes before its present",
+            zone=zone_name[:64],
+        )
+        return candidates(since, now, None)
+    local = datetime.fromtimestamp(since / 1000, UTC).astimezone(zone)
+    # An hour that the clocks repeat in autumn could be read as the later one; the one before it cannot.
+    while local.utcoffset() != local.replace(fold=1 - local.fold).utcoffset():
+        local = (local.astimezone(UTC) - timedelta(minutes=30)).astimezone(zone)
+    return f'updated >= "{local:%Y-%m-%d %H:%M}" ORDER BY created ASC'
 
 
 class PageSize:

@@ -143,10 +143,13 @@ _FEW_HISTORIES = 1_000
 CHANGES_OF = "changes of issue"
 
 
-async def pending_changelogs(context: BackfillContext) -> None:
+async def pending_changelogs(context: BackfillContext) -> dict[int, tuple[int, int]]:
     """Request the changelogs of the pending issues, page by page, take the facts in them, and see what was left out.
 
     There is no filter by date; issues without history, and those gone since, are simply absent.
+
+    Returns:
+        By issue, of those that moved later than anything that is known of them: when that was, and when they moved.
 
     Raises:
         JiraError: Jira is away, or no longer takes the account.
@@ -179,9 +182,10 @@ async def pending_changelogs(context: BackfillContext) -> None:
     failed = await read_in_halves(context, CHANGES_OF, ids, ask)
     for one, error in failed.items():
         context.note(CHANGES_OF, error, [one])
-    await _Comparison(context, places).make([one for one in ids if one not in failed])
+    silent = await _Comparison(context, places).make([one for one in ids if one not in failed])
     cursor.pending, cursor.changelog_token = cursor.pending[MOST_ISSUES:], None
     await context.save()
+    return silent
 
 
 _CAPS = (20, 25, 40, 50, 100)
@@ -284,8 +288,12 @@ class _Comparison:
         self._context = context
         self._places = places
 
-    async def make(self, ids: list[int]) -> None:
-        """Look at these issues; what was left out is taken, and where that cannot be done it is a gap."""
+    async def make(self, ids: list[int]) -> dict[int, tuple[int, int]]:
+        """Look at these issues; what was left out is taken, and where that cannot be done it is a gap.
+
+        Returns those that moved without a word: when what is known of each happened, and when it moved, epoch ms.
+        """
+        silent: dict[int, tuple[int, int]] = {}
         moves = self._context.state.spool.moves(ids)
         chosen = [one for one, move in moves.items() if move.is_unexplained]
         others = sorted(moves.keys() - set(chosen), key=lambda one: moves[one].updated <= moves[one].newest)
@@ -297,6 +305,11 @@ class _Comparison:
             told = {**given, **(await self._newest(unasked) if unasked else {})}
             for one in some:
                 await self._look_at(one, moves[one], told.get(one))
+                times = [_moment(entry) for entry in told[one].histories] if one in told else []
+                known = max(moves[one].newest, moves[one].said, *times, 0)
+                if known + _LATE_MS < moves[one].updated and self._context.facts.window.holds(moves[one].updated):
+                    silent[one] = known, moves[one].updated + _LATE_MS
+        return silent
 
     async def _newest(self, ids: list[int]) -> dict[int, Changes]:
         """Return the newest entries of issues, as far as a search gives them."""

@@ -53,7 +53,31 @@ def later(*names: str) -> Callable[[httpx.Response], httpx.Response]:
     return body(walked)
 
 
+def embedded(most: int) -> Callable[[httpx.Response], httpx.Response]:
+    """Let a search give so many comments of each issue at most, and say that there are no more."""
+
+    def cut(given: Any) -> Any:
+        if not isinstance(given, dict) or not isinstance(comments := given.get("comments"), list):
+            return {name: walked(one) for name, one in given.items()} if isinstance(given, dict) else given
+        return {**given, "comments": comments[:most], "total": min(most, len(comments))}
+
+    def walked(given: Any) -> Any:
+        return [cut(one) for one in given] if isinstance(given, list) else cut(given)
+
+    return body(walked)
+
+
 WELL_LOOKING = [
+    # Comments that issues do not have, as a search says.
+    *(
+        Case(
+            f"a search that gives {most} comments of each issue",
+            partial(at, SEARCH, embedded(most)),
+            code=0,
+            endpoint=SEARCH,
+        )
+        for most in (0, 1)
+    ),
     # Lists that end early wherever they are asked for, and not at a round number.
     *(
         Case(

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reconcile.backfill.activity import candidates
+from reconcile.backfill.census import candidates
 from reconcile.run import RunOptions
 from reconcile.state.checkpoint import Checkpoint, Window
 from reconcile.state.watermark import Watermark, keep_watermark, read_watermark
