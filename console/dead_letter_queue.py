@@ -1,7 +1,7 @@
 """The dead letter queue as it stands: each dead letter once, open until it is settled, and how many are open."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Literal
 
 import msgspec
@@ -10,7 +10,7 @@ from ingest.handler import FLOW, own_fault, translate
 from rollcall.clock import now_ms
 from rollcall.dead_letters import WEBHOOK, record_of
 from rollcall.errors import NotUnderstoodError, RollcallError
-from rollcall.eventlog import Record, TopicState
+from rollcall.eventlog import Entry, Record, TopicState
 from rollcall.jira.values import EARLIEST_MS
 from rollcall.records import Activity, DeadLetter, decode_activity, decode_dead_letter, decode_directory, encode
 from rollcall.runtime import Runtime, Topics
@@ -29,7 +29,7 @@ class DeadLetterQueue:
     def __init__(self, runtime: Runtime) -> None:
         self._log = runtime.log
         self._topics = runtime.topics
-        self._counted: tuple[TopicState, int] | None = None
+        self._counted = _Counted()
         self._counting = asyncio.Lock()
 
     async def letters(self, *, settled: bool = False, payloads: bool = True) -> dict[str, DeadLetter]:
@@ -42,29 +42,15 @@ class DeadLetterQueue:
         Raises:
             LogUnavailableError: The log cannot be read.
         """
-        letters: dict[str, DeadLetter] = {}
-        settlements: dict[str, DeadLetter] = {}
+        queue = _Fold()
         async for entry in self._log.scan(self._topics.deadletter.name):
-            try:
-                letter = decode_dead_letter(entry.value)
-            except msgspec.DecodeError:
-                continue  # written by another version or tool: not ours to judge
-            if not payloads:
-                letter = msgspec.structs.replace(letter, payload=b"")
-            # By the time they came and not by their order on the log, whose partitions are read side by side.
-            found = settlements if letter.settled else letters
-            before = found.get(letter.letter_id)
-            if before is None or _replaces(letter, before):
-                found[letter.letter_id] = letter
-        for name, settlement in settlements.items():
-            letter = letters.get(name, settlement)
-            if settlement.settled == "dismissed" or settlement.received_at >= letter.received_at:
-                letters[name] = msgspec.structs.replace(letter, settled=settlement.settled)
-        oldest_first = sorted(letters.values(), key=lambda letter: letter.received_at)
+            if letter := _decode(entry):
+                queue.add(letter if payloads else msgspec.structs.replace(letter, payload=b""))
+        oldest_first = sorted(queue.letters(), key=lambda letter: letter.received_at)
         return {letter.letter_id: letter for letter in oldest_first if settled or not letter.settled}
 
     async def count_open(self, state: TopicState) -> int:
-        """Return how many are open; they are read only when the topic changed, for they may be many and large.
+        """Return how many are open; only those are read that are new on the topic, for they may be many and large.
 
         Args:
             state: How the topic of dead letters stands.
@@ -72,12 +58,15 @@ class DeadLetterQueue:
         Raises:
             LogUnavailableError: The log cannot be read.
         """
-        if not state.records:
-            return 0
         async with self._counting:
-            if self._counted is None or self._counted[0] != state:
-                self._counted = (state, len(await self.letters(payloads=False)))
-            return self._counted[1]
+            if state.records < self._counted.records:  # retention removed some
+                self._counted = _Counted()
+            counted = self._counted
+            if state != counted.state:
+                async for entry in self._log.scan(self._topics.deadletter.name, counted.following):
+                    counted.add(entry)
+                counted.state = state
+            return counted.open
 
     async def replay(self, letter: DeadLetter) -> int:
         """Put what a dead letter holds onto the log, now that it can be understood, and settle it.
@@ -110,6 +99,62 @@ class DeadLetterQueue:
         await self._log.append(self._topics.deadletter.name, [record_of(settled)])
 
 
+class _Fold:
+    """What the records of dead letters come to, by the time they came: a log's partitions are read side by side."""
+
+    def __init__(self) -> None:
+        self._letters: dict[str, DeadLetter] = {}
+        self._settlements: dict[str, DeadLetter] = {}
+
+    def add(self, letter: DeadLetter) -> None:
+        """Take a record."""
+        found = self._settlements if letter.settled else self._letters
+        before = found.get(letter.letter_id)
+        if before is None or _replaces(letter, before):
+            found[letter.letter_id] = letter
+
+    def letters(self) -> Iterator[DeadLetter]:
+        """Iterate over the dead letters as they stand."""
+        return map(self._standing, self._letters | self._settlements)
+
+    def is_open(self, name: str) -> bool:
+        """Return whether there is one of this id that is not settled."""
+        return name in self._letters and not self._standing(name).settled
+
+    def _standing(self, name: str) -> DeadLetter:
+        settlement = self._settlements.get(name)
+        letter = self._letters.get(name) or self._settlements[name]
+        if settlement and (settlement.settled == "dismissed" or settlement.received_at >= letter.received_at):
+            return msgspec.structs.replace(letter, settled=settlement.settled)
+        return letter
+
+
+class _Counted:
+    """What was counted of the topic so far.
+
+    Attributes:
+        state: How the topic stood then.
+        records: How many of its records were read.
+        following: What is to be read next of each partition.
+        open: Dead letters that are open.
+    """
+
+    def __init__(self) -> None:
+        self.state: TopicState | None = None
+        self.records = self.open = 0
+        self.following: dict[int, int] = {}
+        self._fold = _Fold()
+
+    def add(self, entry: Entry) -> None:
+        """Take the next record of a partition."""
+        self.records += 1
+        self.following[entry.partition] = entry.offset + 1
+        if letter := _decode(entry):
+            self.open -= self._fold.is_open(letter.letter_id)
+            self._fold.add(msgspec.structs.replace(letter, position="", detail="", headers={}, payload=b""))
+            self.open += self._fold.is_open(letter.letter_id)
+
+
 def matching(letters: Mapping[str, DeadLetter], site: str | None, reason: str | None) -> dict[str, DeadLetter]:
     """Return the dead letters of a site and of a reason; None for any."""
     return {
@@ -130,6 +175,14 @@ def pick_dead_letter(letters: Mapping[str, DeadLetter], beginning: str) -> DeadL
         problem = "give at least four digits" if len(beginning) < SHORTEST_ID else f"{len(found)} letters begin so"
         raise RollcallError(f"dead letter {beginning}: {problem}; `rollcall deadletter list` names them")
     return found[0]
+
+
+def _decode(entry: Entry) -> DeadLetter | None:
+    """Return the dead letter that was put on the log; None for what another version or tool wrote there."""
+    try:
+        return decode_dead_letter(entry.value)
+    except msgspec.DecodeError:
+        return None
 
 
 def _replaces(letter: DeadLetter, before: DeadLetter) -> bool:

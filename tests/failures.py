@@ -67,8 +67,8 @@ class FailingLog:
         reader = await self._log.reader(topic, group)
         return _FailingReader(reader, self._failures) if self._commits else reader
 
-    def scan(self, topic: str) -> AsyncIterator[Entry]:
-        return self._log.scan(topic)
+    def scan(self, topic: str, begin: Mapping[int, int] | None = None) -> AsyncIterator[Entry]:
+        return self._log.scan(topic, begin)
 
     async def state(self, topic: str) -> TopicState:
         return await self._log.state(topic)

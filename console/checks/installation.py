@@ -221,7 +221,7 @@ def _warehouse_remedy(error: RollcallError) -> str:
 
 async def _log(runtime: Runtime) -> Finding:
     state = await runtime.log.state(runtime.topics.activity.name)
-    letters = await DeadLetterQueue(runtime).letters()
+    letters = await DeadLetterQueue(runtime).letters(payloads=False)
     lag = state.lag.get(WAREHOUSE_GROUP, state.records)
     found = f"takes records; {state.records} kept, {lag} not yet in the warehouse, {len(letters)} open dead letters"
     if lag > _LAG_WORTH_A_LOOK:

@@ -191,10 +191,17 @@ class EventLog(Protocol):
         """
         ...
 
-    def scan(self, topic: str) -> AsyncIterator[Entry]:
+    def scan(self, topic: str, begin: Mapping[int, int] | None = None) -> AsyncIterator[Entry]:
         """Iterate over the records kept, oldest first, up to the newest when iteration begins.
 
-        Outside of any group; used to look at dead letters. Raises LogUnavailableError.
+        Outside of any group; used to look at dead letters.
+
+        Args:
+            topic: Its full name.
+            begin: The first offset to read of a partition; of those not in it, all is read.
+
+        Raises:
+            LogUnavailableError: The log cannot be read.
         """
         ...
 

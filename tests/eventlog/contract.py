@@ -137,6 +137,17 @@ class EventLogContract:
             await log.append([])
             assert await scanned(log.log, log.topic) == []
 
+    async def test_scanning_goes_on_where_it_ended(self, place: Place) -> None:
+        async with self.open(place) as log:
+            for key in range(12):
+                await log.append([f"{key}-{n}" for n in range(3)], key=str(key).encode())
+            following = {entry.partition: entry.offset + 1 async for entry in log.log.scan(log.topic)}
+            assert [entry async for entry in log.log.scan(log.topic, following)] == []
+            new = [f"new-{key}" for key in range(12)]
+            for value in new:
+                await log.append([value], key=value.encode())
+            assert sorted([entry.value.decode() async for entry in log.log.scan(log.topic, following)]) == sorted(new)
+
     async def test_a_bad_record_spares_its_neighbours(self, place: Place) -> None:
         bad: Any = "no bytes"
         async with self.open(place) as log:

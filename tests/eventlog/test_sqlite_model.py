@@ -112,10 +112,19 @@ class LogMachine(RuleBasedStateMachine):
         assert state.lag == {
             name: len(self.appended) - max(member.committed, self.gone) for name, member in self.groups.items()
         }
-        assert self.runner.run(self.scan()) == kept
+        assert self.runner.run(self.scan(0)) == kept
 
-    async def scan(self) -> list[bytes]:
-        return [entry.value async for entry in self.log.scan(self.topic)]
+    @rule(begin=st.integers(0, 20))
+    def scan_from(self, begin: int) -> None:
+        first = self.runner.run(self.first())
+        left = [value for value, _ in self.appended[self.gone + begin :]]
+        assert self.runner.run(self.scan(first + begin)) == left
+
+    async def scan(self, begin: int) -> list[bytes]:
+        return [entry.value async for entry in self.log.scan(self.topic, {0: begin})]
+
+    async def first(self) -> int:
+        return min([entry.offset async for entry in self.log.scan(self.topic)], default=0)
 
     def teardown(self) -> None:
         if hasattr(self, "runner"):

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 from rollcall.eventlog import Entry, Reader, Record, Remark, TopicState
 from rollcall.records import Activity, DeadLetter, decode_activity, decode_dead_letter
@@ -47,7 +47,7 @@ class MemoryLog:
     async def reader(self, topic: str, group: str) -> Reader:
         raise NotImplementedError
 
-    def scan(self, topic: str) -> AsyncIterator[Entry]:
+    def scan(self, topic: str, begin: Mapping[int, int] | None = None) -> AsyncIterator[Entry]:
         raise NotImplementedError
 
     async def state(self, topic: str) -> TopicState:

@@ -199,8 +199,13 @@ class KafkaReader:
 _SCAN_RECORDS = 1000
 
 
-async def scan_topic(connection: Connection, topic: str) -> AsyncIterator[Entry]:
+async def scan_topic(connection: Connection, topic: str, begin: Mapping[int, int]) -> AsyncIterator[Entry]:
     """Iterate over the records that a topic holds now; partitions are interleaved.
+
+    Args:
+        connection: How the brokers are reached.
+        topic: Its full name.
+        begin: The first offset to read of a partition; of those not in it, all is read.
 
     Raises:
         LogUnavailableError: The brokers do not give them.
@@ -210,7 +215,7 @@ async def scan_topic(connection: Connection, topic: str) -> AsyncIterator[Entry]
     try:
         async with within(2 * timeout, f"looking into {topic}"):
             await consumer.start()
-            left = await _assigned(consumer, topic)
+            left = await _assigned(consumer, topic, begin)
         while left:
             async with within(timeout + 1.0, f"reading {topic}"):
                 found = await consumer.getmany(timeout_ms=round(timeout * 1000), max_records=_SCAN_RECORDS)
@@ -227,11 +232,12 @@ async def scan_topic(connection: Connection, topic: str) -> AsyncIterator[Entry]
         await end_consumer(consumer, _LEAVE_SECONDS)
 
 
-async def _assigned(consumer: AIOKafkaConsumer, topic: str) -> dict[TopicPartition, int]:
-    """Take all partitions that hold records; return where each ends."""
+async def _assigned(consumer: AIOKafkaConsumer, topic: str, begin: Mapping[int, int]) -> dict[TopicPartition, int]:
+    """Take all partitions that hold records from there on; return where each ends."""
     partitions = await partitions_of(consumer, topic)
     tps = [TopicPartition(topic, partition) for partition in partitions]
-    first = await consumer.beginning_offsets(tps)
+    oldest = await consumer.beginning_offsets(tps)
+    first = {tp: max(oldest[tp], begin.get(tp.partition, 0)) for tp in tps}
     last = await consumer.end_offsets(tps)
     holding = {tp: last[tp] for tp in tps if last[tp] > first[tp]}
     consumer.assign(list(holding))

@@ -63,11 +63,11 @@ class KafkaLog:
             raise
         return reader
 
-    async def scan(self, topic: str) -> AsyncIterator[Entry]:
+    async def scan(self, topic: str, begin: Mapping[int, int] | None = None) -> AsyncIterator[Entry]:
         """See `rollcall.eventlog.EventLog.scan`."""
         self._require(topic)
         self._refuse_when_closed()
-        async for entry in scan_topic(self._connection, topic):
+        async for entry in scan_topic(self._connection, topic, begin or {}):
             yield entry
 
     async def state(self, topic: str) -> TopicState:

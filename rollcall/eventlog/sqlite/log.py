@@ -270,11 +270,11 @@ class SqliteLog:
         self._readers.add(reader)
         return reader
 
-    async def scan(self, topic: str) -> AsyncIterator[Entry]:
+    async def scan(self, topic: str, begin: Mapping[int, int] | None = None) -> AsyncIterator[Entry]:
         """See `rollcall.eventlog.EventLog.scan`. Holds no lock and no snapshot between records."""
         table = self._table(topic)
         last = await self._connection.run(partial(newest_offset, table=table))
-        first = 0
+        first = (begin or {}).get(0, 0)  # each topic is one partition
         while entries := await self._connection.run(
             partial(
                 select,
