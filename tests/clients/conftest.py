@@ -82,7 +82,7 @@ def crowded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crowded]:
 
     def pour() -> None:
         with httpx.Client(timeout=30) as client:
-            for number in count():
+            for number in count(1):
                 if stopping.is_set():
                     return
                 body = webhook(number).body

@@ -112,7 +112,7 @@ def test_no_webhook_is_lost_while_secrets_change(tmp_path: Path) -> None:
         assert len(jira.keys) > 10
         up.wait_until_written()
 
-        body = comment_created(0)[1]
+        body = comment_created(1)[1]
         assert up.post(body, signature(body, SECRET)) == 401
         assert {httpx.get(up.url, auth=("x", word), timeout=60).status_code for word in (NEW, OLD)} == {200, 401}
         metrics = [

@@ -27,7 +27,12 @@ class Told:
     """
 
     number: int
+    """From 1 on: Jira's ids are never 0."""
     family: str
+
+    def __post_init__(self) -> None:
+        if self.number < 1:
+            raise ValueError(f"Jira gives nothing the id {self.number}")
 
     @property
     def event_key(self) -> str:
