@@ -72,7 +72,7 @@ async def test_redirects_are_never_followed() -> None:
     assert [request.url.host for request in script.asked] == ["acme.atlassian.net"]
 
 
-@pytest.mark.parametrize("content", [b"<html>Sign in</html>", b"", b'{"timeZone": 3}'])
+@pytest.mark.parametrize("content", [b"<html>Sign in</html>", b"", b'["acme"]'])
 async def test_an_answer_of_another_form_is_an_error_and_not_no_data(content: bytes) -> None:
     async with scripted(Script([httpx.Response(200, content=content)])) as jira:
         with pytest.raises(JiraRefusedError):
