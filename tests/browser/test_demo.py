@@ -17,7 +17,8 @@ import httpx
 import pytest
 from selenium.webdriver import Chrome
 
-from ..endtoend.installation import PATIENCE, free_port, rollcall, sign_in_address
+from ..endtoend.installation import PATIENCE, rollcall, sign_in_address
+from ..ports import free_port
 from .chromium import asked_hosts, console_lines
 from .page_object import RollcallPage
 

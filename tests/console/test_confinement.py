@@ -15,7 +15,7 @@ from console.checks.installation import confinement_finding
 from console.engine import confinement
 from rollcall.settings import Settings
 
-from ..endtoend.installation import free_port
+from ..ports import free_port
 
 if not confinement.version():
     pytest.skip(f"this kernel confines nothing: {confinement.unconfined()}", allow_module_level=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from ..endtoend.installation import free_port
+from ..ports import free_port
 
 REQUIRED = "ROLLCALL_REQUIRE_NGINX"
 NO_NGINX = "no nginx is installed (Debian: apt-get install nginx)"

@@ -18,8 +18,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from ..endtoend.installation import PATIENCE, free_port, signature, unmeasured
+from ..endtoend.installation import PATIENCE, signature, unmeasured
 from ..endtoend.webhooks import comment_created
+from ..ports import free_port
 from ..warehouse.guard import Guard, guard_of
 from ..warehouse.servers import StandIn, guarded
 from .files import ROOT, services

@@ -16,7 +16,8 @@ import pytest
 
 from rollcall import __version__
 
-from ..endtoend.installation import free_port, sign_in_address
+from ..endtoend.installation import sign_in_address
+from ..ports import free_port
 from ..warehouse.servers import stand_in
 from .files import ROOT
 from .wheel import Environment, build, untouched

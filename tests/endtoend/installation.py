@@ -4,10 +4,8 @@ import hashlib
 import hmac
 import json
 import os
-import random
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,20 +17,11 @@ from typing import Any
 
 import httpx
 
+from ..ports import free_port
+
 SECRET = "0123456789abcdef0123456789abcdef"
 PATIENCE = 120.0
 """Seconds after which a wait gives up; only a failing test waits for so long."""
-
-
-def free_port() -> int:
-    """A port that nobody listens on, below those that outgoing connections take meanwhile."""
-    while True:
-        try:
-            with socket.create_server(("127.0.0.1", random.SystemRandom().randrange(20_000, 32_000))) as listener:
-                port: int = listener.getsockname()[1]
-                return port
-        except OSError:
-            continue
 
 
 def unmeasured() -> dict[str, str]:

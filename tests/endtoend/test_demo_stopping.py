@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from .installation import PATIENCE, free_port, rollcall
+from ..ports import free_port
+from .installation import PATIENCE, rollcall
 
 
 @dataclass

@@ -7,7 +7,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from .installation import PATIENCE, free_port, rollcall
+from ..ports import free_port
+from .installation import PATIENCE, rollcall
 
 
 def test_the_demo_reads_the_company_from_rest_at_its_first_start(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ import pytest
 
 from rollcall.warehouse import open_warehouse
 
-from .installation import PATIENCE, Installation, free_port, rollcall
+from ..ports import free_port
+from .installation import PATIENCE, Installation, rollcall
 from .webhooks import comment_created
 
 pytestmark = pytest.mark.anyio

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.java.jars import FAST, ZOOKEEPER
-from tests.kafka.broker.ports import answers, free_ports
+from tests.ports import answers, free_ports
 
 _MAIN = "org.apache.zookeeper.server.quorum.QuorumPeerMain"
 _START_SECONDS = 90.0

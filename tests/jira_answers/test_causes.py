@@ -21,8 +21,9 @@ from rollcall.settings import ReconcileSettings, SiteSettings
 from simulator.rest.site import SCOPED_TOKEN
 
 from ..kafka.broker.certificates import make_certificates
+from ..ports import free_port
 from ..reconcile.backfilling import jira as asking
-from ..reconcile.commandline import free_port, process, start, write_config
+from ..reconcile.commandline import process, start, write_config
 from ..reconcile.misbehaving import answer, misbehaving
 from ..reconcile.scripted import ACME, TOKEN, Script, page, scripted
 from ..reconcile.site import config, hurried, jira_site, settings_for

@@ -18,7 +18,8 @@ import httpx
 
 from rollcall.runtime import WAREHOUSE_GROUP, opened
 from rollcall.settings import load_settings
-from tests.endtoend.installation import PATIENCE, SECRET, Installation, free_port, rollcall
+from tests.endtoend.installation import PATIENCE, SECRET, Installation, rollcall
+from tests.ports import free_port
 
 CHILD = Path(__file__).with_name("fault_child.py")
 QUICK: Mapping[str, object] = {

@@ -8,10 +8,11 @@ from collections.abc import AsyncIterator, Callable
 import httpx
 import pytest
 
-from tests.endtoend.installation import PATIENCE, free_port, rollcall
+from tests.endtoend.installation import PATIENCE, rollcall
 from tests.endtoend.webhooks import comment_created
 from tests.kafka.broker.java import JavaBroker
 from tests.kafka.installation import OnKafka
+from tests.ports import free_port
 from tests.warehouse.servers import StandIn
 
 pytestmark = pytest.mark.anyio

@@ -5,7 +5,6 @@ import contextlib
 import io
 import json
 import logging
-import socket
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,12 +45,6 @@ class Done:
 
     def value(self, part: str, name: str) -> Any:
         return next(row["value"] for row in self.rows if (row["part"], row["name"]) == (part, name))
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def write_config(url: str, folder: Path, token: str = TOKEN, listen: int = 1, sql_listen: int = 1) -> Path:

@@ -20,7 +20,8 @@ from simulator.hooks.delivery import Announcer, Delivery
 from simulator.life.stream import acts
 from simulator.rest.site import TOKEN
 
-from .commandline import command, free_port, process, start, write_config
+from ..ports import free_port
+from .commandline import command, process, start, write_config
 from .installed import seven_of_ten
 from .oracle import known_to_rest, told
 from .site import SECRET, config, jira_site

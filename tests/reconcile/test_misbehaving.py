@@ -16,7 +16,8 @@ from reconcile.responses import PERSON, Myself
 from rollcall.errors import SettingsError
 from rollcall.settings import ReconcileSettings, SiteSettings
 
-from .commandline import command, free_port, process, write_config
+from ..ports import free_port
+from .commandline import command, process, write_config
 from .misbehaving import BROKEN_GZIP, DEEP, DEEP_LIST, DEEP_REFUSAL, GOOD, NOT_GZIP, Server, misbehaving
 from .scripted import ACME
 from .site import hurried

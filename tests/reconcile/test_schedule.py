@@ -22,7 +22,8 @@ from reconcile.state.checkpoint import WindowRequest
 from rollcall.settings import Settings
 from simulator.rest.site import TOKEN
 
-from .commandline import free_port, process, write_config
+from ..ports import free_port
+from .commandline import process, write_config
 from .installed import installed
 from .misbehaving import DEEP, NOT_GZIP, misbehaving
 from .site import JiraSite, config, jira_site, settings_for

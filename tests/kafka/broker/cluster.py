@@ -8,8 +8,8 @@ from typing import Any
 from confluent_kafka.admin import AdminClient
 
 from tests.kafka.broker.java import JavaBroker
-from tests.kafka.broker.ports import free_ports
 from tests.kafka.broker.properties import combined
+from tests.ports import free_ports
 
 _NODES = 3
 _PATIENCE = 90.0

@@ -14,7 +14,7 @@ from confluent_kafka.admin import AdminClient
 
 from tests.java.jars import FAST, KAFKA
 from tests.kafka.broker.certificates import Certificates
-from tests.kafka.broker.ports import answers
+from tests.ports import answers
 
 CLUSTER_ID = "MkU3OEVBNTcwNTJENDM2Qg"
 _START_SECONDS = 90.0

@@ -5,9 +5,9 @@ from pathlib import Path
 from tests.kafka.broker.certificates import make_certificates
 from tests.kafka.broker.guards import GUARDED, guard_properties, user_options
 from tests.kafka.broker.java import JavaBroker
-from tests.kafka.broker.ports import free_ports
 from tests.kafka.broker.properties import combined
 from tests.kafka.broker.rights import AUTHORIZER
+from tests.ports import free_ports
 
 
 def single_broker(folder: Path) -> JavaBroker:
