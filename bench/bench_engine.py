@@ -1,14 +1,15 @@
 """What readers and the engine's deaths cost the webhooks, against a real `rollcall up` on the embedded engine.
 
-    python -m bench.bench_engine [--deaths 30] [--seconds 20] [--hang-up-seconds 60] [--facts 20000] [--folder DIR]
+    python -m bench.bench_engine [--deaths 30] [--seconds 20] [--hang-up-seconds 60] [--facts 10000] [--many 0]
+        [--folder DIR]
 
 Webhooks come at a fixed rate from vegeta, which `make bench-engine` installs with Go: it sends each when it is due, so
 that a wait is not hidden by senders that wait along. Four parts, in one run:
 
 - queries: 500 webhooks/s alone and beside four heavy queries, in turns.
 - hang-ups: 200/s beside clients of the SQL door that leave in the middle of large answers.
-- deaths: 100/s while the engine is killed (SIGKILL, SIGSEGV, SIGABRT in turns), each time until its door answers again.
-- memory: of both processes at rest, before and after.
+- deaths: 100/s while the engine is killed (SIGKILL, SIGSEGV, SIGABRT in turns), each time until its door answers.
+- memory: of both processes at rest, before and after, and with --many after so many webhooks more.
 """
 
 import argparse
@@ -25,6 +26,7 @@ from asyncio.subprocess import PIPE
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -89,6 +91,10 @@ class Steady:
         await asyncio.gather(feed(attack.stdin), take(attack.stdout))
         self.sent |= set(range(begun, self._next))
         return taken
+
+    def is_past(self, number: int) -> bool:
+        """Whether all webhooks until a number are on their way."""
+        return self._next > number
 
     def _target(self, number: int) -> bytes:
         body = webhook(number).body
@@ -200,6 +206,17 @@ async def deaths(up: Installation, steady: Steady, count: int) -> None:
     print(f"  the door answers again {statistics.median(back):.1f} s after a death (median), {max(back):.1f} s (worst)")
 
 
+async def many(up: Installation, steady: Steady, count: int) -> None:
+    """Post the webhooks below FIRST in turns, as fast as they are taken, until so many more came."""
+    left = count
+    while left > 0:
+        share = min(left, FIRST - 1)
+        await steady.run(2000, partial(steady.is_past, share), first=1)
+        left -= share
+        await asyncio.to_thread(up.wait_until_written)
+        memory(up, f"{count - left:,} later")
+
+
 def resident(pid: int) -> int:
     """MB of memory that a process alone has."""
     rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
@@ -220,7 +237,8 @@ async def main() -> None:
     parser.add_argument("--deaths", type=int, default=30)
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--hang-up-seconds", type=float, default=60)
-    parser.add_argument("--facts", type=int, default=20_000)
+    parser.add_argument("--facts", type=int, default=10_000)
+    parser.add_argument("--many", type=int, default=0)
     parser.add_argument("--folder", type=Path, help="where the files go; on a disk, or fsync costs nothing")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=given.folder) as folder:
@@ -233,6 +251,7 @@ async def main() -> None:
             await steady.run(5000, lambda: len(steady.sent) >= given.facts, first=1)
             await asyncio.to_thread(up.wait_until_written)
             memory(up, "with the facts")
+            await many(up, steady, given.many)
             await queries(up, steady, given.seconds)
             await hang_ups(up, steady, given.hang_up_seconds)
             await deaths(up, steady, given.deaths)
