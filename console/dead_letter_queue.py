@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Mapping
+from math import inf
 from typing import Literal
 
 import msgspec
@@ -117,10 +118,6 @@ class _Fold:
         """Iterate over the dead letters as they stand."""
         return map(self._standing, self._letters | self._settlements)
 
-    def is_open(self, name: str) -> bool:
-        """Return whether there is one of this id that is not settled."""
-        return name in self._letters and not self._standing(name).settled
-
     def _standing(self, name: str) -> DeadLetter:
         settlement = self._settlements.get(name)
         letter = self._letters.get(name) or self._settlements[name]
@@ -143,16 +140,27 @@ class _Counted:
         self.state: TopicState | None = None
         self.records = self.open = 0
         self.following: dict[int, int] = {}
-        self._fold = _Fold()
+        # Of each letter two moments and no more: hundreds of thousands may be open, and this stays in memory.
+        self._came: dict[str, int] = {}
+        self._settled: dict[str, float] = {}
 
     def add(self, entry: Entry) -> None:
         """Take the next record of a partition."""
         self.records += 1
         self.following[entry.partition] = entry.offset + 1
         if letter := _decode(entry):
-            self.open -= self._fold.is_open(letter.letter_id)
-            self._fold.add(msgspec.structs.replace(letter, position="", detail="", headers={}, payload=b""))
-            self.open += self._fold.is_open(letter.letter_id)
+            name = letter.letter_id
+            self.open -= self._is_open(name)
+            if letter.settled:
+                until = inf if letter.settled == "dismissed" else letter.received_at
+                self._settled[name] = max(until, self._settled.get(name, until))
+            else:
+                self._came[name] = max(letter.received_at, self._came.get(name, letter.received_at))
+            self.open += self._is_open(name)
+
+    def _is_open(self, name: str) -> bool:
+        """Return whether there is one of this id that is not settled, as `_Fold` tells it."""
+        return name in self._came and self._came[name] > self._settled.get(name, -inf)
 
 
 def matching(letters: Mapping[str, DeadLetter], site: str | None, reason: str | None) -> dict[str, DeadLetter]:
