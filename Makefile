@@ -10,7 +10,7 @@ SOAK_MINUTES ?= 20
 MUTANTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test coverage lint format docs schema requirements env screenshots faults mutants bench bench-ingest bench-eventlog bench-backfill bench-engine bench-scaling fuzz install-test soak clean
+.PHONY: help setup demo up test coverage lint format docs schema requirements env screenshots faults mutants bench bench-ingest bench-eventlog bench-backfill bench-engine bench-queries bench-scaling fuzz install-test soak clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -85,7 +85,7 @@ env: ## Write .env with random passwords for docker-compose.yml, unless it is th
 screenshots: $(READY) ## Write docs/images/page-light.png and page-dark.png (needs Chromium)
 	ROLLCALL_REQUIRE_BROWSER=1 ROLLCALL_SCREENSHOTS=docs/images $(BIN)/python -m pytest -q tests/browser/test_appearance.py -k light_and_dark
 
-bench: bench-eventlog bench-ingest bench-engine bench-backfill ## Run all benchmarks but bench-scaling, which needs Kafka
+bench: bench-eventlog bench-ingest bench-engine bench-queries bench-backfill ## Run all benchmarks but bench-scaling, which needs Kafka
 
 bench-eventlog: $(READY) ## Rows a second onto the SQLite log, one a commit beside many a commit
 	$(BIN)/python bench/bench_eventlog.py
@@ -103,6 +103,9 @@ $(BIN)/vegeta: $(READY)
 
 bench-engine: $(BIN)/vegeta ## What heavy queries, hang-ups and the engine's deaths cost the webhooks of `up`, and its memory
 	$(BIN)/python -m bench.bench_engine
+
+bench-queries: $(READY) ## What each report costs beside the raw facts, at SIZE facts (a million) by a 500th as many people
+	$(BIN)/python -m bench.bench_queries --facts $(or $(SIZE),1000000)
 
 bench-backfill: $(READY) ## Requests per 1,000 issues of a backfill, beside a client that asks issue by issue
 	$(BIN)/python bench/bench_backfill.py

@@ -1,0 +1,1 @@
+"""Benchmarks: what the product costs, each beside something to hold it against, in one run."""

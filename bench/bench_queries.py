@@ -1,0 +1,175 @@
+"""What reports cost beside the raw facts: a year of facts, every question through the SQL door's reading connection.
+
+    python -m bench.bench_queries [--facts 1000000] [--people 2000] [--days 365] [--rounds 9] [--folder DIR]
+
+Each round asks every question once, in turns, and so the raw count of 30-day actives. All run with the role, the memory
+(512 MiB) and the threads of the door. `at 100 MiB` says whether a question is also answered within that.
+"""
+
+import argparse
+import asyncio
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench.synthetic_year import SITE, TIMEZONE, SyntheticYear, settled
+from console.sqldoor.engine import Engine
+from console.sqldoor.exceptions import DoorError
+from console.sqldoor.profile import DoorLimits
+from console.web.overview import last_webhook_stored, read_headcounts
+from console.web.people import TableQuery, read_people
+from rollcall.settings import SiteSettings
+from rollcall.warehouse import Warehouse, migrate, open_warehouse, record_sites
+
+RAW = "raw: 30-day actives of activity FINAL"
+QUESTIONS = {
+    RAW: """
+        SELECT uniqExact(account_id) FROM activity FINAL
+        WHERE toDate(occurred_at, 'Europe/Berlin') > toDate(now(), 'Europe/Berlin') - 30 AND account_id != ''
+    """,
+    "active_users_daily, 30 days": "SELECT * FROM active_users_daily WHERE site = 'acme' AND day > today() - 30",
+    "active_users_daily, all": "SELECT * FROM active_users_daily",
+    "user_days, 30 days": "SELECT count() FROM user_days WHERE site = 'acme' AND day > today() - 30",
+    "user_usage_30d": "SELECT * FROM user_usage_30d",
+    "user_usage(days = 365)": "SELECT * FROM user_usage(days = 365)",
+    "license_usage_30d": "SELECT * FROM license_usage_30d",
+    "idle_licenses": "SELECT * FROM idle_licenses",
+    "webhook_coverage_daily, 30 days": """
+        SELECT * FROM webhook_coverage_daily WHERE site = 'acme' AND day > today() - 30
+    """,
+    "webhook_coverage_daily, all": "SELECT * FROM webhook_coverage_daily",
+}
+GOALS = {
+    "active_users_daily, 30 days": 50.0,
+    "user_usage_30d": 5.0,
+    "license_usage_30d": 30.0,
+    "idle_licenses": 10.0,
+    "webhook_coverage_daily, 30 days": 30.0,
+    "the page, a new view": 5.0,
+}
+TIGHT = 100 * 1024**2
+
+
+@dataclass
+class Measured:
+    """Times of one question in ms, and the first error it met."""
+
+    times: list[float]
+    error: str = ""
+
+    @property
+    def median(self) -> float:
+        """The middle one."""
+        return statistics.median(self.times)
+
+
+def ask(engine: Engine, sql: str, **settings: int) -> float:
+    """Ask as the door does; return the milliseconds of the statement alone. Raises DoorError."""
+    with engine.handle("bench", settings) as handle:
+        began = time.perf_counter()
+        handle.run(f"{sql} INTO OUTFILE '/dev/null' TRUNCATE FORMAT RowBinary", {})
+        return (time.perf_counter() - began) * 1000
+
+
+async def page(warehouse: Warehouse, number: int) -> float:
+    """Read what the page shows of a view that nobody asked for before; return the milliseconds."""
+    began = time.perf_counter()
+    await asyncio.gather(read_headcounts(warehouse, SITE), last_webhook_stored(warehouse, SITE))
+    await read_people(warehouse, TableQuery(SITE, search=f"person {number}"))
+    return (time.perf_counter() - began) * 1000
+
+
+async def measured(engine: Engine, warehouse: Warehouse, rounds: int) -> dict[str, Measured]:
+    """Ask every question in turns; the first round only warms up."""
+    found = {name: Measured([]) for name in [*QUESTIONS, "the page, a new view"]}
+    for turn in range(rounds + 1):
+        for name, one in found.items():
+            if one.error:
+                continue
+            try:
+                if name in QUESTIONS:
+                    taken = await asyncio.to_thread(ask, engine, QUESTIONS[name])
+                else:
+                    taken = await page(warehouse, turn)
+            except DoorError as error:
+                one.error = error.body.partition("\n")[0][:90]
+                continue
+            if turn:
+                one.times.append(taken)
+    return found
+
+
+def told(engine: Engine, found: dict[str, Measured]) -> None:
+    """Print the table."""
+    raw = found[RAW].median
+    print("\n| question | median ms | spread | beside raw | goal | at 100 MiB |\n|---|---|---|---|---|---|")
+    for name, one in found.items():
+        if one.error:
+            print(f"| {name} | {one.error} | | | | |")
+            continue
+        goal = f"{GOALS[name]:g}x" if name in GOALS else ""
+        tight = ""
+        if name in QUESTIONS:
+            try:
+                ask(engine, QUESTIONS[name], max_memory_usage=TIGHT)
+                tight = "yes"
+            except DoorError:
+                tight = "no"
+        spread = f"{min(one.times):,.1f} to {max(one.times):,.1f}"
+        print(f"| {name} | {one.median:,.1f} | {spread} | {raw / one.median:,.1f}x | {goal} | {tight} |")
+
+
+async def sizes(warehouse: Warehouse, facts: int) -> None:
+    """Print what each table of facts takes."""
+    rows = await warehouse.query(
+        "SELECT table, sum(rows) AS n, sum(bytes_on_disk) AS bytes, count() AS parts FROM system.parts "
+        "WHERE active AND database = currentDatabase() GROUP BY table HAVING n > 1000 ORDER BY bytes DESC"
+    )
+    for row in rows:
+        print(
+            f"{row['table']:24} {row['n']:12,} rows {row['bytes'] / 1e6:9,.1f} MB {row['parts']:4} parts, "
+            f"{row['bytes'] / facts:6.1f} bytes a fact, {row['bytes'] / row['n']:6.1f} a row"
+        )
+
+
+async def main() -> None:
+    """Generate, ask, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--facts", type=int, default=1_000_000)
+    parser.add_argument("--people", type=int, help="accounts of the directory; a 500th of the facts unless given")
+    parser.add_argument("--days", type=int, default=365)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--folder", type=Path, help="where the warehouse is made; used again when it is there")
+    given = parser.parse_args()
+    people = given.people or max(10, given.facts // 500)
+    folder = given.folder or Path(tempfile.mkdtemp(prefix="bench-queries"))
+    try:
+        warehouse = await open_warehouse(f"chdb://{folder}/warehouse", "a benchmark")
+        await migrate(warehouse)
+        site = {"url": "https://acme.atlassian.net", "webhook_secrets": ["0123456789abcdef"], "timezone": TIMEZONE}
+        await record_sites(warehouse, {SITE: SiteSettings.model_validate(site)})
+        if not await warehouse.query("SELECT 1 FROM directory_snapshots LIMIT 1"):
+            began = time.monotonic()
+            today = datetime.now(UTC).date()
+            await SyntheticYear(facts=given.facts, people=people, days=given.days, today=today).write(warehouse)
+            print(f"generated in {time.monotonic() - began:.0f} s", file=sys.stderr)
+            await settled(warehouse)
+        engine = Engine(folder / "warehouse", DoorLimits())
+        await asyncio.to_thread(engine.open)
+        print(f"{given.facts:,} facts, {people:,} people, {given.days} days; chDB {engine.version}")
+        await sizes(warehouse, given.facts)
+        told(engine, await measured(engine, warehouse, given.rounds))
+        engine.close()
+        await warehouse.close()
+    finally:
+        if not given.folder:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
