@@ -3,6 +3,7 @@
 import asyncio
 
 from consumers.loop import Consumer, Source
+from consumers.refresher import PAUSE_SECONDS, Refresher
 from consumers.writers import ActivityWriter, DirectoryWriter, LogPositions, Writer
 from rollcall.errors import RollcallError
 from rollcall.logs import logger
@@ -14,22 +15,32 @@ from rollcall.warehouse.schema_check import require_no_drift, verify_insert_sett
 log = logger(__name__)
 
 
-def consumers_of(runtime: StoredRuntime) -> dict[str, Consumer]:
-    """Return what writes the log's topics of facts and of directory rows into the warehouse, by the topic's name."""
+def consumers_of(runtime: StoredRuntime, refresher: Refresher) -> dict[str, Consumer]:
+    """Return what writes the log's topics of facts and of directory rows into the warehouse, by the topic's name.
+
+    Args:
+        runtime: The log and the warehouse.
+        refresher: Computes the rollups that they touch.
+    """
     settings, topics = runtime.settings, runtime.topics
     writers: dict[str, Writer] = {
-        topics.activity.name: ActivityWriter(runtime.warehouse, settings.sites),
-        topics.directory.name: DirectoryWriter(runtime.warehouse),
+        topics.activity.name: ActivityWriter(runtime.warehouse, settings.sites, refresher),
+        topics.directory.name: DirectoryWriter(runtime.warehouse, refresher),
     }
     return {
         topic: Consumer(
             Source(runtime.log, topic, WAREHOUSE_GROUP, topics.deadletter.name),
             writer,
             settings.consumer,
-            positions=LogPositions(runtime.warehouse, topic),
+            positions=LogPositions(runtime.warehouse, topic, refresher.touch_all),
         )
         for topic, writer in writers.items()
     }
+
+
+def refresher_of(runtime: StoredRuntime) -> Refresher:
+    """Return what computes the rollups that this process's consumers touch."""
+    return Refresher(runtime.warehouse, runtime.settings.sites, PAUSE_SECONDS)
 
 
 async def drain(runtime: StoredRuntime) -> None:
@@ -38,8 +49,10 @@ async def drain(runtime: StoredRuntime) -> None:
     Raises:
         RollcallError: Log or warehouse did not do it; what was written before is committed.
     """
-    for consumer in consumers_of(runtime).values():
+    refresher = refresher_of(runtime)
+    for consumer in consumers_of(runtime, refresher).values():
         await consumer.drain()
+    await refresher.settle()
 
 
 class Supervisor:
@@ -70,8 +83,10 @@ class Supervisor:
         """
         await self._prepare(stop)
         self.prepared.set()
-        self._consumers = consumers_of(self._runtime)
+        refresher = refresher_of(self._runtime)
+        self._consumers = consumers_of(self._runtime, refresher)
         async with asyncio.TaskGroup() as group:
+            group.create_task(refresher.run(stop))
             for topic, consumer in list(self._consumers.items()):
                 group.create_task(self._consume(topic, consumer, stop, carry_on))
         if carry_on:

@@ -8,12 +8,13 @@ How far a topic is written stands in the warehouse too, so that one that is empt
 """
 
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import msgspec
 
+from consumers.refresher import Refresher
 from rollcall.errors import WarehouseUnavailableError
 from rollcall.eventlog import Entry, Position, Reader
 from rollcall.logs import logger
@@ -87,16 +88,25 @@ _OTHER_SITES = "UTC"
 
 
 class ActivityWriter:
-    """Writes facts, each with its site's reporting time zone so that the rollup knows its day."""
+    """Writes facts, each with its site's reporting time zone so that the rollup knows its day.
 
-    def __init__(self, warehouse: Warehouse, sites: Mapping[str, SiteSettings]) -> None:
+    Args:
+        warehouse: Where.
+        sites: The settings' sites.
+        refresher: Computes the rollups that facts touch; None for one that does so after every batch.
+    """
+
+    def __init__(
+        self, warehouse: Warehouse, sites: Mapping[str, SiteSettings], refresher: Refresher | None = None
+    ) -> None:
         self._warehouse = warehouse
+        self._refresher = refresher or Refresher(warehouse, sites)
         self._zones = {name: _zone_suffix(site.timezone) for name, site in sites.items()}
         self._other = _zone_suffix(_OTHER_SITES)
 
     async def write(self, entries: Sequence[Entry]) -> list[Poison]:
         """See `consumers.writers.Writer.write`."""
-        rows, poison = [], []
+        rows, poison, facts = [], [], []
         for entry in entries:
             try:
                 fact = decode_activity(entry.value)
@@ -104,7 +114,11 @@ class ActivityWriter:
                 poison.append(Poison(entry, "bad_record", f"not an activity record: {error}"))
                 continue
             rows.append((entry, encode(fact)[:-1] + self._zones.get(fact.site, self._other)))
-        return poison + await insert_all(self._warehouse, "activity_in", rows)
+            facts.append(fact)
+        poison += await insert_all(self._warehouse, "activity_in", rows)
+        self._refresher.touch(facts)
+        await self._refresher.refresh()
+        return poison
 
 
 def _zone_suffix(timezone: str) -> bytes:
@@ -122,14 +136,20 @@ _TABLES: dict[type[Directory], str] = {
 
 
 class DirectoryWriter:
-    """Writes snapshots of users, licenses, roles and seats."""
+    """Writes snapshots of users, licenses, roles and seats.
 
-    def __init__(self, warehouse: Warehouse) -> None:
+    Args:
+        warehouse: Where.
+        refresher: Computes the rollups of a site whose directory is another; None for one that does so at once.
+    """
+
+    def __init__(self, warehouse: Warehouse, refresher: Refresher | None = None) -> None:
         self._warehouse = warehouse
+        self._refresher = refresher or Refresher(warehouse, {})
 
     async def write(self, entries: Sequence[Entry]) -> list[Poison]:
         """See `consumers.writers.Writer.write`."""
-        poison = []
+        poison, completed = [], set()
         rows: dict[str, list[tuple[Entry, bytes]]] = {table: [] for table in _TABLES.values()}
         for entry in entries:
             try:
@@ -138,8 +158,13 @@ class DirectoryWriter:
                 poison.append(Poison(entry, "bad_record", f"not a directory record: {error}"))
                 continue
             rows[_TABLES[type(record)]].append((entry, _line(record)))
+            if isinstance(record, SnapshotComplete):
+                completed.add(record.site)
         for table, some in rows.items():
             poison += await insert_all(self._warehouse, table, some)
+        for site in completed:
+            self._refresher.touch_site(site)
+        await self._refresher.refresh()
         return poison
 
 
@@ -177,16 +202,26 @@ _OTHER = "it is another warehouse, or an empty one"
 _OLDER = "it is older than the positions, as a restored backup is"
 
 
+def _nothing() -> None:
+    """Nobody wants to know."""
+
+
 class LogPositions:
     """How far the warehouse has the partitions of a topic, held against what the group has committed on the log.
 
     Each batch's position is written into the warehouse before it is committed. So a committed position that the
     warehouse lacks is of another warehouse, or of this one's future.
+
+    Args:
+        warehouse: Where.
+        topic: Name of the topic.
+        on_taken: Called when partitions came that somebody else may have had before.
     """
 
-    def __init__(self, warehouse: Warehouse, topic: str) -> None:
+    def __init__(self, warehouse: Warehouse, topic: str, on_taken: Callable[[], None] = _nothing) -> None:
         self._warehouse = warehouse
         self._topic = topic
+        self._on_taken = on_taken
         self._identity = ""
         self._series: dict[int, str] = {}
         self._written: dict[tuple[str, int], int] = {}
@@ -216,6 +251,7 @@ class LogPositions:
         """
         if not (positions := reader.unaccepted()):
             return
+        self._on_taken()
         wrong = await self.mismatch(positions)
         again: dict[str, int] = {}
         for position in positions:

@@ -13,6 +13,7 @@ from rollcall.errors import SchemaError
 from rollcall.settings.servers import WarehouseSettings
 from rollcall.warehouse.client import Cluster, Warehouse
 from rollcall.warehouse.engines import Server, parse_warehouse_url, require_consistent, server_client
+from rollcall.warehouse.rebuild import fill_rollups
 
 _USERS_OWN = "__default__"
 """clickhouse-connect's word for the database that the server gives this user."""
@@ -104,6 +105,9 @@ _FILE = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
 _END = re.compile(r";[ \t]*(?:\n|$)")
 _COMMENT = re.compile(r"^\s*--.*$", re.MULTILINE)
 
+_READS_ROLLUPS = "views_over_rollups"
+"""The migration whose views read the rollups, which have to be filled before."""
+
 _LEDGER = """
 CREATE TABLE IF NOT EXISTS schema_migrations {on_cluster}
 (
@@ -184,6 +188,8 @@ async def migrate(warehouse: Warehouse) -> list[Migration]:
         await warehouse.command(warehouse.cluster.filled(table))
     todo = await pending(warehouse)
     for migration in todo:
+        if migration.name == _READS_ROLLUPS:
+            await fill_rollups(warehouse)  # readers stay with the views of before until it is whole
         for statement in migration.statements():
             await warehouse.command(warehouse.cluster.filled(_repeatable(statement)))
         await warehouse.command(

@@ -7,7 +7,9 @@ since mended, a site's new time zone). A rebuild can. Its unit is a site's month
 2. REPLACE PARTITION swaps it in, atomically: readers see the old month or the new one.
 3. Facts inserted while 1 ran are in ``activity`` but were swapped away from the rollup. So, once every insert that
    was under way at the swap has ended, the month is computed once more and added. Adding is harmless: the states
-   are min, max and bit-or.
+   are min, max, bit-or and sets.
+
+Then the rollups that hang on these days are computed again (`rollcall.warehouse.rollups`), accounts included.
 
 On a cluster the staging table is replicated too, and each step waits until all replicas have what the step before
 wrote: then a load balancer may send every statement to another replica. All replicas have to be up.
@@ -22,6 +24,7 @@ from datetime import date, timedelta
 
 from rollcall.settings import SiteSettings
 from rollcall.warehouse.client import Warehouse
+from rollcall.warehouse.rollups import refresh_accounts, refresh_days, refresh_site
 
 _STAGING = "user_day_states_staging_"
 _LEFT_BEHIND_SECONDS = 3600
@@ -35,13 +38,29 @@ SELECT
     account_id,
     min(facts.occurred_at) AS first_at,
     max(facts.occurred_at) AS last_at,
-    groupBitOr(toUInt8(transform(toString(family), ['comment', 'history', 'worklog'], [1, 2, 4], 0))) AS families
+    groupBitOr(toUInt8(transform(toString(family), ['comment', 'history', 'worklog'], [1, 2, 4], 0))) AS families,
+    groupUniqArray(bitOr(bitAnd(sipHash64(event_key), 18446744073709551612),
+        toUInt64(transform(toString(family), ['comment', 'history', 'worklog'], [0, 1, 2], 3)))) AS facts
 FROM activity AS facts FINAL
 WHERE site = {site:String} AND account_id != ''
     AND occurred_at >= {start:Date} - 1 AND occurred_at < {end:Date} + 1
 GROUP BY site, day, account_id
 HAVING day >= {start:Date} AND day < {end:Date}
 """
+
+# Without what is there already, which would only have to be merged, or by every reader until it is.
+_SELECT_LACKING = f"""
+SELECT * FROM ({_SELECT})
+WHERE (day, account_id, first_at, last_at, families, length(facts)) NOT IN
+(
+    SELECT
+        day, account_id, min(states.first_at), max(states.last_at), groupBitOr(states.families),
+        length(groupUniqArrayArray(states.facts))
+    FROM user_day_states AS states
+    WHERE site = {{site:String}} AND day >= {{start:Date}} AND day < {{end:Date}}
+    GROUP BY day, account_id
+)
+"""  # noqa: S608 - constants of this file
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +110,10 @@ async def rebuild_days(warehouse: Warehouse, site: str, timezone: str, days: Ite
     await _drop_leftovers(warehouse)
     for month in months:
         await _rebuild_month(warehouse, site, timezone, month)
+    if months:
+        await refresh_accounts(warehouse, site)
+    for month in months:
+        await refresh_days(warehouse, site, (month.start, month.end - timedelta(days=1)))
     return months
 
 
@@ -124,7 +147,7 @@ async def _rebuild_month(warehouse: Warehouse, site: str, timezone: str, month: 
         await warehouse.command(f"ALTER TABLE user_day_states {swap}")
         await _inserts_under_way_have_ended(warehouse)
         await _caught_up(warehouse, "activity")
-        await warehouse.command(f"INSERT INTO user_day_states {_SELECT}", parameters)
+        await warehouse.command(f"INSERT INTO user_day_states {_SELECT_LACKING}", parameters)
     finally:
         await warehouse.command(f"DROP TABLE IF EXISTS {staging} {on_cluster}")
 
@@ -188,6 +211,28 @@ async def record_sites(warehouse: Warehouse, sites: Mapping[str, SiteSettings]) 
             {"site": name, "timezone": site.timezone},
         )
     return rebuilt
+
+
+_LACKING = """
+SELECT states.site AS site, if(any(zones.timezone) = '', 'UTC', any(zones.timezone)) AS timezone,
+    groupUniqArrayIf(toStartOfMonth(states.day), empty(states.facts)) AS months
+FROM user_day_states AS states LEFT JOIN (SELECT site, timezone FROM sites FINAL) AS zones ON zones.site = states.site
+GROUP BY site
+"""
+
+
+async def fill_rollups(warehouse: Warehouse) -> None:
+    """Give a warehouse of before the rollups what they lack: months whose user days have no facts, then the rest.
+
+    Killed at any moment, the next call goes on with the months that are left.
+
+    Raises:
+        WarehouseUnavailableError: Something is still lacking; call it again.
+    """
+    for row in await warehouse.query(_LACKING):
+        for month in sorted({Month.of(day) for day in row["months"]}, key=lambda one: one.number, reverse=True):
+            await _rebuild_month(warehouse, row["site"], row["timezone"], month)
+        await refresh_site(warehouse, row["site"])
 
 
 async def rebuild_site(warehouse: Warehouse, site: str, timezone: str, days: Sequence[date] | None) -> list[str]:

@@ -13,10 +13,18 @@ from rollcall.warehouse.migrations import all_migrations
 WAY_IN = "activity_in_to_activity"
 
 
+def _statements() -> list[str]:
+    return [one for migration in all_migrations() for one in migration.statements()]
+
+
 def made_by(name: str) -> str:
-    """The last statement of the migrations that makes a table or view."""
-    statements = [one for migration in all_migrations() for one in migration.statements()]
-    return [one for one in statements if re.match(rf"CREATE [A-Z ]+ {name} {{on_cluster}}", one)][-1]
+    """The last statement of the migrations that makes a table or view, with the SELECT that it was given last."""
+    made = [one for one in _statements() if re.match(rf"CREATE [A-Z ]+ {name} {{on_cluster}}", one)][-1]
+    given = f"ALTER TABLE {name} {{on_cluster}} MODIFY QUERY"
+    for one in _statements():
+        if one.startswith(given):
+            made = re.split(r" AS\s", made, maxsplit=1)[0] + " AS\n" + one.removeprefix(given).lstrip()
+    return made
 
 
 async def remade(warehouse: Warehouse, name: str, old: str, new: str) -> None:
@@ -25,6 +33,9 @@ async def remade(warehouse: Warehouse, name: str, old: str, new: str) -> None:
     assert old in statement
     await warehouse.command(f"DROP TABLE {name}")
     await warehouse.command(warehouse.cluster.filled(statement.replace(old, new)))
+    for one in _statements():
+        if re.match(rf"ALTER TABLE {name} {{on_cluster}}\s+ADD ", one):
+            await warehouse.command(warehouse.cluster.filled(one))
 
 
 @asynccontextmanager

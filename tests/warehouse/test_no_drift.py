@@ -52,7 +52,7 @@ def on_a_cluster(row: Row) -> Row:
     def replicated(found: re.Match[str]) -> str:
         return f"{found[1]}Replicated{found[2]}({place}{', ' if found[3] else ''}{found[3] or ''})"
 
-    engine = re.compile(r"(^|ENGINE = )(\w*MergeTree)(?:\((\w*)\))?")
+    engine = re.compile(r"(^|ENGINE = )(\w*MergeTree)(?:\(([\w, ]*)\))?")
     return {name: engine.sub(replicated, value) if name in ENGINES else value for name, value in row.items()}
 
 

@@ -1,1 +1,0 @@
-"""Benchmarks: what the product costs, each beside something to hold it against, in one run."""

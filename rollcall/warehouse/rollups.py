@@ -1,0 +1,340 @@
+"""Rollups: what reports are answered from, computed again for the days, accounts and seats that facts touched.
+
+``user_day_states`` is kept by the engine, insert by insert. Head counts, accounts, seats and coverage are not sums of
+inserts: a fact brought twice, an account's type learned late or a month rebuilt change them in ways that no state could
+follow. So they are computed anew from states and directory where they were touched, and the row computed last counts.
+
+Right for several who compute side by side: a row carries the server's time at which its statement began, before it read
+anything. Whoever inserts facts computes after that; so the row with the latest time has read those facts.
+"""
+
+from collections.abc import Iterable
+from datetime import date, timedelta
+
+from rollcall.warehouse.client import Warehouse
+
+_ZONE = "(SELECT if(any(timezone) = '', 'UTC', any(timezone)) FROM sites FINAL WHERE site = {site:String})"
+
+_LAST_DATE = date(2149, 6, 6)
+_AHEAD = timedelta(days=400)
+"""Zeros are written so far ahead: until then nobody has to compute for a day to be shown on which nobody was active."""
+_WINDOW = timedelta(days=29)
+"""Days after an act on which its author still counts as active in 30 days."""
+
+# An account's days as bits of one number: 29 days before a block of 32 days, and the block. To be active in the 7 or 30
+# days until a day is to have one of as many bits, which five shifts tell of all days at once.
+_MASKS = """
+SELECT
+    account_id, block, bits, comment_bits, history_bits, worklog_bits,
+    bitOr(bits, bitShiftLeft(bits, 1)) AS of_2,
+    bitOr(of_2, bitShiftLeft(of_2, 2)) AS of_4,
+    bitOr(of_4, bitShiftLeft(of_4, 3)) AS of_7,
+    bitOr(of_4, bitShiftLeft(of_4, 4)) AS of_8,
+    bitOr(of_8, bitShiftLeft(of_8, 8)) AS of_16,
+    bitOr(of_16, bitShiftLeft(of_16, 14)) AS of_30
+FROM
+(
+    SELECT
+        account_id, block,
+        groupBitOr(bit) AS bits,
+        groupBitOr(if(bitTest(families, 0), bit, 0)) AS comment_bits,
+        groupBitOr(if(bitTest(families, 1), bit, 0)) AS history_bits,
+        groupBitOr(if(bitTest(families, 2), bit, 0)) AS worklog_bits
+    FROM
+    (
+        SELECT
+            account_id, families, toUInt16(day) AS number,
+            arrayJoin(arrayDistinct([intDiv(number, 32), intDiv(number + 29, 32)])) AS block,
+            bitShiftLeft(toUInt64(1), toUInt8(number + 29 - block * 32)) AS bit
+        FROM user_day_states
+        WHERE site = {site:String} AND day >= {first:Date} - 29 AND day <= {last:Date}
+    )
+    GROUP BY account_id, block
+)
+"""
+
+
+# How many have each of a block's days in some bits, as an array.
+_SUMS = "sumForEach(arrayMap(n -> toUInt64(bitTest(%s, 29 + n)), range(32)))"
+
+_PEOPLE = "SELECT account_id FROM account_rollup FINAL WHERE site = {site:String} AND account_type = 'atlassian'"
+
+_HEADCOUNTS = f"""
+INSERT INTO headcount_rollup
+    (site, day, timezone, active, comment, history, worklog, active_7d, active_30d, computed_at, gone)
+WITH
+    now64(6, 'UTC') AS began,
+    counted AS
+    (
+        SELECT
+            toDate(block * 32 + n) AS day, actives[n + 1] AS active, comments[n + 1] AS comment,
+            histories[n + 1] AS history, worklogs[n + 1] AS worklog,
+            weeks[n + 1] AS active_7d, months[n + 1] AS active_30d
+        FROM
+        (
+            SELECT
+                block, {_SUMS % "bits"} AS actives, {_SUMS % "comment_bits"} AS comments,
+                {_SUMS % "history_bits"} AS histories, {_SUMS % "worklog_bits"} AS worklogs,
+                {_SUMS % "of_7"} AS weeks, {_SUMS % "of_30"} AS months
+            FROM ({_MASKS})
+            WHERE account_id IN ({_PEOPLE})
+            GROUP BY block
+        )
+        ARRAY JOIN range(32) AS n
+    ),
+    (
+        SELECT ifNull(minOrNull(day), {{never:Date}}) FROM headcount_rollup FINAL
+        WHERE site = {{site:String}} AND active > 0 AND (day < {{first:Date}} OR day > {{last:Date}})
+    ) AS first_elsewhere
+SELECT
+    {{site:String}}, calendar.day, {_ZONE}, counted.active, counted.comment, counted.history, counted.worklog,
+    counted.active_7d, counted.active_30d, began,
+    -- Days before the site's first one are not shown.
+    calendar.day < least(first_elsewhere, min(if(counted.active > 0, calendar.day, {{never:Date}})) OVER ())
+FROM (SELECT {{first:Date}} + number AS day FROM numbers(toUInt64({{last:Date}} - {{first:Date}} + 1))) AS calendar
+LEFT JOIN counted ON counted.day = calendar.day
+"""  # noqa: S608 - constants of this file
+
+_ACCOUNTS = f"""
+INSERT INTO account_rollup
+    (site, account_id, timezone, display_name, email, account_type, status, licenses, roles, last_at, computed_at, gone)
+WITH
+    now64(6, 'UTC') AS began,
+    days AS
+    (
+        SELECT account_id, max(states.last_at) AS last_at
+        FROM user_day_states AS states WHERE site = {{site:String}} GROUP BY account_id
+    ),
+    held_licenses AS
+    (
+        SELECT account_id, arraySort(groupUniqArray(toString(product))) AS licenses
+        FROM directory_licenses FINAL
+        WHERE site = {{site:String}} AND (site, snapshot_id) IN (SELECT site, snapshot_id FROM current_parts)
+            AND (site, snapshot_id, if((site, concat('licenses:', toString(product)) AS part_of)
+                IN (SELECT site, part FROM current_parts), part_of, 'licenses'))
+                IN (SELECT site, snapshot_id, part FROM current_parts)
+        GROUP BY account_id
+    ),
+    held_roles AS
+    (
+        SELECT account_id, arraySort(groupUniqArray(concat(toString(role), ' (', toString(scope), ')'))) AS roles
+        FROM directory_roles FINAL
+        WHERE site = {{site:String}} AND (site, snapshot_id) IN (SELECT site, snapshot_id FROM current_parts)
+            AND (site, snapshot_id, if((site, concat(
+                if(scope IN ('site admin', 'product access', 'group'), 'roles', 'projects') AS kind,
+                ':', toString(scope)) AS part_of)
+                IN (SELECT site, part FROM current_parts), part_of, kind))
+                IN (SELECT site, snapshot_id, part FROM current_parts)
+        GROUP BY account_id
+    )
+SELECT
+    {{site:String}}, accounts.account_id, {_ZONE}, accounts.display_name, accounts.email, accounts.account_type,
+    accounts.status, held_licenses.licenses, held_roles.roles,
+    if(days.account_id = '', NULL, CAST(days.last_at, 'Nullable(DateTime64(3, ''UTC''))')), began, 0
+FROM accounts
+LEFT JOIN days ON days.account_id = accounts.account_id
+LEFT JOIN held_licenses ON held_licenses.account_id = accounts.account_id
+LEFT JOIN held_roles ON held_roles.account_id = accounts.account_id
+WHERE accounts.site = {{site:String}}
+"""  # noqa: S608 - constants of this file
+
+_LICENSES = f"""
+INSERT INTO license_rollup (site, product, day, until, timezone, seats, assigned, active_30d, computed_at, gone)
+WITH
+    now64(6, 'UTC') AS began,
+    {_ZONE} AS zone,
+    seats AS
+    (
+        SELECT toString(product) AS product, total
+        FROM directory_seats FINAL
+        WHERE site = {{site:String}} AND (site, snapshot_id) IN (SELECT site, snapshot_id FROM current_parts)
+            AND (site, snapshot_id, if((site, concat('licenses:', toString(product)) AS part_of)
+                IN (SELECT site, part FROM current_parts), part_of, 'licenses'))
+                IN (SELECT site, snapshot_id, part FROM current_parts)
+    ),
+    holders AS
+    (
+        SELECT account_id, toString(arrayJoin(licenses)) AS product
+        FROM account_rollup FINAL WHERE site = {{site:String}} AND account_type = 'atlassian'
+    ),
+    assigned AS (SELECT product, count() AS people FROM holders GROUP BY product),
+    active AS
+    (
+        SELECT product, toDate(block * 32 + n) AS day, months[n + 1] AS people
+        FROM
+        (
+            SELECT holders.product AS product, masks.block AS block, {_SUMS % "masks.of_30"} AS months
+            FROM ({_MASKS}) AS masks INNER JOIN holders ON holders.account_id = masks.account_id
+            GROUP BY product, block
+        )
+        ARRAY JOIN range(32) AS n
+    ),
+    calendar AS
+    (
+        SELECT product, total, {{first:Date}} + arrayJoin(range(31)) AS day FROM seats
+    )
+SELECT
+    {{site:String}}, calendar.product, calendar.day,
+    if(calendar.day = {{first:Date}} + 30, {{never:Date}}, calendar.day), zone,
+    calendar.total, assigned.people, active.people, began, 0
+FROM calendar
+LEFT JOIN assigned ON assigned.product = calendar.product
+LEFT JOIN active ON active.product = calendar.product AND active.day = calendar.day
+"""  # noqa: S608 - constants of this file
+
+_COVERAGE = f"""
+INSERT INTO coverage_rollup (site, day, known, by_webhook, computed_at, gone)
+WITH
+    now64(6, 'UTC') AS began,
+    {_ZONE} AS zone,
+    counted AS
+    (
+        SELECT
+            toDate(formatDateTime(rest_at, '%F', zone)) AS day,
+            count() AS known, countIf(webhook_at IS NOT NULL) AS by_webhook
+        FROM
+        (
+            SELECT
+                event_key, min(webhook_received_at) AS webhook_at, assumeNotNull(max(rest_occurred_at)) AS rest_at
+            FROM activity_sources
+            WHERE site = {{site:String}} AND event_key IN
+            (
+                SELECT event_key FROM activity_sources
+                WHERE site = {{site:String}}
+                    AND rest_occurred_at >= {{first:Date}} - 1 AND rest_occurred_at < {{last:Date}} + 2
+            )
+            GROUP BY event_key
+        )
+        GROUP BY day
+    )
+SELECT {{site:String}}, calendar.day, counted.known, counted.by_webhook, began, counted.known = 0
+FROM (SELECT {{first:Date}} + number AS day FROM numbers(toUInt64({{last:Date}} - {{first:Date}} + 1))) AS calendar
+LEFT JOIN counted ON counted.day = calendar.day
+WHERE counted.known > 0
+    OR calendar.day IN (SELECT day FROM coverage_rollup FINAL WHERE site = {{site:String}})
+"""  # noqa: S608 - constants of this file
+
+# What the newest computation of a site did not write is gone.
+_GONE_ACCOUNTS = """
+INSERT INTO account_rollup (site, account_id, computed_at, gone)
+WITH now64(6, 'UTC') AS began
+SELECT site, account_id, began, 1 FROM account_rollup FINAL
+WHERE site = {site:String}
+    AND computed_at < (SELECT max(computed_at) FROM account_rollup WHERE site = {site:String} AND gone = 0)
+"""
+_GONE_LICENSES = """
+INSERT INTO license_rollup (site, product, day, computed_at, gone)
+WITH now64(6, 'UTC') AS began
+SELECT site, product, day, began, 1 FROM license_rollup FINAL
+WHERE site = {site:String}
+    AND computed_at < (SELECT max(computed_at) FROM license_rollup WHERE site = {site:String} AND gone = 0)
+"""
+
+
+_COUNTED = """
+SELECT minOrNull(day) AS first, maxOrNull(day) AS last FROM
+(
+    SELECT minOrNull(day) AS day FROM user_day_states WHERE site = {site:String}
+    UNION ALL SELECT maxOrNull(day) FROM user_day_states WHERE site = {site:String}
+    UNION ALL SELECT minOrNull(day) FROM headcount_rollup WHERE site = {site:String}
+    UNION ALL SELECT today FROM site_days WHERE site = {site:String}
+)
+"""
+_COVERED = """
+SELECT minOrNull(day) AS first, maxOrNull(day) AS last FROM
+(
+    SELECT arrayJoin([minOrNull(toDate(rest_occurred_at) - 1), maxOrNull(toDate(rest_occurred_at) + 1)]) AS day
+    FROM activity_sources WHERE site = {site:String} AND rest_occurred_at IS NOT NULL
+    UNION ALL
+    SELECT arrayJoin([minOrNull(day), maxOrNull(day)]) FROM coverage_rollup WHERE site = {site:String}
+)
+"""
+
+
+async def refresh_site(warehouse: Warehouse, site: str, *, covered_since: date | None = None) -> None:
+    """Compute all rollups of a site.
+
+    Args:
+        warehouse: Where.
+        site: Name of the site.
+        covered_since: The first day whose coverage is computed, for coverage alone looks at keys; None for all.
+
+    Raises:
+        WarehouseUnavailableError: Not all are computed.
+    """
+    await refresh_accounts(warehouse, site)
+    await refresh_counts(warehouse, site)
+    rows = await warehouse.query(_COVERED, {"site": site})
+    first, last = rows[0]["first"], rows[0]["last"]
+    if first is not None:
+        await refresh_coverage(warehouse, site, max(first, covered_since or first), last)
+
+
+async def refresh_counts(warehouse: Warehouse, site: str) -> None:
+    """Compute the head counts of all of a site's days, and its seats. Raises WarehouseUnavailableError."""
+    rows = await warehouse.query(_COUNTED, {"site": site})
+    first, last = rows[0]["first"], rows[0]["last"]
+    if first is not None:
+        await _refresh_counts(warehouse, site, first, min(last + _AHEAD, _LAST_DATE))
+
+
+async def refresh_days(warehouse: Warehouse, site: str, days: Iterable[date]) -> None:
+    """Compute the rollups that hang on the facts of some days of a site. Raises WarehouseUnavailableError."""
+    touched = sorted(days)
+    if not touched:
+        return
+    stored = await warehouse.query(
+        "SELECT min(day) AS first, max(day) AS last FROM headcount_rollup FINAL WHERE site = {site:String} "
+        "HAVING count() > 0",
+        {"site": site},
+    )
+    if not stored or touched[0] < stored[0]["first"] or touched[-1] + _WINDOW > stored[0]["last"]:
+        await refresh_counts(warehouse, site)
+    else:
+        await _refresh_counts(warehouse, site, touched[0], touched[-1] + _WINDOW)
+    await refresh_coverage(warehouse, site, touched[0] - timedelta(days=1), touched[-1] + timedelta(days=1))
+
+
+async def _refresh_counts(warehouse: Warehouse, site: str, first: date, last: date) -> None:
+    await _caught_up(warehouse, "user_day_states", "account_rollup", "headcount_rollup")
+    parameters = {"site": site, "first": first, "last": last, "never": _LAST_DATE}
+    await warehouse.command(_HEADCOUNTS, parameters)
+    [row] = await warehouse.query(
+        f"SELECT toDate(formatDateTime(now64(3, 'UTC'), '%F', {_ZONE})) AS today", {"site": site}
+    )
+    if last >= row["today"]:
+        await _refresh_licenses(warehouse, site, row["today"])
+
+
+async def _refresh_licenses(warehouse: Warehouse, site: str, today: date) -> None:
+    parameters = {"site": site, "first": today, "last": today + _WINDOW, "never": _LAST_DATE}
+    await warehouse.command(_LICENSES, parameters)
+    await _caught_up(warehouse, "license_rollup")
+    await warehouse.command(_GONE_LICENSES, {"site": site})
+
+
+async def refresh_accounts(warehouse: Warehouse, site: str) -> None:
+    """Compute what is known of a site's accounts. Raises WarehouseUnavailableError."""
+    await _caught_up(warehouse, "user_day_states", "account_types", "directory_users", "directory_snapshots")
+    await warehouse.command(_ACCOUNTS, {"site": site})
+    await _caught_up(warehouse, "account_rollup")
+    await warehouse.command(_GONE_ACCOUNTS, {"site": site})
+
+
+_SPAN = timedelta(days=31)
+
+
+async def refresh_coverage(warehouse: Warehouse, site: str, first: date, last: date) -> None:
+    """Compute a site's coverage of some days, a month at a time. Raises WarehouseUnavailableError."""
+    await _caught_up(warehouse, "activity_sources", "coverage_rollup")
+    while first <= last:
+        upto = min(first + _SPAN, last)
+        await warehouse.command(_COVERAGE, {"site": site, "first": first, "last": upto})
+        first = upto + timedelta(days=1)
+
+
+async def _caught_up(warehouse: Warehouse, *tables: str) -> None:
+    """On a cluster, wait until it does not matter which replica the next statement runs on."""
+    for table in tables:
+        if statement := warehouse.cluster.caught_up(table):
+            await warehouse.command(statement)
