@@ -1,11 +1,12 @@
 """The consumers of one process: prepare the warehouse, then write both topics until the stop."""
 
 import asyncio
+from contextlib import suppress
 
 from consumers.loop import Consumer, Source
 from consumers.refresher import PAUSE_SECONDS, Refresher
 from consumers.writers import ActivityWriter, DirectoryWriter, LogPositions, Writer
-from rollcall.errors import RollcallError
+from rollcall.errors import RollcallError, WarehouseUnavailableError
 from rollcall.logs import logger
 from rollcall.outage import Outage
 from rollcall.runtime import WAREHOUSE_GROUP, StoredRuntime
@@ -87,6 +88,8 @@ class Supervisor:
         self._consumers = consumers_of(self._runtime, refresher)
         async with asyncio.TaskGroup() as group:
             group.create_task(refresher.run(stop))
+            if self._migrates:
+                group.create_task(self._fill(stop))
             for topic, consumer in list(self._consumers.items()):
                 group.create_task(self._consume(topic, consumer, stop, carry_on))
         if carry_on:
@@ -117,12 +120,27 @@ class Supervisor:
         """Bring the warehouse's schema and sites up to date, waiting while it is away."""
         await Outage(log, self._runtime.settings.consumer.backoff_max).wait_out(self._prepare_once, stop)
 
+    async def _fill(self, stop: asyncio.Event) -> None:
+        """Do what `_prepare` left: a warehouse of an earlier version is filled while consumers write.
+
+        The stop cuts it short, and the next start goes on.
+        """
+        waiting, warehouse = Outage(log, self._runtime.settings.consumer.backoff_max), self._runtime.warehouse
+        filling = asyncio.create_task(waiting.wait_out(lambda: migrate(warehouse), stop))
+        stopped = asyncio.create_task(stop.wait())
+        await asyncio.wait({filling, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (filling, stopped):
+            task.cancel()
+        with suppress(WarehouseUnavailableError, asyncio.CancelledError):
+            for migration in await filling:
+                log.info("migration applied", version=migration.version, name=migration.name)
+
     async def _prepare_once(self) -> None:
         settings, warehouse = self._runtime.settings, self._runtime.warehouse
         try:
             await verify_insert_settings(warehouse)
             if self._migrates:
-                for migration in await migrate(warehouse):
+                for migration in await migrate(warehouse, leave_filling=True):
                     log.info("migration applied", version=migration.version, name=migration.name)
             await require_current(warehouse)
             await require_no_drift(warehouse)

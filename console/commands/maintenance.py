@@ -15,12 +15,14 @@ from console.checks.jira_site import jira_findings
 from console.control import request_rebuild
 from console.output import FormatOption, OutputFormat, print_rows_as_they_come
 from console.process import DONE, FAILED, Config, SiteOption, require_tokens, run_command, site_names
-from rollcall.runtime import opened_warehouse
+from rollcall.errors import RollcallError
+from rollcall.runtime import opened_for_reading, opened_warehouse
 from rollcall.settings import Settings
 from rollcall.warehouse import migrate, record_sites, require_current
 from rollcall.warehouse.engines import Embedded, Holding, parse_warehouse_url, read_holding
 from rollcall.warehouse.migrations import create_database
 from rollcall.warehouse.rebuild import rebuild_site
+from rollcall.warehouse.rollup_check import differing_rows
 from rollcall.warehouse.schema_check import require_no_drift
 
 _COLUMNS = {"subject": 4, "ok": 1, "found": 10, "remedy": 8}
@@ -29,6 +31,9 @@ _COLUMNS = {"subject": 4, "ok": 1, "found": 10, "remedy": 8}
 
 def check(
     local: Annotated[bool, typer.Option("--local", help="Leave Jira out.")] = False,
+    rollups: Annotated[
+        bool, typer.Option("--rollups", help="Compare every report with the raw facts too, which may take minutes.")
+    ] = False,
     form: FormatOption = OutputFormat.TABLE,
     config: Config = None,
 ) -> None:
@@ -41,7 +46,7 @@ def check(
 
         async def rows() -> AsyncIterator[dict[str, object]]:
             nonlocal all_ok
-            async for finding in _findings(settings, config, local=local):
+            async for finding in _findings(settings, config, local=local, rollups=rollups):
                 all_ok = all_ok and finding.ok
                 yield asdict(finding)
 
@@ -51,12 +56,30 @@ def check(
     run_command(config, body)
 
 
-async def _findings(settings: Settings, config: Path | None, *, local: bool) -> AsyncIterator[Finding]:
+async def _findings(settings: Settings, config: Path | None, *, local: bool, rollups: bool) -> AsyncIterator[Finding]:
     async for finding in local_findings(settings, config):
         yield finding
+    if rollups:
+        async for finding in _rollup_findings(settings):
+            yield finding
     if not local:
         async for finding in jira_findings(settings):
             yield finding
+
+
+async def _rollup_findings(settings: Settings) -> AsyncIterator[Finding]:
+    try:
+        async with opened_for_reading(settings, "rollcall check") as warehouse:
+            for name, site in settings.sites.items():
+                for rollup, rows in (await differing_rows(warehouse, name, site.timezone)).items():
+                    subject = f"{rollup} of {name}"
+                    if rows:
+                        remedy = "try again when no facts are under way; if it stays, `rollcall rebuild`"
+                        yield Finding(subject, False, f"{rows} rows are not what raw facts say", remedy)
+                    else:
+                        yield Finding(subject, True, "says what raw facts say")
+    except RollcallError as error:
+        yield Finding("rollups", False, str(error), "if memory is the matter, compare while `up` is stopped")
 
 
 def migrate_command(config: Config = None) -> None:

@@ -175,10 +175,15 @@ async def pending(warehouse: Warehouse) -> list[Migration]:
     return [migration for version, migration in sorted(known.items()) if version not in applied]
 
 
-async def migrate(warehouse: Warehouse) -> list[Migration]:
+async def migrate(warehouse: Warehouse, *, leave_filling: bool = False) -> list[Migration]:
     """Apply what is pending and return it. Safe to run again after an interruption.
 
     A warehouse without an id gets one: random, to tell it from every other (`consumers.writers.LogPositions`).
+
+    Args:
+        warehouse: Where.
+        leave_filling: Whether to leave the views over rollups, which an existing warehouse has to fill before, to
+            another call: what takes minutes, while consumers write and readers have the views of before.
 
     Raises:
         SchemaError, WarehouseUnavailableError: See `pending`.
@@ -187,6 +192,12 @@ async def migrate(warehouse: Warehouse) -> list[Migration]:
     for table in (_LEDGER, _IDENTITY):
         await warehouse.command(warehouse.cluster.filled(table))
     todo = await pending(warehouse)
+    if (
+        leave_filling
+        and any(migration.name == _READS_ROLLUPS for migration in todo)
+        and await _has_user_days(warehouse)
+    ):
+        todo = [migration for migration in todo if migration.name != _READS_ROLLUPS]
     for migration in todo:
         if migration.name == _READS_ROLLUPS:
             await fill_rollups(warehouse)  # readers stay with the views of before until it is whole
@@ -204,9 +215,14 @@ async def migrate(warehouse: Warehouse) -> list[Migration]:
     return todo
 
 
+async def _has_user_days(warehouse: Warehouse) -> bool:
+    there = "SELECT 1 FROM system.tables WHERE database = currentDatabase() AND name = 'user_day_states'"
+    return bool(await warehouse.query(there)) and bool(await warehouse.query("SELECT 1 FROM user_day_states LIMIT 1"))
+
+
 async def require_current(warehouse: Warehouse) -> None:
-    """Raise SchemaError unless every migration is applied."""
-    if todo := await pending(warehouse):
+    """Raise SchemaError unless every migration is applied, but for views that wait until rollups are filled."""
+    if todo := [migration for migration in await pending(warehouse) if migration.name != _READS_ROLLUPS]:
         raise SchemaError(
             f"the warehouse lacks {len(todo)} migration(s), first {todo[0].version:04}; run rollcall migrate"
         )

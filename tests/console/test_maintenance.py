@@ -1,5 +1,6 @@
 """migrate, rebuild, check and the edges of the command line."""
 
+import asyncio
 import json
 from datetime import date
 
@@ -8,6 +9,7 @@ from typer.testing import CliRunner
 
 from console.main import app
 from rollcall import __version__
+from rollcall.warehouse import open_warehouse
 from rollcall.warehouse.engines import Embedded, FrontHold, Holder, parse_warehouse_url
 
 from ..facts import fact, ms
@@ -86,6 +88,33 @@ def test_check_finds_everything_in_order(shell: Shell) -> None:
     local = ("site acme", "event log", "warehouse", "clock")
     assert {name: findings[name]["ok"] for name in local} == dict.fromkeys(local, True)
     assert "1 user days, the last on 2026-11-01" in findings["warehouse"]["found"]
+
+
+def test_check_compares_rollups_with_facts(shell: Shell) -> None:
+    shell.store([fact("history:1", MIDNIGHT), fact("comment:2", MIDNIGHT, source="reconcile")])
+    found = {row["subject"]: row["ok"] for row in shell.rows("check", "--local", "--rollups")}
+    compared = {subject for subject in found if subject.endswith(" of acme")}
+    assert len(compared) == 6
+    assert all(found[subject] for subject in compared)
+    asyncio.run(
+        _run_in_warehouse(
+            shell,
+            "INSERT INTO headcount_rollup SELECT * REPLACE (active + 1 AS active, now64(6) "
+            "AS computed_at) FROM headcount_rollup FINAL WHERE active > 0",
+        )
+    )
+    result = shell.run("check", "--local", "--rollups", "--format", "json")
+    assert result.exit_code == 1
+    wrong = [row["subject"] for row in json.loads(result.stdout) if not row["ok"] and row["subject"] in compared]
+    assert wrong == ["active_users_daily of acme"]
+
+
+async def _run_in_warehouse(shell: Shell, statement: str) -> None:
+    warehouse = await open_warehouse(f"chdb://{shell.folder}/warehouse", "a test")
+    try:
+        await warehouse.command(statement)
+    finally:
+        await warehouse.close()
 
 
 def test_check_names_what_is_wrong_and_the_remedy(shell: Shell) -> None:

@@ -1,0 +1,223 @@
+"""Every rollup says what raw facts say, whatever happened before."""
+
+import asyncio
+import random
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from consumers.refresher import Refresher
+from consumers.writers import ActivityWriter, DirectoryWriter
+from rollcall.errors import WarehouseUnavailableError
+from rollcall.eventlog import Entry
+from rollcall.records import Activity, License, Seats, SnapshotComplete, User, encode
+from rollcall.warehouse import Warehouse, migrate, open_warehouse, rebuild_days, require_current
+from rollcall.warehouse.migrations import all_migrations, pending
+from rollcall.warehouse.rollup_check import differing_rows
+
+from ..facts import ACME, SITES, entries, fact
+from ..failures import FailingWarehouse, Failures
+from .engines import on_both_engines
+
+pytestmark = [pytest.mark.anyio, on_both_engines]
+
+ACCOUNTS = [f"account{n}" for n in range(12)]
+DAY = 86_400_000
+SNAPSHOT = 1_700_000_000_000
+
+
+def today() -> date:
+    return datetime.now(ACME.zone()).date()
+
+
+def some_facts(seed: int, count: int = 120) -> list[Activity]:
+    """Facts of the last 70 days, each by a webhook, by REST, or by both, some of them moved over midnight by REST."""
+    chance = random.Random(seed)
+    noon = int(datetime.combine(today(), datetime.min.time(), ACME.zone()).astimezone(UTC).timestamp() * 1000)
+    found = []
+    for n in range(count):
+        family = chance.choice(("comment", "history", "worklog"))
+        at = noon - chance.randrange(70) * DAY - chance.choice((1, 2, chance.randrange(DAY)))
+        values: dict[str, Any] = {
+            "account_id": chance.choice(ACCOUNTS),
+            "account_type": chance.choice(("", "atlassian")),
+        }
+        key, both = f"{family}:{seed}{n:04}", chance.random()
+        if both < 0.8:
+            found.append(fact(key, at, **values))
+        if both > 0.3:
+            found.append(fact(key, at + chance.choice((0, 3)), source="reconcile", **values))
+    return found
+
+
+def directory(snapshot: int, types: Sequence[Any]) -> list[Entry]:
+    base: dict[str, Any] = {"site": "acme", "snapshot_id": snapshot}
+    people = list(zip(ACCOUNTS, types, strict=True))
+    rows: list[Any] = [User(account_id=one, display_name=one, account_type=kind, **base) for one, kind in people]
+    rows += [License(product="jira-software", account_id=one, **base) for one in ACCOUNTS[::2]]
+    rows += [Seats(product="jira-software", total=10, used=6, **base)]
+    counts: dict[str, Any] = {"users": len(people), "licenses": 6, "roles": 0, "seats": 1}
+    rows.append(SnapshotComplete(completed_at=snapshot + 1, **counts, **base))
+    return [Entry(encode(row), 0, n, f"rollcall.directory/0@{n}") for n, row in enumerate(rows)]
+
+
+async def rebuilt(warehouse: Warehouse) -> None:
+    """As a reconcile does at its end."""
+    days = [today() - timedelta(days=before) for before in range(75)]
+    await rebuild_days(warehouse, "acme", ACME.timezone, days)
+
+
+async def assert_as_raw(warehouse: Warehouse) -> None:
+    found = await differing_rows(warehouse, "acme", ACME.timezone)
+    assert found == dict.fromkeys(found, 0)
+
+
+@pytest.fixture
+async def writer(warehouse: Warehouse) -> ActivityWriter:
+    await DirectoryWriter(warehouse).write(directory(SNAPSHOT, ["atlassian", "atlassian", "app", ""] * 3))
+    return ActivityWriter(warehouse, SITES)
+
+
+async def test_after_duplicates_and_shuffling(warehouse: Warehouse, writer: ActivityWriter) -> None:
+    facts = some_facts(1)
+    again = [*facts, *facts[::5]]
+    random.Random(1).shuffle(again)
+    for first in range(0, len(again), 40):
+        await writer.write(entries(again[first : first + 40]))
+    await rebuilt(warehouse)
+    await assert_as_raw(warehouse)
+
+
+async def test_facts_that_no_clock_moved_need_no_rebuild(warehouse: Warehouse, writer: ActivityWriter) -> None:
+    facts = [one for one in some_facts(2) if one.source == "webhook"]
+    for first in range(0, len(facts), 30):
+        await writer.write(entries(facts[first : first + 30]))
+    await assert_as_raw(warehouse)
+    await writer.write(entries([fact(one.event_key, one.occurred_at, source="reconcile") for one in facts[::3]]))
+    assert (await differing_rows(warehouse, "acme", ACME.timezone))["webhook_coverage_daily"] == 0
+
+
+async def test_a_type_that_becomes_known_late_changes_all_days(warehouse: Warehouse, writer: ActivityWriter) -> None:
+    await writer.write(entries([one for one in some_facts(3) if one.source == "webhook"]))
+    before = await warehouse.query("SELECT day, active FROM active_users_daily WHERE site = 'acme'")
+    await DirectoryWriter(warehouse).write(
+        directory(SNAPSHOT + 1000, ["app", "atlassian", "atlassian", "atlassian"] * 3)
+    )
+    await assert_as_raw(warehouse)
+    assert await warehouse.query("SELECT day, active FROM active_users_daily WHERE site = 'acme'") != before
+
+
+async def test_a_writer_that_dies_anywhere_leaves_nothing_behind(warehouse: Warehouse, writer: ActivityWriter) -> None:
+    facts = [one for one in some_facts(4) if one.source == "webhook"]
+    await writer.write(entries(facts[:60]))
+    for first in range(1, 40):
+        batch = entries(facts[60 : 60 + first])
+        failures = Failures(first)
+        try:
+            await ActivityWriter(FailingWarehouse(warehouse, failures), SITES).write(batch)
+        except WarehouseUnavailableError:
+            await ActivityWriter(warehouse, SITES).write(batch)  # as after the next start
+            await assert_as_raw(warehouse)
+        else:
+            break
+    assert failures.calls == first - 1 > 4
+
+
+async def test_what_was_put_off_is_computed_by_who_takes_over(warehouse: Warehouse, writer: ActivityWriter) -> None:
+    facts = [one for one in some_facts(5) if one.source == "webhook"]
+    lazy = Refresher(warehouse, SITES, pause=3600)
+    dying = ActivityWriter(warehouse, SITES, lazy)
+    await dying.write(entries(facts[:20]))
+    await dying.write(entries(facts[20:]))
+    assert any((await differing_rows(warehouse, "acme", ACME.timezone)).values())
+    successor = Refresher(warehouse, SITES, pause=3600)
+    successor.touch_all()
+    await successor.settle()
+    await assert_as_raw(warehouse)
+
+
+async def test_several_writers_beside_rebuilds(warehouse: Warehouse, writer: ActivityWriter) -> None:
+    facts = some_facts(6, 160)
+
+    async def write(part: int) -> None:
+        own = ActivityWriter(warehouse, SITES)
+        mine = facts[part::4]
+        for first in range(0, len(mine), 20):
+            await own.write(entries(mine[first : first + 20]))
+
+    async with asyncio.TaskGroup() as group:
+        for part in range(4):
+            group.create_task(write(part))
+        group.create_task(rebuilt(warehouse))
+    await rebuilt(warehouse)
+    await assert_as_raw(warehouse)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "SELECT * FROM user_days WHERE site = 'acme' AND day > today() - 30",
+        "SELECT * FROM user_usage_30d WHERE site = 'acme'",
+        "SELECT * FROM idle_licenses WHERE site = 'acme'",
+    ],
+)
+async def test_a_months_answer_reads_a_month_of_a_year(warehouse: Warehouse, question: str) -> None:
+    await warehouse.command(
+        """
+        INSERT INTO user_day_states SELECT
+            'acme', today() - number % 365, concat('account', toString(intDiv(number, 365))),
+            now() - 86400 * (number % 365), now() - 86400 * (number % 365), 2, [number]
+        FROM numbers(365 * 500)
+        """
+    )
+    await warehouse.command("OPTIMIZE TABLE user_day_states FINAL")
+    parts = await warehouse.query(f"EXPLAIN ESTIMATE {question}")
+    read = sum(row["rows"] for row in parts if row["table"] == "user_day_states")
+    assert 0 < read <= 365 * 500 * 1.5 / 12
+
+
+async def test_a_warehouse_of_before_is_filled_behind_its_old_views(
+    warehouse_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever that is cut short, the next call goes on."""
+    warehouse = await open_warehouse(warehouse_url, "a test")
+    asked = "SELECT account_id, comments, active_days FROM user_usage_30d ORDER BY account_id"
+    facts = [one for one in some_facts(7) if one.source == "webhook"]
+    try:
+        for table in ("activity_in_to_user_day_states", *dropped(await warehouse.query("SHOW TABLES"))):
+            await warehouse.command(f"DROP TABLE IF EXISTS {table}")
+        with monkeypatch.context() as before:
+            first = all_migrations()[:1]
+            before.setattr("rollcall.warehouse.migrations.all_migrations", lambda: first)
+            await migrate(warehouse)
+            await record_sites_of_before(warehouse)
+            rows = [encode(one)[:-1] + b',"timezone":"Europe/Berlin"}' for one in facts]
+            await warehouse.insert_lines("activity_in", rows)
+            usage = await warehouse.query(asked)
+        await migrate(warehouse, leave_filling=True)
+        await require_current(warehouse)
+        assert [one.version for one in await pending(warehouse)] == [3]
+        assert await warehouse.query(asked) == usage
+        for first_failure in range(1, 200, 7):
+            try:
+                await migrate(FailingWarehouse(warehouse, Failures(first_failure)))
+            except WarehouseUnavailableError:
+                continue
+            break
+        assert await pending(warehouse) == []
+        assert await warehouse.query(asked) == usage
+        await assert_as_raw(warehouse)
+    finally:
+        await warehouse.close()
+
+
+def dropped(tables: Sequence[dict[str, Any]]) -> list[str]:
+    """What a server has of earlier tests, ways in first."""
+    names = [str(row["name"]) for row in tables]
+    return sorted(names, key=lambda name: not name.startswith("activity_in_to"))
+
+
+async def record_sites_of_before(warehouse: Warehouse) -> None:
+    await warehouse.command("INSERT INTO sites (site, timezone) VALUES ('acme', 'Europe/Berlin')")
