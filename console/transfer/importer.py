@@ -16,6 +16,7 @@ from console.transfer.progress_bar import TransferProgress
 from console.transfer.tables import Span, TransferTable, transfer_tables
 from rollcall.errors import SchemaError
 from rollcall.warehouse import RefusedRowsError, Row, Warehouse, days_with_facts, rebuild_days, require_current
+from rollcall.warehouse.rollups import refresh_site
 from rollcall.warehouse.schema_check import require_no_drift, verify_insert_settings
 
 _PREFIX = "import_staging_"
@@ -173,7 +174,7 @@ async def _missing(warehouse: Warehouse, table: TransferTable, staging: str, spa
 
 
 async def _rebuild(warehouse: Warehouse) -> None:
-    """Compute the rollup of every site that has facts."""
+    """Compute the rollups of every site that has facts or a directory."""
     rows = await warehouse.query(
         "SELECT facts.site AS site, max(known.timezone) AS timezone FROM (SELECT DISTINCT site FROM activity) AS facts "
         "LEFT JOIN (SELECT site, toString(timezone) AS timezone FROM sites FINAL) AS known ON known.site = facts.site "
@@ -182,3 +183,5 @@ async def _rebuild(warehouse: Warehouse) -> None:
     for row in rows:
         days = await days_with_facts(warehouse, row["site"])
         await rebuild_days(warehouse, row["site"], row["timezone"] or _OTHER_SITES, days)
+    for row in await warehouse.query("SELECT DISTINCT site FROM directory_snapshots ORDER BY site"):
+        await refresh_site(warehouse, row["site"])
