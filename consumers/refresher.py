@@ -50,8 +50,10 @@ class Refresher:
         self._days: dict[str, set[date]] = {}
         self._whole: dict[str, date | None] = {}
         self._unjudged: dict[str, set[tuple[str, str]]] = {}
+        self._latest: dict[str, dict[str, int]] = {}
         self._seen: set[tuple[str, str, str]] = set()
         self._types: dict[str, dict[str, str]] = {}
+        self._last: dict[str, dict[str, int]] = {}
         self._accounts_at: dict[str, float] = {}
         self._day_of: dict[tuple[str, int], date] = {}
         self._lock = asyncio.Lock()
@@ -60,6 +62,8 @@ class Refresher:
         """Note facts that are in the warehouse."""
         for fact in facts:
             self._days.setdefault(fact.site, set()).add(self._day(fact.site, fact.occurred_at))
+            latest = self._latest.setdefault(fact.site, {})
+            latest[fact.account_id] = max(latest.get(fact.account_id, 0), fact.occurred_at)
             seen = (fact.site, fact.account_id, fact.account_type)
             if fact.account_id and seen not in self._seen:
                 self._seen.add(seen)
@@ -113,14 +117,14 @@ class Refresher:
         return self._day_of[key]
 
     async def _refresh_site(self, site: str) -> None:
-        days, pairs = self._days.pop(site, set()), self._unjudged.pop(site, set())
+        days, pairs, latest = self._days.pop(site, set()), self._unjudged.pop(site, set()), self._latest.pop(site, {})
         is_whole, since = site in self._whole, self._whole.pop(site, None)
         try:
             if is_whole:
                 await refresh_site(self._warehouse, site, covered_since=since)
                 self._types[site] = await self._known(site)
                 self._accounts_at[site] = time.monotonic()
-            elif await self._touches_accounts(site, days, pairs):
+            elif await self._touches_accounts(site, latest, pairs):
                 before = self._types[site]
                 await refresh_accounts(self._warehouse, site)
                 self._types[site] = now = await self._known(site)
@@ -131,23 +135,28 @@ class Refresher:
         except BaseException:
             self._days.setdefault(site, set()).update(days)
             self._unjudged.setdefault(site, set()).update(pairs)
+            later = self._latest.get(site, {})
+            self._latest[site] = latest | {one: max(at, latest.get(one, 0)) for one, at in later.items()}
             if is_whole:
                 self._whole[site] = since
             raise
 
-    async def _touches_accounts(self, site: str, days: set[date], pairs: set[tuple[str, str]]) -> bool:
+    async def _touches_accounts(self, site: str, latest: Mapping[str, int], pairs: set[tuple[str, str]]) -> bool:
         if site not in self._types:
             self._types[site] = await self._known(site)
-        known = self._types[site]
-        recent = datetime.now(self._zones.get(site, ZoneInfo("UTC"))).date() - timedelta(days=_KNOWN_DAYS)
+        known, last = self._types[site], self._last[site]
+        recent = (time.time() - _KNOWN_DAYS * 86_400) * 1000
         return (
             any(known.get(account) != kind and (kind or account not in known) for account, kind in pairs)
-            or any(day < recent for day in days)
+            or any(last.get(account, 0) < at < recent for account, at in latest.items() if account)
             or time.monotonic() - self._accounts_at.get(site, -_ACCOUNTS_SECONDS) >= _ACCOUNTS_SECONDS
         )
 
     async def _known(self, site: str) -> dict[str, str]:
         rows = await self._warehouse.query(
-            "SELECT account_id, account_type FROM account_rollup FINAL WHERE site = {site:String}", {"site": site}
+            "SELECT account_id, account_type, "
+            "toUnixTimestamp64Milli(ifNull(last_at, toDateTime64(0, 3, 'UTC'))) AS last FROM account_rollup FINAL WHERE site = {site:String}",
+            {"site": site},
         )
+        self._last[site] = {row["account_id"]: row["last"] for row in rows}
         return {row["account_id"]: row["account_type"] for row in rows}
