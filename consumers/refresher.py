@@ -155,7 +155,8 @@ class Refresher:
     async def _known(self, site: str) -> dict[str, str]:
         rows = await self._warehouse.query(
             "SELECT account_id, account_type, "
-            "toUnixTimestamp64Milli(ifNull(last_at, toDateTime64(0, 3, 'UTC'))) AS last FROM account_rollup FINAL WHERE site = {site:String}",
+            "toUnixTimestamp64Milli(ifNull(last_at, toDateTime64(0, 3, 'UTC'))) AS last "
+            "FROM account_rollup FINAL WHERE site = {site:String}",
             {"site": site},
         )
         self._last[site] = {row["account_id"]: row["last"] for row in rows}
