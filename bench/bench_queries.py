@@ -206,7 +206,8 @@ class Measured:
 def ask(engine: Engine, sql: str, **settings: int) -> float:
     """Ask as the door does; return the milliseconds of the statement alone. Raises DoorError."""
     with engine.handle("bench") as handle:
-        handle.set(settings)
+        if settings:
+            handle.set(settings)
         began = time.perf_counter()
         handle.run(f"{sql} INTO OUTFILE '/dev/null' TRUNCATE FORMAT RowBinary", {})
         return (time.perf_counter() - began) * 1000

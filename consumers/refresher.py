@@ -1,4 +1,4 @@
-"""The refresher: which rollups the facts and snapshots that were written touch, computed again at bounded cost.
+"""The refresher: rollups computed again where writers touched them, beside the writing and at bounded cost.
 
 What is touched is remembered in this process only. Whoever takes over its partitions, after a crash or a rebalance,
 computes everything once, so nothing is left behind.
@@ -6,31 +6,37 @@ computes everything once, so nothing is left behind.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo
 
+from consumers.writers import Touched, TouchedSites
 from rollcall.errors import WarehouseUnavailableError
 from rollcall.logs import logger
-from rollcall.records import Activity
 from rollcall.settings import SiteSettings
 from rollcall.warehouse import Warehouse
-from rollcall.warehouse.rollups import refresh_accounts, refresh_counts, refresh_days, refresh_site
+from rollcall.warehouse.rollups import (
+    refresh_accounts,
+    refresh_counts,
+    refresh_coverage,
+    refresh_days,
+    touched_days,
+)
 
 log = logger(__name__)
 
-PAUSE_SECONDS = 1.0
+_PAUSE_SECONDS = 0.5
 """Shortest time between two computations while facts keep coming."""
 _SHARE = 9
 """A computation is followed by a pause of so many times its length: at most a tenth of the time goes into them."""
+_LAST_SECONDS = 10.0
+"""How long the last computation before the end may take; what it leaves is left to the next start."""
 _KNOWN_DAYS = 3
 """Views look for themselves so many days back; what is older, `account_rollup` has to know."""
 _ACCOUNTS_SECONDS = 12 * 3600.0
-"""Accounts are computed at least so often: days slip out of what views look at."""
+"""Accounts are computed so long after a fact at the latest: days slip out of what views look at."""
 _COVERED_DAYS = 45
-"""How far back coverage is computed by one who takes over: beyond what a daily reconcile reads."""
-_QUARTER = 900_000
-"""Milliseconds of a quarter of an hour: within one, it is the same day in every time zone."""
+"""How far back one who takes over computes all coverage; of older days, those that the warehouse has noted."""
 
 
 class Refresher:
@@ -38,118 +44,97 @@ class Refresher:
 
     Args:
         warehouse: Where.
+        touched: What writers touched.
         sites: The settings' sites, for their time zones.
-        pause: Shortest time between computations in seconds; 0 to compute after every batch.
     """
 
-    def __init__(self, warehouse: Warehouse, sites: Mapping[str, SiteSettings], pause: float = 0.0) -> None:
+    def __init__(self, warehouse: Warehouse, touched: TouchedSites, sites: Mapping[str, SiteSettings]) -> None:
         self._warehouse = warehouse
-        self._zones = {name: ZoneInfo(site.timezone) for name, site in sites.items()}
-        self._pause = pause
-        self._next = 0.0
-        self._days: dict[str, set[date]] = {}
-        self._whole: dict[str, date | None] = {}
-        self._unjudged: dict[str, set[tuple[str, str]]] = {}
-        self._latest: dict[str, dict[str, int]] = {}
-        self._seen: set[tuple[str, str, str]] = set()
+        self._touched = touched
+        self._zones = {name: site.zone() for name, site in sites.items()}
         self._types: dict[str, dict[str, str]] = {}
         self._last: dict[str, dict[str, int]] = {}
-        self._accounts_at: dict[str, float] = {}
-        self._day_of: dict[tuple[str, int], date] = {}
+        self._due: dict[str, float] = {}
         self._lock = asyncio.Lock()
-
-    def touch(self, facts: Iterable[Activity]) -> None:
-        """Note facts that are in the warehouse."""
-        for fact in facts:
-            self._days.setdefault(fact.site, set()).add(self._day(fact.site, fact.occurred_at))
-            latest = self._latest.setdefault(fact.site, {})
-            latest[fact.account_id] = max(latest.get(fact.account_id, 0), fact.occurred_at)
-            seen = (fact.site, fact.account_id, fact.account_type)
-            if fact.account_id and seen not in self._seen:
-                self._seen.add(seen)
-                self._unjudged.setdefault(fact.site, set()).add(seen[1:])
-
-    def touch_site(self, site: str) -> None:
-        """Note that anything of a site may have changed, such as by a snapshot of its directory."""
-        self._whole[site] = None
-
-    def touch_all(self) -> None:
-        """Note that somebody else may have left anything of the last weeks, on any site."""
-        for site, zone in self._zones.items():
-            self._whole.setdefault(site, datetime.now(zone).date() - timedelta(days=_COVERED_DAYS))
-
-    async def refresh(self) -> None:
-        """Compute what was touched, unless that was done a moment ago. Raises WarehouseUnavailableError."""
-        if time.monotonic() >= self._next:
-            await self.settle()
 
     async def settle(self) -> None:
         """Compute what was touched. Raises WarehouseUnavailableError; what was touched then stays noted."""
         async with self._lock:
-            began = time.monotonic()
-            for site in {*self._days, *self._whole}:
-                await self._refresh_site(site)
-            ended = time.monotonic()
-            self._next = ended + max(self._pause, _SHARE * (ended - began)) if self._pause else 0.0
+            taken = self._touched.take()
+            for site in [site for site, due in self._due.items() if time.monotonic() >= due]:
+                taken.setdefault(site, Touched())
+            while taken:
+                site, touched = taken.popitem()
+                try:
+                    await self._refresh(site, touched)
+                except BaseException:
+                    for left, what in {**taken, site: touched}.items():
+                        self._touched.back(left, what)
+                    raise
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Compute what writers left to later, until the stop and once more."""
-        while not stop.is_set():
+        """Compute what writers touch, until the stop and once more. The warehouse's outages are waited out."""
+        stopped = asyncio.create_task(stop.wait())
+        refreshing = asyncio.create_task(self._keep_refreshing())
+        try:
+            await asyncio.wait({stopped, refreshing}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (stopped, refreshing):
+                task.cancel()
+            await asyncio.wait({stopped, refreshing})
+        if not refreshing.cancelled():
+            refreshing.result()
+        with suppress(TimeoutError, WarehouseUnavailableError):
+            await asyncio.wait_for(self.settle(), _LAST_SECONDS)
+
+    async def _keep_refreshing(self) -> None:
+        while True:
+            with suppress(TimeoutError):
+                due = min(self._due.values(), default=float("inf")) - time.monotonic()
+                await asyncio.wait_for(self._touched.any.wait(), min(max(due, 0.0), _ACCOUNTS_SECONDS))
+            began = time.monotonic()
             try:
-                await asyncio.wait_for(stop.wait(), PAUSE_SECONDS)
-            except TimeoutError:
-                await self._tried(self.refresh)
-        await self._tried(self.settle)
+                await self.settle()
+            except WarehouseUnavailableError as error:
+                log.debug("rollups wait for the warehouse", cause=str(error))  # the consumers tell of that
+            await asyncio.sleep(max(_PAUSE_SECONDS, _SHARE * (time.monotonic() - began)))
 
-    async def _tried(self, call: Callable[[], Awaitable[None]]) -> None:
-        """Call, and leave it to the next time where the warehouse is away: the consumers tell of that."""
-        try:
-            await call()
-        except WarehouseUnavailableError as error:
-            log.debug("rollups wait for the warehouse", cause=str(error))
+    async def _refresh(self, site: str, touched: Touched) -> None:
+        if touched.is_taken or touched.has_snapshot:
+            await self._accounts(site)
+            await refresh_counts(self._warehouse, site)
+        elif await self._touches_accounts(site, touched):
+            before = self._types[site]
+            await self._accounts(site)
+            if any(self._types[site].get(account) != kind for account, kind in before.items()):
+                await refresh_counts(self._warehouse, site)
+        elif touched.days:
+            self._due.setdefault(site, time.monotonic() + _ACCOUNTS_SECONDS)
+        await refresh_days(self._warehouse, site, touched.days)
+        if touched.is_taken:
+            await refresh_coverage(self._warehouse, site, await self._left_days(site))
 
-    def _day(self, site: str, moment: int) -> date:
-        key = (site, moment // _QUARTER)
-        if key not in self._day_of:
-            if len(self._day_of) > 100_000:
-                self._day_of.clear()
-            self._day_of[key] = datetime.fromtimestamp(moment / 1000, self._zones.get(site, ZoneInfo("UTC"))).date()
-        return self._day_of[key]
+    async def _left_days(self, site: str) -> Iterable[date]:
+        """Return the days whose coverage somebody else may have left undone."""
+        today = datetime.now(self._zones[site]).date()
+        since = today - timedelta(days=_COVERED_DAYS)
+        recent = [since + timedelta(days=n) for n in range(_COVERED_DAYS + 1)]
+        return [*recent, *await touched_days(self._warehouse, site, since)]
 
-    async def _refresh_site(self, site: str) -> None:
-        days, pairs, latest = self._days.pop(site, set()), self._unjudged.pop(site, set()), self._latest.pop(site, {})
-        is_whole, since = site in self._whole, self._whole.pop(site, None)
-        try:
-            if is_whole:
-                await refresh_site(self._warehouse, site, covered_since=since)
-                self._types[site] = await self._known(site)
-                self._accounts_at[site] = time.monotonic()
-            elif await self._touches_accounts(site, latest, pairs):
-                before = self._types[site]
-                await refresh_accounts(self._warehouse, site)
-                self._types[site] = now = await self._known(site)
-                self._accounts_at[site] = time.monotonic()
-                if any(now.get(account) != kind for account, kind in before.items()):
-                    await refresh_counts(self._warehouse, site)
-            await refresh_days(self._warehouse, site, days)
-        except BaseException:
-            self._days.setdefault(site, set()).update(days)
-            self._unjudged.setdefault(site, set()).update(pairs)
-            later = self._latest.get(site, {})
-            self._latest[site] = latest | {one: max(at, latest.get(one, 0)) for one, at in later.items()}
-            if is_whole:
-                self._whole[site] = since
-            raise
+    async def _accounts(self, site: str) -> None:
+        await refresh_accounts(self._warehouse, site)
+        self._types[site] = await self._known(site)
+        self._due.pop(site, None)
 
-    async def _touches_accounts(self, site: str, latest: Mapping[str, int], pairs: set[tuple[str, str]]) -> bool:
+    async def _touches_accounts(self, site: str, touched: Touched) -> bool:
         if site not in self._types:
             self._types[site] = await self._known(site)
         known, last = self._types[site], self._last[site]
         recent = (time.time() - _KNOWN_DAYS * 86_400) * 1000
         return (
-            any(known.get(account) != kind and (kind or account not in known) for account, kind in pairs)
-            or any(last.get(account, 0) < at < recent for account, at in latest.items() if account)
-            or time.monotonic() - self._accounts_at.get(site, -_ACCOUNTS_SECONDS) >= _ACCOUNTS_SECONDS
+            any(known.get(account) != kind and (kind or account not in known) for account, kind in touched.accounts)
+            or any(last.get(account, 0) < at < recent for account, at in touched.latest.items() if account)
+            or time.monotonic() >= self._due.get(site, float("inf"))
         )
 
     async def _known(self, site: str) -> dict[str, str]:

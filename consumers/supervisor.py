@@ -4,8 +4,8 @@ import asyncio
 from contextlib import suppress
 
 from consumers.loop import Consumer, Source
-from consumers.refresher import PAUSE_SECONDS, Refresher
-from consumers.writers import ActivityWriter, DirectoryWriter, LogPositions, Writer
+from consumers.refresher import Refresher
+from consumers.writers import ActivityWriter, DirectoryWriter, LogPositions, TouchedSites, Writer
 from rollcall.errors import RollcallError, WarehouseUnavailableError
 from rollcall.logs import logger
 from rollcall.outage import Outage
@@ -16,32 +16,27 @@ from rollcall.warehouse.schema_check import require_no_drift, verify_insert_sett
 log = logger(__name__)
 
 
-def consumers_of(runtime: StoredRuntime, refresher: Refresher) -> dict[str, Consumer]:
+def consumers_of(runtime: StoredRuntime, touched: TouchedSites) -> dict[str, Consumer]:
     """Return what writes the log's topics of facts and of directory rows into the warehouse, by the topic's name.
 
     Args:
         runtime: The log and the warehouse.
-        refresher: Computes the rollups that they touch.
+        touched: Told of what they write.
     """
     settings, topics = runtime.settings, runtime.topics
     writers: dict[str, Writer] = {
-        topics.activity.name: ActivityWriter(runtime.warehouse, settings.sites, refresher),
-        topics.directory.name: DirectoryWriter(runtime.warehouse, refresher),
+        topics.activity.name: ActivityWriter(runtime.warehouse, settings.sites, touched),
+        topics.directory.name: DirectoryWriter(runtime.warehouse, touched),
     }
     return {
         topic: Consumer(
             Source(runtime.log, topic, WAREHOUSE_GROUP, topics.deadletter.name),
             writer,
             settings.consumer,
-            positions=LogPositions(runtime.warehouse, topic, refresher.touch_all),
+            positions=LogPositions(runtime.warehouse, topic, touched.taken),
         )
         for topic, writer in writers.items()
     }
-
-
-def refresher_of(runtime: StoredRuntime) -> Refresher:
-    """Return what computes the rollups that this process's consumers touch."""
-    return Refresher(runtime.warehouse, runtime.settings.sites, PAUSE_SECONDS)
 
 
 async def drain(runtime: StoredRuntime) -> None:
@@ -50,10 +45,10 @@ async def drain(runtime: StoredRuntime) -> None:
     Raises:
         RollcallError: Log or warehouse did not do it; what was written before is committed.
     """
-    refresher = refresher_of(runtime)
-    for consumer in consumers_of(runtime, refresher).values():
+    touched = TouchedSites(runtime.settings.sites)
+    for consumer in consumers_of(runtime, touched).values():
         await consumer.drain()
-    await refresher.settle()
+    await Refresher(runtime.warehouse, touched, runtime.settings.sites).settle()
 
 
 class Supervisor:
@@ -84,14 +79,19 @@ class Supervisor:
         """
         await self._prepare(stop)
         self.prepared.set()
-        refresher = refresher_of(self._runtime)
-        self._consumers = consumers_of(self._runtime, refresher)
-        async with asyncio.TaskGroup() as group:
-            group.create_task(refresher.run(stop))
+        touched, written = TouchedSites(self._runtime.settings.sites), asyncio.Event()
+        refresher = Refresher(self._runtime.warehouse, touched, self._runtime.settings.sites)
+        self._consumers = consumers_of(self._runtime, touched)
+        async with asyncio.TaskGroup() as beside:
+            beside.create_task(refresher.run(written))
             if self._migrates:
-                group.create_task(self._fill(stop))
-            for topic, consumer in list(self._consumers.items()):
-                group.create_task(self._consume(topic, consumer, stop, carry_on))
+                beside.create_task(self._fill(stop))
+            try:
+                async with asyncio.TaskGroup() as group:
+                    for topic, consumer in list(self._consumers.items()):
+                        group.create_task(self._consume(topic, consumer, stop, carry_on))
+            finally:
+                written.set()
         if carry_on:
             await stop.wait()
         for trouble in self._stopped.values():

@@ -7,18 +7,21 @@ the bad row stands alone.
 How far a topic is written stands in the warehouse too, so that one that is empty, older or another is noticed.
 """
 
+import asyncio
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import date, datetime
 from typing import Protocol
+from zoneinfo import ZoneInfo
 
 import msgspec
 
-from consumers.refresher import Refresher
 from rollcall.errors import WarehouseUnavailableError
 from rollcall.eventlog import Entry, Position, Reader
 from rollcall.logs import logger
 from rollcall.records import (
+    Activity,
     Directory,
     License,
     Role,
@@ -83,6 +86,99 @@ async def insert_all(warehouse: Warehouse, table: str, rows: Sequence[tuple[Entr
     return []
 
 
+@dataclass(slots=True)
+class Touched:
+    """What was written of a site, whose rollups are not computed since.
+
+    Attributes:
+        days: Days of facts.
+        accounts: Pairs of an account and a type that a fact said of it, none of them seen before.
+        latest: The latest moment of each account's facts, epoch ms.
+        is_taken: Whether another process may have written what it did not compute.
+        has_snapshot: Whether the directory is another.
+    """
+
+    days: set[date] = field(default_factory=set)
+    accounts: set[tuple[str, str]] = field(default_factory=set)
+    latest: dict[str, int] = field(default_factory=dict)
+    is_taken: bool = False
+    has_snapshot: bool = False
+
+    def add(self, other: "Touched") -> None:
+        """Add what another one has."""
+        self.days |= other.days
+        self.accounts |= other.accounts
+        for account, moment in other.latest.items():
+            self.latest[account] = max(moment, self.latest.get(account, 0))
+        self.is_taken |= other.is_taken
+        self.has_snapshot |= other.has_snapshot
+
+
+_QUARTER = 900_000
+"""Milliseconds of a quarter of an hour: within one, it is the same day in every time zone."""
+_MOST_QUARTERS = 100_000
+
+
+class TouchedSites:
+    """What writers touched, by site, for who computes rollups (`consumers.refresher`).
+
+    Args:
+        sites: The settings' sites, for their time zones.
+
+    Attributes:
+        any: Set while something is touched.
+    """
+
+    def __init__(self, sites: Mapping[str, SiteSettings]) -> None:
+        self.any = asyncio.Event()
+        self._zones = {name: ZoneInfo(site.timezone) for name, site in sites.items()}
+        self._sites: dict[str, Touched] = {}
+        self._seen: set[tuple[str, str, str]] = set()
+        self._day_of: dict[tuple[str, int], date] = {}
+
+    def facts(self, facts: Iterable[Activity]) -> None:
+        """Note facts that are in the warehouse."""
+        for fact in facts:
+            touched = self._of(fact.site)
+            touched.days.add(self._day(fact.site, fact.occurred_at))
+            touched.latest[fact.account_id] = max(touched.latest.get(fact.account_id, 0), fact.occurred_at)
+            seen = (fact.site, fact.account_id, fact.account_type)
+            if fact.account_id and seen not in self._seen:
+                self._seen.add(seen)
+                touched.accounts.add(seen[1:])
+
+    def snapshot(self, site: str) -> None:
+        """Note that a site's directory is another."""
+        self._of(site).has_snapshot = True
+
+    def taken(self) -> None:
+        """Note that this process takes over from others, which may have left anything undone, on any site."""
+        for site in self._zones:
+            self._of(site).is_taken = True
+
+    def back(self, site: str, touched: Touched) -> None:
+        """Note again what could not be computed."""
+        self._of(site).add(touched)
+
+    def take(self) -> dict[str, Touched]:
+        """Return what is noted, which is noted no longer."""
+        self.any.clear()
+        taken, self._sites = self._sites, {}
+        return taken
+
+    def _of(self, site: str) -> Touched:
+        self.any.set()
+        return self._sites.setdefault(site, Touched())
+
+    def _day(self, site: str, moment: int) -> date:
+        key = (site, moment // _QUARTER)
+        if key not in self._day_of:
+            if len(self._day_of) > _MOST_QUARTERS:
+                self._day_of.clear()
+            self._day_of[key] = datetime.fromtimestamp(moment / 1000, self._zones.get(site, ZoneInfo("UTC"))).date()
+        return self._day_of[key]
+
+
 _OTHER_SITES = "UTC"
 """Reporting zone of facts whose site is no longer in the settings."""
 
@@ -93,14 +189,14 @@ class ActivityWriter:
     Args:
         warehouse: Where.
         sites: The settings' sites.
-        refresher: Computes the rollups that facts touch; None for one that does so after every batch.
+        touched: Told of the facts, for the rollups that hang on them; None where nobody computes these.
     """
 
     def __init__(
-        self, warehouse: Warehouse, sites: Mapping[str, SiteSettings], refresher: Refresher | None = None
+        self, warehouse: Warehouse, sites: Mapping[str, SiteSettings], touched: TouchedSites | None = None
     ) -> None:
         self._warehouse = warehouse
-        self._refresher = refresher or Refresher(warehouse, sites)
+        self._touched = touched
         self._zones = {name: _zone_suffix(site.timezone) for name, site in sites.items()}
         self._other = _zone_suffix(_OTHER_SITES)
 
@@ -116,8 +212,8 @@ class ActivityWriter:
             rows.append((entry, encode(fact)[:-1] + self._zones.get(fact.site, self._other)))
             facts.append(fact)
         poison += await insert_all(self._warehouse, "activity_in", rows)
-        self._refresher.touch(facts)
-        await self._refresher.refresh()
+        if self._touched:
+            self._touched.facts(facts)
         return poison
 
 
@@ -140,12 +236,12 @@ class DirectoryWriter:
 
     Args:
         warehouse: Where.
-        refresher: Computes the rollups of a site whose directory is another; None for one that does so at once.
+        touched: Told of snapshots, for the rollups that hang on them; None where nobody computes these.
     """
 
-    def __init__(self, warehouse: Warehouse, refresher: Refresher | None = None) -> None:
+    def __init__(self, warehouse: Warehouse, touched: TouchedSites | None = None) -> None:
         self._warehouse = warehouse
-        self._refresher = refresher or Refresher(warehouse, {})
+        self._touched = touched
 
     async def write(self, entries: Sequence[Entry]) -> list[Poison]:
         """See `consumers.writers.Writer.write`."""
@@ -162,9 +258,9 @@ class DirectoryWriter:
                 completed.add(record.site)
         for table, some in rows.items():
             poison += await insert_all(self._warehouse, table, some)
-        for site in completed:
-            self._refresher.touch_site(site)
-        await self._refresher.refresh()
+        if self._touched:
+            for site in completed:
+                self._touched.snapshot(site)
         return poison
 
 

@@ -3,13 +3,14 @@
 import atexit
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from consumers.writers import ActivityWriter, Poison
+from consumers.refresher import Refresher
+from consumers.writers import ActivityWriter, DirectoryWriter, Poison, TouchedSites, Writer
 from rollcall.eventlog import Entry
 from rollcall.records import Activity, encode
 from rollcall.settings import SiteSettings
@@ -52,9 +53,39 @@ def entries(facts: Iterable[Activity]) -> list[Entry]:
     return [Entry(encode(one), 0, n, f"rollcall.activity/0@{n}") for n, one in enumerate(facts)]
 
 
+class Refreshing:
+    """Writes as consumers do, and then computes the rollups that this touched, as the process beside them does.
+
+    Args:
+        warehouse: Where.
+        kind: What writes: facts unless given.
+        sites: The settings' sites.
+    """
+
+    def __init__(
+        self,
+        warehouse: Warehouse,
+        kind: type[ActivityWriter | DirectoryWriter] = ActivityWriter,
+        sites: Mapping[str, SiteSettings] = SITES,
+    ) -> None:
+        self.touched = TouchedSites(sites)
+        self._writer: Writer = (
+            ActivityWriter(warehouse, sites, self.touched)
+            if issubclass(kind, ActivityWriter)
+            else DirectoryWriter(warehouse, self.touched)
+        )
+        self._refresher = Refresher(warehouse, self.touched, sites)
+
+    async def write(self, entries: Sequence[Entry]) -> list[Poison]:
+        """See `consumers.writers.Writer.write`."""
+        poison = await self._writer.write(entries)
+        await self._refresher.settle()
+        return poison
+
+
 async def write(warehouse: Warehouse, *facts: Activity) -> list[Poison]:
     """Write facts as the consumer does."""
-    return await ActivityWriter(warehouse, SITES).write(entries(facts))
+    return await Refreshing(warehouse).write(entries(facts))
 
 
 @asynccontextmanager

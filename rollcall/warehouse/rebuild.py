@@ -26,41 +26,102 @@ from rollcall.settings import SiteSettings
 from rollcall.warehouse.client import Warehouse
 from rollcall.warehouse.rollups import refresh_accounts, refresh_days, refresh_site
 
-_STAGING = "user_day_states_staging_"
+_STAGING = "_staging_"
 _LEFT_BEHIND_SECONDS = 3600
 
 # The fact's row is chosen before the days are cut: two rows of one fact may lie on both sides of midnight. The
 # window by time is a day wider on each side and only spares reading.
-_SELECT = """
+_DAYS = """
 SELECT
     site,
     toDate(occurred_at, {timezone:String}) AS day,
     account_id,
     min(facts.occurred_at) AS first_at,
     max(facts.occurred_at) AS last_at,
-    groupBitOr(toUInt8(transform(toString(family), ['comment', 'history', 'worklog'], [1, 2, 4], 0))) AS families,
-    groupUniqArray(bitOr(bitAnd(sipHash64(event_key), 18446744073709551612),
-        toUInt64(transform(toString(family), ['comment', 'history', 'worklog'], [0, 1, 2], 3)))) AS facts
+    groupBitOr(toUInt8(transform(toString(family), ['comment', 'history', 'worklog'], [1, 2, 4], 0))) AS families
 FROM activity AS facts FINAL
 WHERE site = {site:String} AND account_id != ''
     AND occurred_at >= {start:Date} - 1 AND occurred_at < {end:Date} + 1
 GROUP BY site, day, account_id
 HAVING day >= {start:Date} AND day < {end:Date}
 """
-
-# Without what is there already, which would only have to be merged, or by every reader until it is.
-_SELECT_LACKING = f"""
-SELECT * FROM ({_SELECT})
-WHERE (day, account_id, first_at, last_at, families, length(facts)) NOT IN
+_MONTHS = """
+SELECT
+    site,
+    toStartOfMonth(day) AS month,
+    account_id,
+    max(occurred) AS last_at,
+    groupBitOr(bit) AS days,
+    groupBitOr(if(kind = 0, bit, 0)) AS comment_days,
+    groupBitOr(if(kind = 1, bit, 0)) AS history_days,
+    groupBitOr(if(kind = 2, bit, 0)) AS worklog_days,
+    groupUniqArray(bitOr(bitShiftLeft(sipHash64(event_key), 7), toUInt64(32 * kind + toDayOfMonth(day) - 1))) AS facts,
+    toUInt8(1) AS is_whole
+FROM
 (
     SELECT
-        day, account_id, min(states.first_at), max(states.last_at), groupBitOr(states.families),
-        length(groupUniqArrayArray(states.facts))
-    FROM user_day_states AS states
-    WHERE site = {{site:String}} AND day >= {{start:Date}} AND day < {{end:Date}}
-    GROUP BY day, account_id
+        site, account_id, event_key, facts.occurred_at AS occurred,
+        toDate(occurred, {timezone:String}) AS day,
+        toUInt8(transform(toString(family), ['comment', 'history', 'worklog'], [0, 1, 2], 3)) AS kind,
+        bitShiftLeft(toUInt32(1), toDayOfMonth(day) - 1) AS bit
+    FROM activity AS facts FINAL
+    WHERE site = {site:String} AND account_id != ''
+        AND occurred_at >= {start:Date} - 1 AND occurred_at < {end:Date} + 1
 )
-"""  # noqa: S608 - constants of this file
+WHERE day >= {start:Date} AND day < {end:Date}
+GROUP BY site, month, account_id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _States:
+    """A table of states by month.
+
+    Attributes:
+        table: Its name.
+        computed: The SELECT of a month's rows from facts.
+        shown: What tells one of these rows from another.
+        stored: The same from the table's own rows.
+    """
+
+    table: str
+    computed: str
+    shown: str
+    stored: str
+
+    @property
+    def lacking(self) -> str:
+        """The computed rows without what is there already, which would only have to be merged."""
+        return f"SELECT * FROM ({self.computed}) WHERE ({self.shown}) NOT IN ({self.stored})"  # noqa: S608 - constants
+
+
+_STATES = (
+    _States(
+        "user_day_states",
+        _DAYS,
+        "day, account_id, first_at, last_at, families",
+        """
+        SELECT day, account_id, min(states.first_at), max(states.last_at), groupBitOr(states.families)
+        FROM user_day_states AS states
+        WHERE site = {site:String} AND day >= {start:Date} AND day < {end:Date}
+        GROUP BY day, account_id
+        """,
+    ),
+    _States(
+        "account_month_states",
+        _MONTHS,
+        "account_id, last_at, days, comment_days, history_days, worklog_days, length(facts)",
+        """
+        SELECT
+            account_id, max(states.last_at), groupBitOr(states.days), groupBitOr(states.comment_days),
+            groupBitOr(states.history_days), groupBitOr(states.worklog_days),
+            length(groupUniqArrayArray(states.facts))
+        FROM account_month_states AS states
+        WHERE site = {site:String} AND month = {start:Date}
+        GROUP BY account_id
+        """,
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,24 +193,30 @@ async def days_with_facts(warehouse: Warehouse, site: str) -> set[date]:
 
 
 async def _rebuild_month(warehouse: Warehouse, site: str, timezone: str, month: Month) -> None:
-    staging = f"{_STAGING}{int(time.time())}_{secrets.token_hex(6)}"
+    made = f"{_STAGING}{int(time.time())}_{secrets.token_hex(6)}"
     parameters = {"site": site, "timezone": timezone, "start": month.start, "end": month.end}
     partition = f"('{site}', {month.number})"
     on_cluster = warehouse.cluster.on_cluster
     await _caught_up(warehouse, "activity")
-    await warehouse.command(f"CREATE TABLE {staging} {on_cluster} AS user_day_states")
     try:
-        await warehouse.command(f"INSERT INTO {staging} {_SELECT}", parameters)
-        await _caught_up(warehouse, staging)
-        # An empty month has no partition to swap in, and the engine refuses to replace by nothing.
-        filled = await warehouse.query(f"SELECT 1 FROM {staging} LIMIT 1")  # noqa: S608 - our own table's name
-        swap = f"REPLACE PARTITION {partition} FROM {staging}" if filled else f"DROP PARTITION {partition}"
-        await warehouse.command(f"ALTER TABLE user_day_states {swap}")
+        for states in _STATES:
+            staging = states.table + made
+            await warehouse.command(f"CREATE TABLE {staging} {on_cluster} AS {states.table}")
+            await warehouse.command(f"INSERT INTO {staging} {states.computed}", parameters)
+            await _caught_up(warehouse, staging)
+        for states in _STATES:
+            # An empty month has no partition to swap in, and the engine refuses to replace by nothing.
+            staging = states.table + made
+            filled = await warehouse.query(f"SELECT 1 FROM {staging} LIMIT 1")  # noqa: S608 - our own table's name
+            swap = f"REPLACE PARTITION {partition} FROM {staging}" if filled else f"DROP PARTITION {partition}"
+            await warehouse.command(f"ALTER TABLE {states.table} {swap}")
         await _inserts_under_way_have_ended(warehouse)
         await _caught_up(warehouse, "activity")
-        await warehouse.command(f"INSERT INTO user_day_states {_SELECT_LACKING}", parameters)
+        for states in _STATES:
+            await warehouse.command(f"INSERT INTO {states.table} {states.lacking}", parameters)
     finally:
-        await warehouse.command(f"DROP TABLE IF EXISTS {staging} {on_cluster}")
+        for states in _STATES:
+            await warehouse.command(f"DROP TABLE IF EXISTS {states.table}{made} {on_cluster}")
 
 
 async def _caught_up(warehouse: Warehouse, table: str) -> None:
@@ -178,14 +245,15 @@ async def _drop_leftovers(warehouse: Warehouse) -> None:
 
     Younger ones may be of one that runs. The hour is in their names: the embedded engine has every table made in 1970.
     """
-    rows = await warehouse.query(
-        "SELECT name FROM system.tables WHERE database = currentDatabase() AND startsWith(name, {prefix:String})",
-        {"prefix": _STAGING},
-    )
-    for name in (str(row["name"]) for row in rows):
-        made = name.removeprefix(_STAGING).split("_")[0]
-        if not made.isdecimal() or time.time() - int(made) > _LEFT_BEHIND_SECONDS:
-            await warehouse.command(f"DROP TABLE IF EXISTS {name} {warehouse.cluster.on_cluster}")
+    for table in (states.table for states in _STATES):
+        rows = await warehouse.query(
+            "SELECT name FROM system.tables WHERE database = currentDatabase() AND startsWith(name, {prefix:String})",
+            {"prefix": table + _STAGING},
+        )
+        for name in (str(row["name"]) for row in rows):
+            made = name.removeprefix(table + _STAGING).split("_")[0]
+            if not made.isdecimal() or time.time() - int(made) > _LEFT_BEHIND_SECONDS:
+                await warehouse.command(f"DROP TABLE IF EXISTS {name} {warehouse.cluster.on_cluster}")
 
 
 async def record_sites(warehouse: Warehouse, sites: Mapping[str, SiteSettings]) -> list[str]:
@@ -214,15 +282,17 @@ async def record_sites(warehouse: Warehouse, sites: Mapping[str, SiteSettings]) 
 
 
 _LACKING = """
-SELECT states.site AS site, if(any(zones.timezone) = '', 'UTC', any(zones.timezone)) AS timezone,
-    groupUniqArrayIf(toStartOfMonth(states.day), empty(states.facts)) AS months
-FROM user_day_states AS states LEFT JOIN (SELECT site, timezone FROM sites FINAL) AS zones ON zones.site = states.site
+SELECT months.site AS site, if(any(zones.timezone) = '', 'UTC', any(zones.timezone)) AS timezone,
+    groupUniqArrayIf(months.month, (months.site, months.month) NOT IN
+        (SELECT site, month FROM account_month_states WHERE is_whole = 1)) AS months
+FROM (SELECT DISTINCT site, toStartOfMonth(day) AS month FROM user_day_states) AS months
+LEFT JOIN (SELECT site, timezone FROM sites FINAL) AS zones ON zones.site = months.site
 GROUP BY site
 """
 
 
 async def fill_rollups(warehouse: Warehouse) -> None:
-    """Give a warehouse of before the rollups what they lack: months whose user days have no facts, then the rest.
+    """Give a warehouse of before the rollups what they lack: the months of accounts, newest first, then the rest.
 
     Killed at any moment, the next call goes on with the months that are left.
 

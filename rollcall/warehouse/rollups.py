@@ -1,14 +1,16 @@
 """Rollups: what reports are answered from, computed again for the days, accounts and seats that facts touched.
 
-``user_day_states`` is kept by the engine, insert by insert. Head counts, accounts, seats and coverage are not sums of
-inserts: a fact brought twice, an account's type learned late or a month rebuilt change them in ways that no state could
-follow. So they are computed anew from states and directory where they were touched, and the row computed last counts.
+``user_day_states`` and ``account_month_states`` are kept by the engine, insert by insert. Head counts, accounts, seats
+and coverage are not sums of inserts: a fact brought twice, an account's type learned late or a month rebuilt change them
+in ways that no state could follow. So they are computed anew from states and directory where they were touched, and the
+row computed last counts.
 
 Right for several who compute side by side: a row carries the server's time at which its statement began, before it read
 anything. Whoever inserts facts computes after that; so the row with the latest time has read those facts.
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import date, timedelta
 
 from rollcall.warehouse.client import Warehouse
@@ -21,9 +23,19 @@ _AHEAD = timedelta(days=400)
 _WINDOW = timedelta(days=29)
 """Days after an act on which its author still counts as active in 30 days."""
 
+
+def _moved(days: str) -> str:
+    """Return the SQL of a month's days moved to their place in a block."""
+    return (
+        f"if(place < 0, bitShiftRight(toUInt64({days}), toUInt8(-place)), "
+        f"bitShiftLeft(toUInt64({days}), toUInt8(place)))"
+    )
+
+
 # An account's days as bits of one number: 29 days before a block of 32 days, and the block. To be active in the 7 or 30
-# days until a day is to have one of as many bits, which five shifts tell of all days at once.
-_MASKS = """
+# days until a day is to have one of as many bits, which five shifts tell of all days at once. A month's days, and the
+# 29 after them, lie in two or three blocks.
+_MASKS = f"""
 SELECT
     account_id, block, bits, comment_bits, history_bits, worklog_bits,
     bitOr(bits, bitShiftLeft(bits, 1)) AS of_2,
@@ -36,22 +48,22 @@ FROM
 (
     SELECT
         account_id, block,
-        groupBitOr(bit) AS bits,
-        groupBitOr(if(bitTest(families, 0), bit, 0)) AS comment_bits,
-        groupBitOr(if(bitTest(families, 1), bit, 0)) AS history_bits,
-        groupBitOr(if(bitTest(families, 2), bit, 0)) AS worklog_bits
+        groupBitOr({_moved("days")}) AS bits,
+        groupBitOr({_moved("comment_days")}) AS comment_bits,
+        groupBitOr({_moved("history_days")}) AS history_bits,
+        groupBitOr({_moved("worklog_days")}) AS worklog_bits
     FROM
     (
         SELECT
-            account_id, families, toUInt16(day) AS number,
-            arrayJoin(arrayDistinct([intDiv(number, 32), intDiv(number + 29, 32)])) AS block,
-            bitShiftLeft(toUInt64(1), toUInt8(number + 29 - block * 32)) AS bit
-        FROM user_day_states
-        WHERE site = {site:String} AND day >= {first:Date} - 29 AND day <= {last:Date}
+            account_id, days, comment_days, history_days, worklog_days, toInt32(month) AS number,
+            arrayJoin(range(toUInt32(intDiv(number, 32)), toUInt32(intDiv(number + 59, 32) + 1))) AS block,
+            number + 29 - toInt32(block) * 32 AS place
+        FROM account_month_states
+        WHERE site = {{site:String}} AND month >= toStartOfMonth({{first:Date}} - 29) AND month <= {{last:Date}}
     )
     GROUP BY account_id, block
 )
-"""
+"""  # noqa: S608 - constants of this file
 
 
 # How many have each of a block's days in some bits, as an array.
@@ -103,7 +115,7 @@ WITH
     days AS
     (
         SELECT account_id, max(states.last_at) AS last_at
-        FROM user_day_states AS states WHERE site = {{site:String}} GROUP BY account_id
+        FROM account_month_states AS states WHERE site = {{site:String}} GROUP BY account_id
     ),
     held_licenses AS
     (
@@ -231,14 +243,24 @@ WHERE site = {site:String}
 """
 
 
-_COUNTED = """
-SELECT minOrNull(day) AS first, maxOrNull(day) AS last FROM
+_SPAN = """
+SELECT
+    toDate(formatDateTime(now64(3, 'UTC'), '%F', ZONE)) AS today,
+    minOrNull(month) AS first_month, maxOrNull(month) AS last_month,
+    (SELECT (minOrNull(day), maxOrNull(day)) FROM headcount_rollup WHERE site = {site:String}) AS counted
+FROM account_month_states WHERE site = {site:String}
+""".replace("ZONE", _ZONE)
+_TOUCHED = """
+SELECT touched.day AS day
+FROM touched_days AS touched LEFT JOIN
 (
-    SELECT minOrNull(day) AS day FROM user_day_states WHERE site = {site:String}
-    UNION ALL SELECT maxOrNull(day) FROM user_day_states WHERE site = {site:String}
-    UNION ALL SELECT minOrNull(day) FROM headcount_rollup WHERE site = {site:String}
-    UNION ALL SELECT today FROM site_days WHERE site = {site:String}
-)
+    SELECT day, computed_at FROM coverage_rollup FINAL WHERE site = {site:String}
+) AS computed ON computed.day = touched.day
+WHERE touched.site = {site:String} AND touched.day < {since:Date}
+GROUP BY touched.day
+-- What a consumer inserted it did not compute at once; half an hour is more than any insert takes.
+HAVING max(touched.touched_at) >= max(computed.computed_at) - 1800
+ORDER BY day
 """
 _COVERED = """
 SELECT minOrNull(day) AS first, maxOrNull(day) AS last FROM
@@ -251,84 +273,106 @@ SELECT minOrNull(day) AS first, maxOrNull(day) AS last FROM
 """
 
 
-async def refresh_site(warehouse: Warehouse, site: str, *, covered_since: date | None = None) -> None:
-    """Compute all rollups of a site.
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """What day it is at a site, the days of its facts and those that head counts are there of."""
 
-    Args:
-        warehouse: Where.
-        site: Name of the site.
-        covered_since: The first day whose coverage is computed, for coverage alone looks at keys; None for all.
+    today: date
+    acted: tuple[date, date] | None
+    counted: tuple[date, date] | None
 
-    Raises:
-        WarehouseUnavailableError: Not all are computed.
-    """
+    @classmethod
+    async def of(cls, warehouse: Warehouse, site: str) -> "_Span":
+        [row] = await warehouse.query(_SPAN, {"site": site})
+        first, last = row["first_month"], row["last_month"]
+        acted = (first, last + timedelta(days=30)) if first else None
+        counted = tuple(row["counted"])
+        return cls(row["today"], acted, counted if counted[0] else None)
+
+
+async def refresh_site(warehouse: Warehouse, site: str) -> None:
+    """Compute all rollups of a site. Raises WarehouseUnavailableError: not all are computed."""
     await refresh_accounts(warehouse, site)
     await refresh_counts(warehouse, site)
     rows = await warehouse.query(_COVERED, {"site": site})
     first, last = rows[0]["first"], rows[0]["last"]
     if first is not None:
-        await refresh_coverage(warehouse, site, max(first, covered_since or first), last)
+        await _refresh_coverage(warehouse, site, first, last)
 
 
 async def refresh_counts(warehouse: Warehouse, site: str) -> None:
     """Compute the head counts of all of a site's days, and its seats. Raises WarehouseUnavailableError."""
-    rows = await warehouse.query(_COUNTED, {"site": site})
-    first, last = rows[0]["first"], rows[0]["last"]
-    if first is not None:
-        await _refresh_counts(warehouse, site, first, min(last + _AHEAD, _LAST_DATE))
-
-
-async def refresh_days(warehouse: Warehouse, site: str, days: Iterable[date]) -> None:
-    """Compute the rollups that hang on the facts of some days of a site. Raises WarehouseUnavailableError."""
-    touched = sorted(days)
-    if not touched:
-        return
-    stored = await warehouse.query(
-        "SELECT min(day) AS first, max(day) AS last FROM headcount_rollup FINAL WHERE site = {site:String} "
-        "HAVING count() > 0",
-        {"site": site},
-    )
-    if not stored or touched[0] < stored[0]["first"] or touched[-1] + _WINDOW > stored[0]["last"]:
-        await refresh_counts(warehouse, site)
-    else:
-        await _refresh_counts(warehouse, site, touched[0], touched[-1] + _WINDOW)
-    await refresh_coverage(warehouse, site, touched[0] - timedelta(days=1), touched[-1] + timedelta(days=1))
-
-
-async def _refresh_counts(warehouse: Warehouse, site: str, first: date, last: date) -> None:
-    await _caught_up(warehouse, "user_day_states", "account_rollup", "headcount_rollup")
-    parameters = {"site": site, "first": first, "last": last, "never": _LAST_DATE}
-    await warehouse.command(_HEADCOUNTS, parameters)
-    [row] = await warehouse.query(
-        f"SELECT toDate(formatDateTime(now64(3, 'UTC'), '%F', {_ZONE})) AS today", {"site": site}
-    )
-    if last >= row["today"]:
-        await _refresh_licenses(warehouse, site, row["today"])
-
-
-async def _refresh_licenses(warehouse: Warehouse, site: str, today: date) -> None:
-    parameters = {"site": site, "first": today, "last": today + _WINDOW, "never": _LAST_DATE}
-    await warehouse.command(_LICENSES, parameters)
+    await _refresh_counts(warehouse, site, await _Span.of(warehouse, site), None)
     await _caught_up(warehouse, "license_rollup")
     await warehouse.command(_GONE_LICENSES, {"site": site})
 
 
+async def refresh_days(warehouse: Warehouse, site: str, days: Iterable[date]) -> None:
+    """Compute the rollups that hang on the facts of some days of a site. Raises WarehouseUnavailableError."""
+    runs = _runs(days)
+    if runs:
+        span = await _Span.of(warehouse, site)
+        for first, last in runs:
+            await _refresh_counts(warehouse, site, span, (first, last + _WINDOW))
+        await refresh_coverage(warehouse, site, days)
+
+
+async def refresh_coverage(warehouse: Warehouse, site: str, days: Iterable[date]) -> None:
+    """Compute a site's coverage of some days and those beside them. Raises WarehouseUnavailableError."""
+    for first, last in _runs(days):
+        await _refresh_coverage(warehouse, site, first - timedelta(days=1), last + timedelta(days=1))
+
+
+async def touched_days(warehouse: Warehouse, site: str, since: date) -> list[date]:
+    """Return days before `since` whose coverage may lack what REST brought. Raises WarehouseUnavailableError."""
+    return [row["day"] for row in await warehouse.query(_TOUCHED, {"site": site, "since": since})]
+
+
+def _runs(days: Iterable[date]) -> list[tuple[date, date]]:
+    """Return first and last days that hold the given ones, with a gap of a month or more between them."""
+    runs: list[tuple[date, date]] = []
+    for day in sorted(days):
+        if runs and day - runs[-1][1] <= _WINDOW:
+            runs[-1] = (runs[-1][0], day)
+        else:
+            runs.append((day, day))
+    return runs
+
+
+async def _refresh_counts(warehouse: Warehouse, site: str, span: _Span, days: tuple[date, date] | None) -> None:
+    """Compute head counts of some days, all where None or where they are not among those computed before."""
+    first, last = days or (_LAST_DATE, _LAST_DATE)
+    if days is None or span.counted is None or first < span.counted[0] or last > span.counted[1]:
+        known = [span.today, *(span.acted or ()), *(span.counted or ())]
+        first, last = min(first, *known), min(max(*known, span.today + _AHEAD), _LAST_DATE)
+    await _caught_up(warehouse, "account_month_states", "account_rollup", "headcount_rollup")
+    parameters = {"site": site, "first": first, "last": last, "never": _LAST_DATE}
+    await warehouse.command(_HEADCOUNTS, parameters)
+    if last >= span.today:
+        await _refresh_licenses(warehouse, site, span.today)
+
+
+async def _refresh_licenses(warehouse: Warehouse, site: str, today: date) -> None:
+    """Compute a site's seats of today and the next days. Raises WarehouseUnavailableError."""
+    parameters = {"site": site, "first": today, "last": today + _WINDOW, "never": _LAST_DATE}
+    await warehouse.command(_LICENSES, parameters)
+
+
 async def refresh_accounts(warehouse: Warehouse, site: str) -> None:
     """Compute what is known of a site's accounts. Raises WarehouseUnavailableError."""
-    await _caught_up(warehouse, "user_day_states", "account_types", "directory_users", "directory_snapshots")
+    await _caught_up(warehouse, "account_month_states", "account_types", "directory_users", "directory_snapshots")
     await warehouse.command(_ACCOUNTS, {"site": site})
     await _caught_up(warehouse, "account_rollup")
     await warehouse.command(_GONE_ACCOUNTS, {"site": site})
 
 
-_SPAN = timedelta(days=31)
+_MONTH = timedelta(days=31)
 
 
-async def refresh_coverage(warehouse: Warehouse, site: str, first: date, last: date) -> None:
-    """Compute a site's coverage of some days, a month at a time. Raises WarehouseUnavailableError."""
+async def _refresh_coverage(warehouse: Warehouse, site: str, first: date, last: date) -> None:
     await _caught_up(warehouse, "activity_sources", "coverage_rollup")
     while first <= last:
-        upto = min(first + _SPAN, last)
+        upto = min(first + _MONTH, last)
         await warehouse.command(_COVERAGE, {"site": site, "first": first, "last": upto})
         first = upto + timedelta(days=1)
 

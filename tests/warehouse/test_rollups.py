@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from consumers.refresher import Refresher
-from consumers.writers import ActivityWriter, DirectoryWriter
+from consumers.writers import ActivityWriter, DirectoryWriter, TouchedSites
 from rollcall.errors import WarehouseUnavailableError
 from rollcall.eventlog import Entry
 from rollcall.records import Activity, License, Seats, SnapshotComplete, User, encode
@@ -17,7 +17,7 @@ from rollcall.warehouse import Warehouse, migrate, open_warehouse, rebuild_days,
 from rollcall.warehouse.migrations import all_migrations, pending
 from rollcall.warehouse.rollup_check import differing_rows
 
-from ..facts import ACME, SITES, entries, fact
+from ..facts import ACME, SITES, Refreshing, entries, fact
 from ..failures import FailingWarehouse, Failures
 from .engines import on_both_engines
 
@@ -75,12 +75,12 @@ async def assert_as_raw(warehouse: Warehouse) -> None:
 
 
 @pytest.fixture
-async def writer(warehouse: Warehouse) -> ActivityWriter:
-    await DirectoryWriter(warehouse).write(directory(SNAPSHOT, ["atlassian", "atlassian", "app", ""] * 3))
-    return ActivityWriter(warehouse, SITES)
+async def writer(warehouse: Warehouse) -> Refreshing:
+    await Refreshing(warehouse, DirectoryWriter).write(directory(SNAPSHOT, ["atlassian", "atlassian", "app", ""] * 3))
+    return Refreshing(warehouse)
 
 
-async def test_after_duplicates_and_shuffling(warehouse: Warehouse, writer: ActivityWriter) -> None:
+async def test_after_duplicates_and_shuffling(warehouse: Warehouse, writer: Refreshing) -> None:
     facts = some_facts(1)
     again = [*facts, *facts[::5]]
     random.Random(1).shuffle(again)
@@ -90,7 +90,7 @@ async def test_after_duplicates_and_shuffling(warehouse: Warehouse, writer: Acti
     await assert_as_raw(warehouse)
 
 
-async def test_facts_that_no_clock_moved_need_no_rebuild(warehouse: Warehouse, writer: ActivityWriter) -> None:
+async def test_facts_that_no_clock_moved_need_no_rebuild(warehouse: Warehouse, writer: Refreshing) -> None:
     facts = [one for one in some_facts(2) if one.source == "webhook"]
     for first in range(0, len(facts), 30):
         await writer.write(entries(facts[first : first + 30]))
@@ -99,50 +99,49 @@ async def test_facts_that_no_clock_moved_need_no_rebuild(warehouse: Warehouse, w
     assert (await differing_rows(warehouse, "acme", ACME.timezone))["webhook_coverage_daily"] == 0
 
 
-async def test_a_type_that_becomes_known_late_changes_all_days(warehouse: Warehouse, writer: ActivityWriter) -> None:
+async def test_a_type_that_becomes_known_late_changes_all_days(warehouse: Warehouse, writer: Refreshing) -> None:
     await writer.write(entries([one for one in some_facts(3) if one.source == "webhook"]))
     before = await warehouse.query("SELECT day, active FROM active_users_daily WHERE site = 'acme'")
-    await DirectoryWriter(warehouse).write(
+    await Refreshing(warehouse, DirectoryWriter).write(
         directory(SNAPSHOT + 1000, ["app", "atlassian", "atlassian", "atlassian"] * 3)
     )
     await assert_as_raw(warehouse)
     assert await warehouse.query("SELECT day, active FROM active_users_daily WHERE site = 'acme'") != before
 
 
-async def test_a_writer_that_dies_anywhere_leaves_nothing_behind(warehouse: Warehouse, writer: ActivityWriter) -> None:
+async def test_a_writer_that_dies_anywhere_leaves_nothing_behind(warehouse: Warehouse, writer: Refreshing) -> None:
     facts = [one for one in some_facts(4) if one.source == "webhook"]
     await writer.write(entries(facts[:60]))
     for first in range(1, 40):
         batch = entries(facts[60 : 60 + first])
         failures = Failures(first)
         try:
-            await ActivityWriter(FailingWarehouse(warehouse, failures), SITES).write(batch)
+            await Refreshing(FailingWarehouse(warehouse, failures)).write(batch)
         except WarehouseUnavailableError:
-            await ActivityWriter(warehouse, SITES).write(batch)  # as after the next start
+            await Refreshing(warehouse).write(batch)  # as after the next start
             await assert_as_raw(warehouse)
         else:
             break
     assert failures.calls == first - 1 > 4
 
 
-async def test_what_was_put_off_is_computed_by_who_takes_over(warehouse: Warehouse, writer: ActivityWriter) -> None:
+async def test_what_was_put_off_is_computed_by_who_takes_over(warehouse: Warehouse, writer: Refreshing) -> None:
     facts = [one for one in some_facts(5) if one.source == "webhook"]
-    lazy = Refresher(warehouse, SITES, pause=3600)
-    dying = ActivityWriter(warehouse, SITES, lazy)
+    dying = ActivityWriter(warehouse, SITES)
     await dying.write(entries(facts[:20]))
     await dying.write(entries(facts[20:]))
     assert any((await differing_rows(warehouse, "acme", ACME.timezone)).values())
-    successor = Refresher(warehouse, SITES, pause=3600)
-    successor.touch_all()
-    await successor.settle()
+    touched = TouchedSites(SITES)
+    touched.taken()
+    await Refresher(warehouse, touched, SITES).settle()
     await assert_as_raw(warehouse)
 
 
-async def test_several_writers_beside_rebuilds(warehouse: Warehouse, writer: ActivityWriter) -> None:
+async def test_several_writers_beside_rebuilds(warehouse: Warehouse, writer: Refreshing) -> None:
     facts = some_facts(6, 160)
 
     async def write(part: int) -> None:
-        own = ActivityWriter(warehouse, SITES)
+        own = Refreshing(warehouse)
         mine = facts[part::4]
         for first in range(0, len(mine), 20):
             await own.write(entries(mine[first : first + 20]))
@@ -164,18 +163,29 @@ async def test_several_writers_beside_rebuilds(warehouse: Warehouse, writer: Act
     ],
 )
 async def test_a_months_answer_reads_a_month_of_a_year(warehouse: Warehouse, question: str) -> None:
+    whole = {"user_day_states": 365 * 500, "account_month_states": 12 * 500}
     await warehouse.command(
         """
         INSERT INTO user_day_states SELECT
             'acme', today() - number % 365, concat('account', toString(intDiv(number, 365))),
-            now() - 86400 * (number % 365), now() - 86400 * (number % 365), 2, [number]
+            now() - 86400 * (number % 365), now() - 86400 * (number % 365), 2
         FROM numbers(365 * 500)
         """
     )
-    await warehouse.command("OPTIMIZE TABLE user_day_states FINAL")
+    await warehouse.command(
+        """
+        INSERT INTO account_month_states SELECT
+            'acme', toStartOfMonth(addMonths(today(), -(number % 12))), concat('account', toString(intDiv(number, 12))),
+            now(), 1, 0, 1, 0, [number], 1
+        FROM numbers(12 * 500)
+        """
+    )
     parts = await warehouse.query(f"EXPLAIN ESTIMATE {question}")
-    read = sum(row["rows"] for row in parts if row["table"] == "user_day_states")
-    assert 0 < read <= 365 * 500 * 1.5 / 12
+    read = {row["table"]: row["rows"] for row in parts}
+    assert {*read} & {*whole}
+    assert read.get("user_day_states", 0) <= whole["user_day_states"] * 1.5 / 12
+    # A row is a month: 30 days lie in two of them, and in three around a February.
+    assert read.get("account_month_states", 0) <= whole["account_month_states"] * 3 / 12
 
 
 async def test_a_warehouse_of_before_is_filled_behind_its_old_views(

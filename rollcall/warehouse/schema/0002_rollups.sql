@@ -1,25 +1,74 @@
--- What reports are answered from without a look at the facts or at all of history: the hashes of somebody's day's facts,
+-- What reports are answered from without a look at the facts or at all of history: the months of each account as states,
 -- and four tables that rollcall/warehouse/rollups.py writes from states and directory again and again. 0003 has the views.
 
----- The facts of somebody's day, as a set that replays leave alone ----
+---- The months of an account, as states that replays leave alone ----
 
--- 62 bits of a hash of the fact's key, and its family in the last two: 0 comment, 1 history, 2 worklog.
-ALTER TABLE user_day_states {on_cluster}
-    ADD COLUMN IF NOT EXISTS facts SimpleAggregateFunction(groupUniqArrayArray, Array(UInt64));
+-- Days are bits: the lowest is the month's first. Of each fact, its day less one in the 5 lowest bits, its family in the
+-- next 2 (0 comment, 1 history, 2 worklog), and 57 bits of a hash of its key. is_whole is 1 in months that a rebuild wrote.
+-- Partitions are those of user_day_states, and a rebuild replaces both.
+CREATE TABLE account_month_states {on_cluster}
+(
+    site         LowCardinality(String),
+    month        Date,
+    account_id   String CODEC(ZSTD),
+    last_at      SimpleAggregateFunction(max, DateTime64(3, 'UTC')),
+    days         SimpleAggregateFunction(groupBitOr, UInt32),
+    comment_days SimpleAggregateFunction(groupBitOr, UInt32),
+    history_days SimpleAggregateFunction(groupBitOr, UInt32),
+    worklog_days SimpleAggregateFunction(groupBitOr, UInt32),
+    facts        SimpleAggregateFunction(groupUniqArrayArray, Array(UInt64)),
+    is_whole     SimpleAggregateFunction(max, UInt8)
+)
+ENGINE = {replicated}AggregatingMergeTree
+PARTITION BY (site, toYYYYMM(month))
+ORDER BY (site, month, account_id)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
 
-ALTER TABLE activity_in_to_user_day_states {on_cluster} MODIFY QUERY
+CREATE MATERIALIZED VIEW activity_in_to_account_month_states {on_cluster} TO account_month_states AS
 SELECT
     site,
-    toDate(formatDateTime(fromUnixTimestamp64Milli(activity_in.occurred_at, 'UTC'), '%F', timezone)) AS day,
+    toStartOfMonth(day) AS month,
     account_id,
-    fromUnixTimestamp64Milli(min(activity_in.occurred_at), 'UTC') AS first_at,
-    fromUnixTimestamp64Milli(max(activity_in.occurred_at), 'UTC') AS last_at,
-    groupBitOr(toUInt8(transform(activity_in.family, ['comment', 'history', 'worklog'], [1, 2, 4], 0))) AS families,
-    groupUniqArray(bitOr(bitAnd(sipHash64(event_key), 18446744073709551612),
-        toUInt64(transform(activity_in.family, ['comment', 'history', 'worklog'], [0, 1, 2], 3)))) AS facts
+    fromUnixTimestamp64Milli(max(occurred), 'UTC') AS last_at,
+    groupBitOr(bit) AS days,
+    groupBitOr(if(kind = 0, bit, 0)) AS comment_days,
+    groupBitOr(if(kind = 1, bit, 0)) AS history_days,
+    groupBitOr(if(kind = 2, bit, 0)) AS worklog_days,
+    groupUniqArray(bitOr(bitShiftLeft(sipHash64(event_key), 7), toUInt64(32 * kind + toDayOfMonth(day) - 1))) AS facts,
+    toUInt8(0) AS is_whole
+FROM
+(
+    SELECT
+        site, account_id, event_key, activity_in.occurred_at AS occurred,
+        toDate(formatDateTime(fromUnixTimestamp64Milli(activity_in.occurred_at, 'UTC'), '%F', timezone)) AS day,
+        toUInt8(transform(activity_in.family, ['comment', 'history', 'worklog'], [0, 1, 2], 3)) AS kind,
+        bitShiftLeft(toUInt32(1), toDayOfMonth(day) - 1) AS bit
+    FROM activity_in
+    WHERE account_id != ''
+)
+GROUP BY site, month, account_id;
+
+---- Days whose coverage may be another ----
+
+-- Of which days REST brought facts, and when last: who takes over from a consumer that died computes what that left. It
+-- does not wait for the disk: only days older than a month and a half hang on it.
+CREATE TABLE touched_days {on_cluster}
+(
+    site       LowCardinality(String),
+    day        Date,
+    touched_at SimpleAggregateFunction(max, DateTime64(6, 'UTC'))
+)
+ENGINE = {replicated}AggregatingMergeTree
+ORDER BY (site, day);
+
+CREATE MATERIALIZED VIEW activity_in_to_touched_days {on_cluster} TO touched_days AS
+SELECT
+    site,
+    toDate(formatDateTime(fromUnixTimestamp64Milli(occurred_at, 'UTC'), '%F', timezone)) AS day,
+    now64(6, 'UTC') AS touched_at
 FROM activity_in
-WHERE account_id != ''
-GROUP BY site, day, account_id;
+WHERE source = 'reconcile'
+GROUP BY site, day;
 
 -- Finds the facts that REST dates on a day.
 ALTER TABLE activity_sources {on_cluster} ADD INDEX IF NOT EXISTS by_rest_time rest_occurred_at TYPE minmax GRANULARITY 1;

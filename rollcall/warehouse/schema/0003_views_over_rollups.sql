@@ -25,29 +25,67 @@ FROM
 LEFT JOIN (SELECT site, account_id, account_type FROM account_rollup FINAL) AS types
     ON types.site = days.site AND types.account_id = days.account_id;
 
--- What day it is at each site, as two arrays of one order: looked up there, somebody's days need no join. No site is more
--- than a day behind UTC. Days before the window are read only so far back as account_rollup may not have heard of them.
+-- As in 0001, but asking for each account's months instead of its days.
+CREATE OR REPLACE VIEW accounts {on_cluster} AS
+SELECT
+    site,
+    account_id,
+    max(rows.display_name) AS display_name,
+    max(rows.email) AS email,
+    argMax(rows.said, (rows.said != '', rows.listed, rows.said = 'atlassian', rows.seen_at, rows.said)) AS account_type,
+    multiIf(
+        max(rows.listed) = 1, if(max(rows.active) = 1, 'active', 'inactive'),
+        (site IN (SELECT site FROM current_parts WHERE part = 'users')), 'gone',
+        'unknown') AS status
+FROM
+(
+    SELECT
+        site, account_id, display_name, email, toString(account_type) AS said, snapshot_id AS seen_at,
+        toUInt8(1) AS listed, toUInt8(active) AS active, toUInt8(0) AS acted
+    FROM directory_users FINAL
+    WHERE (site, snapshot_id) IN (SELECT site, snapshot_id FROM current_parts WHERE part = 'users')
+    UNION ALL
+    SELECT DISTINCT
+        site, account_id, '', NULL, '', toDateTime64(0, 3, 'UTC'),
+        toUInt8(0), toUInt8(0), toUInt8(1)
+    FROM account_month_states
+    UNION ALL
+    SELECT
+        site, account_id, '', NULL, toString(account_type), CAST(types.seen_at, 'DateTime64(3, ''UTC'')'),
+        toUInt8(0), toUInt8(0), toUInt8(0)
+    FROM account_types AS types
+) AS rows
+GROUP BY site, account_id
+HAVING max(rows.listed) = 1 OR max(rows.acted) = 1;
+
+-- What day it is at each site, as two arrays of one order: looked up there, somebody's months need no join. No site is more
+-- than a day behind UTC. Months before the window are read only so far back as account_rollup may not have heard of them.
 CREATE OR REPLACE VIEW user_usage {on_cluster} AS
 WITH
     (SELECT (groupArray(toString(site)), groupArray(today)) FROM site_days) AS todays,
-    least({days:UInt32}, toDate(now(), 'UTC') - toDate('1970-01-05')) AS window_days,
-    days AS
+    least({days:UInt32}, toDate(now(), 'UTC') - toDate('1970-03-01')) AS window_days,
+    months AS
     (
         SELECT
             site, account_id,
             max(last_at) AS last_at,
-            sum(is_inside) AS active_days,
-            sum(is_inside * arrayCount(one -> bitAnd(one, 3) = 0, facts)) AS comments,
-            sum(is_inside * arrayCount(one -> bitAnd(one, 3) = 1, facts)) AS changes,
-            sum(is_inside * arrayCount(one -> bitAnd(one, 3) = 2, facts)) AS worklogs
+            sum(bitCount(bitAnd(days, inside))) AS active_days,
+            sum(arrayCount(code -> code BETWEEN first AND last, codes)) AS comments,
+            sum(arrayCount(code -> code BETWEEN 32 + first AND 32 + last, codes)) AS changes,
+            sum(arrayCount(code -> code BETWEEN 64 + first AND 64 + last, codes)) AS worklogs
         FROM
         (
             SELECT
-                site, account_id, last_at, facts,
-                todays.2[indexOf(todays.1, toString(site))] AS today,
-                toUInt64(day <= today AND day > today - window_days) AS is_inside
-            FROM user_day_states FINAL
-            WHERE day >= toDate(now(), 'UTC') - greatest(window_days, 4)
+                site, account_id, last_at, days,
+                -- The window within the month, as days from 0; none is inside where it ends before it begins.
+                toInt32(transform(site, todays.1, todays.2, toDate(0))) - toInt32(month) AS until_today,
+                toInt8(greatest(until_today - toInt32(window_days) + 1, 0)) AS first,
+                toInt8(greatest(least(until_today, 31), -1)) AS last,
+                if(first > last, toUInt32(0), toUInt32(bitAnd(
+                    bitShiftLeft(toUInt64(1), last + 1) - bitShiftLeft(toUInt64(1), first), 4294967295))) AS inside,
+                arrayMap(fact -> toInt8(bitAnd(fact, 127)), facts) AS codes
+            FROM account_month_states FINAL
+            WHERE month >= toStartOfMonth(toDate(now(), 'UTC') - greatest(window_days, 4))
         )
         GROUP BY site, account_id
     )
@@ -60,24 +98,25 @@ SELECT
     CAST(known.status, 'String') AS status,
     CAST(known.licenses, 'Array(String)') AS licenses,
     CAST(known.roles, 'Array(String)') AS roles,
-    if(days.account_id = '', known.last_at,
-        greatest(ifNull(known.last_at, toDateTime64(0, 3, 'UTC')), CAST(days.last_at, 'DateTime64(3, ''UTC'')')))
+    if(months.account_id = '', known.last_at,
+        greatest(ifNull(known.last_at, toDateTime64(0, 3, 'UTC')), CAST(months.last_at, 'DateTime64(3, ''UTC'')')))
         AS last_active_at,
-    days.active_days AS active_days,
-    days.comments AS comments,
-    days.changes AS changes,
-    days.worklogs AS worklogs
+    months.active_days AS active_days,
+    months.comments AS comments,
+    months.changes AS changes,
+    months.worklogs AS worklogs
 FROM account_rollup AS known FINAL
-LEFT JOIN days ON days.site = known.site AND days.account_id = known.account_id;
+LEFT JOIN months ON months.site = known.site AND months.account_id = known.account_id;
 
--- Who is idle as account_rollup knows it, less those who acted in the last days, which it may not have heard of.
+-- Who holds a product, less those who have a day in the window. An act dated tomorrow is no day in it.
 CREATE OR REPLACE VIEW idle_licenses_over {on_cluster} AS
 WITH
+    least({days:UInt32}, toDate(now(), 'UTC') - toDate('1970-03-01')) AS window_days,
     recent AS
     (
-        SELECT site, account_id, max(states.last_at) AS last_at
-        FROM user_day_states AS states
-        WHERE states.day >= toDate(now(), 'UTC') - 5
+        SELECT site, account_id, max(states.last_at) AS last_at, groupArray((month, days)) AS months
+        FROM account_month_states AS states
+        WHERE month >= toStartOfMonth(toDate(now(), 'UTC') - greatest(window_days, 4))
         GROUP BY site, account_id
     )
 SELECT
@@ -90,9 +129,13 @@ SELECT
         greatest(ifNull(known.last_at, toDateTime64(0, 3, 'UTC')), CAST(recent.last_at, 'DateTime64(3, ''UTC'')')))
         AS last_active_at,
     dateDiff('day', toDate(formatDateTime(last_active_at, '%F', known.timezone)),
-        toDate(formatDateTime(now64(3, 'UTC'), '%F', known.timezone))) AS days_idle
+        toDate(formatDateTime(now64(3, 'UTC'), '%F', known.timezone)) AS today) AS days_idle
 FROM account_rollup AS known FINAL LEFT JOIN recent ON recent.site = known.site AND recent.account_id = known.account_id
-WHERE known.account_type = 'atlassian' AND notEmpty(known.licenses) AND (days_idle IS NULL OR days_idle >= {days:UInt32});
+WHERE known.account_type = 'atlassian' AND notEmpty(known.licenses) AND NOT arrayExists(
+    one -> arrayExists(
+        n -> bitTest(one.2, n) AND toInt32(one.1) + n <= toInt32(today) AND toInt32(one.1) + n > toInt32(today) - window_days,
+        range(31)),
+    recent.months);
 
 CREATE OR REPLACE VIEW license_usage_30d {on_cluster} AS
 SELECT site, product, seats, assigned, active_30d AS active, toInt64(assigned) - toInt64(active_30d) AS idle
