@@ -1,9 +1,9 @@
 """Rollups: what reports are answered from, computed again for the days, accounts and seats that facts touched.
 
 ``user_day_states`` and ``account_month_states`` are kept by the engine, insert by insert. Head counts, accounts, seats
-and coverage are not sums of inserts: a fact brought twice, an account's type learned late or a month rebuilt change them
-in ways that no state could follow. So they are computed anew from states and directory where they were touched, and the
-row computed last counts.
+and coverage are not sums of inserts: a fact brought twice, an account's type learned late or a month rebuilt change
+them in ways that no state could follow. So they are computed anew from states and directory where they were touched,
+and the row computed last counts.
 
 Right for several who compute side by side: a row carries the server's time at which its statement began, before it read
 anything. Whoever inserts facts computes after that; so the row with the latest time has read those facts.
