@@ -7,10 +7,9 @@ import pytest
 from selenium.webdriver import Chrome
 from selenium.webdriver.support.wait import WebDriverWait
 
-from consumers.writers import ActivityWriter
 from rollcall.clock import now_ms
 
-from ..facts import entries, fact
+from ..facts import Refreshing, entries, fact
 from ..web import company
 from ..web.serving import Served, served, settings_of
 from .chromium import console_lines
@@ -29,7 +28,7 @@ def fresh(driver: Chrome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
 
 def write(page: Served, *accounts: str) -> None:
     facts = [fact(f"comment:{name}", now_ms() - 1000, account_id=name) for name in accounts]
-    page.ask(ActivityWriter(page.warehouse, page.settings.sites).write(entries(facts)))
+    page.ask(Refreshing(page.warehouse, sites=page.settings.sites).write(entries(facts)))
 
 
 def wait_for_today(page: RollcallPage, expected: str) -> None:

@@ -11,7 +11,7 @@ from rollcall.eventlog import Entry
 from rollcall.records import License, Role, Seats, SnapshotComplete, User, encode
 from rollcall.warehouse import Warehouse
 
-from ..facts import entries, fact, ms, write
+from ..facts import Refreshing, entries, fact, ms, write
 from ..failures import FailingWarehouse, Failures
 from ..warehouse.engines import on_both_engines
 
@@ -50,7 +50,7 @@ async def test_one_refused_row_is_found_among_many(warehouse: Warehouse) -> None
 
 
 async def test_a_snapshot_is_seen_whole_or_not_at_all(warehouse: Warehouse) -> None:
-    writer = DirectoryWriter(warehouse)
+    writer = Refreshing(warehouse, DirectoryWriter)
     listing = "SELECT account_id, name, licenses, roles, status FROM user_usage_30d ORDER BY account_id"
     await writer.write(as_entries(directory(WHEN, complete=False)))
     assert await warehouse.query(listing) == []
@@ -71,14 +71,14 @@ async def test_a_writer_that_dies_anywhere_leaves_the_snapshot_before(warehouse:
     """The last of its five inserts is what lets readers see the snapshot."""
     listing = "SELECT account_id, name, licenses, roles, status FROM user_usage_30d ORDER BY account_id"
     seats = "SELECT seats, assigned FROM license_usage_30d"
-    await DirectoryWriter(warehouse).write(as_entries(directory(WHEN)))
+    await Refreshing(warehouse, DirectoryWriter).write(as_entries(directory(WHEN)))
     before = await warehouse.query(listing), await warehouse.query(seats)
     for first in range(1, 6):
         following = as_entries(directory(WHEN + first, accounts=("carl", "dora", "emil")))
         with pytest.raises(WarehouseUnavailableError):
-            await DirectoryWriter(FailingWarehouse(warehouse, Failures(first))).write(following)
+            await Refreshing(FailingWarehouse(warehouse, Failures(first)), DirectoryWriter).write(following)
         assert (await warehouse.query(listing), await warehouse.query(seats)) == before
-    await DirectoryWriter(warehouse).write(following)
+    await Refreshing(warehouse, DirectoryWriter).write(following)
     assert [row["account_id"] for row in await warehouse.query(listing)] == ["carl", "dora", "emil"]
     assert await warehouse.query(seats) == [{"seats": 10, "assigned": 3}]
 
@@ -108,7 +108,7 @@ async def test_an_act_counts_for_its_sites_day(warehouse: Warehouse) -> None:
 
 async def test_a_snapshot_written_twice_is_one(warehouse: Warehouse) -> None:
     for _ in range(2):
-        await DirectoryWriter(warehouse).write(as_entries(directory(WHEN)))
+        await Refreshing(warehouse, DirectoryWriter).write(as_entries(directory(WHEN)))
     found = await warehouse.query("SELECT seats, assigned, active, idle FROM license_usage_30d")
     assert found == [{"seats": 10, "assigned": 2, "active": 0, "idle": 2}]
     (complete,) = await warehouse.query("SELECT snapshot_id, completed_at FROM directory_snapshots FINAL")
@@ -117,5 +117,5 @@ async def test_a_snapshot_written_twice_is_one(warehouse: Warehouse) -> None:
 
 async def test_what_is_no_directory_record_is_poison(warehouse: Warehouse) -> None:
     bad = [Entry(b'{"kind":"planet"}', 0, 1, "here"), Entry(b"[]", 0, 2, "there")]
-    poison = await DirectoryWriter(warehouse).write([*bad, *as_entries(directory(WHEN))])
+    poison = await Refreshing(warehouse, DirectoryWriter).write([*bad, *as_entries(directory(WHEN))])
     assert [one.entry for one in poison] == bad

@@ -9,7 +9,7 @@ from rollcall.records import Activity, Directory, License, Role, Seats, Snapshot
 from rollcall.warehouse import Warehouse, days_with_facts, rebuild_days
 from rollcall.warehouse.expected_schema import expected_shapes
 
-from ..facts import SITES, fact, ms, write
+from ..facts import SITES, Refreshing, fact, ms, write
 
 ODD = [
     "",
@@ -94,7 +94,7 @@ async def fill(warehouse: Warehouse, seed: int, count: int = 70) -> None:
     """Write as consumers do, and rebuild the days as a reconcile does."""
     await write(warehouse, *some_facts(seed, count))
     entries = [Entry(encode(record), 0, n, f"directory@{n}") for n, record in enumerate(some_directory(seed))]
-    assert await DirectoryWriter(warehouse).write(entries) == []
+    assert await Refreshing(warehouse, DirectoryWriter).write(entries) == []
     zones = {name: site.timezone for name, site in SITES.items()} | {"left": "UTC"}
     for site, zone in zones.items():
         await rebuild_days(warehouse, site, zone, await days_with_facts(warehouse, site))

@@ -15,7 +15,7 @@ from rollcall.eventlog import Entry
 from rollcall.records import Activity, Directory, SnapshotComplete, User, encode
 from rollcall.warehouse import Row, Warehouse, migrate, open_warehouse, rebuild_days, record_sites
 
-from ..facts import ACME, fact, ms, write
+from ..facts import ACME, Refreshing, fact, ms, write
 
 DAY = date(2026, 11, 2)
 NOON = ms("2026-11-02T12:00:00")
@@ -116,7 +116,7 @@ class House:
             entries = [
                 Entry(encode(one), 0, n, f"rollcall.directory/0@{n}") for n, one in enumerate(step.records(site))
             ]
-            assert await DirectoryWriter(self._warehouse).write(entries) == []
+            assert await Refreshing(self._warehouse, DirectoryWriter).write(entries) == []
         else:
             await rebuild_days(self._warehouse, site, ACME.timezone, [DAY])
 

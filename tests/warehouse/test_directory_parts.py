@@ -9,7 +9,7 @@ from rollcall.eventlog import Entry
 from rollcall.records import Directory, License, Role, Seats, SnapshotComplete, User, encode
 from rollcall.warehouse import Warehouse
 
-from ..facts import ms
+from ..facts import Refreshing, ms
 from .engines import on_both_engines
 
 pytestmark = [pytest.mark.anyio, on_both_engines]
@@ -37,7 +37,7 @@ def snapshot(
 
 async def write(warehouse: Warehouse, *rows: Directory) -> None:
     made = [Entry(encode(row), 0, n, f"rollcall.directory/0@{n}") for n, row in enumerate(rows)]
-    assert await DirectoryWriter(warehouse).write(made) == []
+    assert await Refreshing(warehouse, DirectoryWriter).write(made) == []
 
 
 async def standing(warehouse: Warehouse) -> dict[str, list[str]]:

@@ -3,14 +3,14 @@
 import random
 from typing import Any
 
-from consumers.writers import ActivityWriter, DirectoryWriter
+from consumers.writers import DirectoryWriter
 from rollcall.clock import now_ms
 from rollcall.eventlog import Entry, EventLog
 from rollcall.records import Activity, License, Seats, SnapshotComplete, User, encode
 from rollcall.settings import Settings
 from rollcall.warehouse import Warehouse
 
-from ..facts import entries, fact
+from ..facts import Refreshing, entries, fact
 from .serving import site
 
 SITES = {"acme": site("acme"), "borealis": site("borealis", "Asia/Tokyo"), "cumulus": site("cumulus", "UTC")}
@@ -48,9 +48,9 @@ HOSTILE = {
 async def seed(settings: Settings, warehouse: Warehouse, _: EventLog) -> None:
     """Write the companies as the consumers would."""
     now = now_ms()
-    await ActivityWriter(warehouse, settings.sites).write(entries([*_acme(now), *_borealis(now)]))
+    await Refreshing(warehouse, sites=settings.sites).write(entries([*_acme(now), *_borealis(now)]))
     directory = [*_listed("acme", now, _acme_users()), *_listed("borealis", now, list(_borealis_users()))]
-    await DirectoryWriter(warehouse).write(
+    await Refreshing(warehouse, DirectoryWriter).write(
         [Entry(encode(row), 0, n, f"rollcall.directory/0@{n}") for n, row in enumerate(directory)]
     )
 

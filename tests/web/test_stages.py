@@ -11,7 +11,6 @@ import httpx
 import pytest
 
 from console.received import Received, Refused
-from consumers.writers import ActivityWriter
 from reconcile.progress import Notice
 from rollcall.clock import now_ms
 from rollcall.errors import LogUnavailableError, RollcallError, WarehouseUnavailableError
@@ -20,7 +19,7 @@ from rollcall.settings import Settings
 from rollcall.warehouse import Warehouse
 
 from ..endtoend.installation import signature
-from ..facts import entries, fact
+from ..facts import Refreshing, entries, fact
 from . import company
 from .serving import SECRET, Served, served, settings_of
 
@@ -45,7 +44,7 @@ def post(page: Served, body: bytes, name: str = "cumulus") -> None:
 
 def write(page: Served, **changes: Any) -> None:
     one = fact("comment:1", now_ms() - 1000, site="cumulus", **changes)
-    page.ask(ActivityWriter(page.warehouse, page.settings.sites).write(entries([one])))
+    page.ask(Refreshing(page.warehouse, sites=page.settings.sites).write(entries([one])))
 
 
 def test_from_no_webhook_to_counting(tmp_path: Path) -> None:
