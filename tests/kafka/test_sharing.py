@@ -1,4 +1,4 @@
-"""8 consumers share 12 partitions while members join, leave and die: each fact is written, hardly any twice."""
+"""8 consumers share 12 partitions while members join, leave and die: each fact is written, and rollups count it once."""
 
 import asyncio
 import random
@@ -6,6 +6,7 @@ import random
 import pytest
 
 from rollcall.warehouse import Warehouse, open_warehouse
+from rollcall.warehouse.rollup_check import differing_rows
 from tests.kafka.installation import OnKafka
 from tests.kafka.load import Load
 from tests.kafka.report import Report
@@ -21,6 +22,13 @@ async def rows_written(warehouse: Warehouse) -> tuple[int, int]:
     """Rows that were inserted, merged or not, and the facts among them."""
     [found] = await warehouse.query("SELECT count() AS rows, uniqExact(event_key) AS facts FROM activity")
     return found["rows"], found["facts"]
+
+
+async def rollups_say_what_facts_say(warehouse: Warehouse) -> None:
+    """Wait until they do: the consumers compute them beside the writing."""
+    async with asyncio.timeout(120):
+        while any((await differing_rows(warehouse, "acme", "Europe/Berlin")).values()):
+            await asyncio.sleep(1.0)
 
 
 async def test_8_consumers_on_12_partitions_joining_and_leaving(
@@ -49,6 +57,7 @@ async def test_8_consumers_on_12_partitions_joining_and_leaving(
                     kills, leaves = kills + number % 2, leaves + 1
                     await asyncio.sleep(chance.uniform(0.0, 5.0 if rounds.long else 1.0))
         await on_server.caught_up()
+        await rollups_say_what_facts_say(warehouse)
         rows, facts = await rows_written(warehouse)
     finally:
         await warehouse.close()

@@ -32,14 +32,20 @@ def today() -> date:
     return datetime.now(ACME.zone()).date()
 
 
+def noon() -> int:
+    """Noon of today there, epoch ms."""
+    at = datetime.combine(today(), datetime.min.time(), ACME.zone()) + timedelta(hours=12)
+    return int(at.astimezone(UTC).timestamp() * 1000)
+
+
 def some_facts(seed: int, count: int = 120) -> list[Activity]:
     """Facts of the last 70 days, each by a webhook, by REST, or by both, some of them moved over midnight by REST."""
     chance = random.Random(seed)
-    noon = int(datetime.combine(today(), datetime.min.time(), ACME.zone()).astimezone(UTC).timestamp() * 1000)
+    midnight = noon() - DAY // 2
     found = []
     for n in range(count):
         family = chance.choice(("comment", "history", "worklog"))
-        at = noon - chance.randrange(70) * DAY - chance.choice((1, 2, chance.randrange(DAY)))
+        at = midnight - chance.randrange(70) * DAY - chance.choice((1, 2, chance.randrange(DAY)))
         values: dict[str, Any] = {
             "account_id": chance.choice(ACCOUNTS),
             "account_type": chance.choice(("", "atlassian")),
@@ -127,6 +133,8 @@ async def test_a_writer_that_dies_anywhere_leaves_nothing_behind(warehouse: Ware
 
 async def test_what_was_put_off_is_computed_by_who_takes_over(warehouse: Warehouse, writer: Refreshing) -> None:
     facts = [one for one in some_facts(5) if one.source == "webhook"]
+    # A backfill reads older days than who takes over looks at unasked.
+    facts += [fact(f"comment:old{n}", noon() - (100 + n) * DAY, source="reconcile") for n in range(5)]
     dying = ActivityWriter(warehouse, SITES)
     await dying.write(entries(facts[:20]))
     await dying.write(entries(facts[20:]))
@@ -135,6 +143,54 @@ async def test_what_was_put_off_is_computed_by_who_takes_over(warehouse: Warehou
     touched.taken()
     await Refresher(warehouse, touched, SITES).settle()
     await assert_as_raw(warehouse)
+
+
+async def test_rollups_follow_the_writing_and_the_stop_waits_for_the_last(
+    warehouse: Warehouse, writer: Refreshing
+) -> None:
+    facts = [one for one in some_facts(8) if one.source == "webhook"]
+    touched, stop = TouchedSites(SITES), asyncio.Event()
+    running = asyncio.create_task(Refresher(warehouse, touched, SITES).run(stop))
+    beside = ActivityWriter(warehouse, SITES, touched)
+    await beside.write(entries(facts[:30]))
+    async with asyncio.timeout(60):
+        while any((await differing_rows(warehouse, "acme", ACME.timezone)).values()):
+            await asyncio.sleep(0.1)
+    await beside.write(entries(facts[30:]))
+    stop.set()
+    await running
+    await assert_as_raw(warehouse)
+
+
+async def test_what_could_not_be_computed_stays_noted(warehouse: Warehouse, writer: Refreshing) -> None:
+    touched = TouchedSites(SITES)
+    await ActivityWriter(warehouse, SITES, touched).write(entries(some_facts(9, 10)))
+    failures = Failures(2, 2)
+    refresher = Refresher(FailingWarehouse(warehouse, failures), touched, SITES)
+    with pytest.raises(WarehouseUnavailableError):
+        await refresher.settle()
+    await refresher.settle()
+    await rebuilt(warehouse)
+    await assert_as_raw(warehouse)
+    assert touched.take() == {}
+
+
+async def test_an_act_dated_tomorrow_makes_nobody_active_today(warehouse: Warehouse, writer: Refreshing) -> None:
+    tomorrow = noon() + DAY
+    await writer.write(
+        entries(
+            [
+                fact("comment:1", tomorrow, account_id=ACCOUNTS[0]),
+                fact("comment:2", tomorrow, account_id=ACCOUNTS[4]),
+                fact("comment:3", noon() - 20 * DAY, account_id=ACCOUNTS[4]),
+                fact("comment:4", noon() - 29 * DAY, account_id=ACCOUNTS[8]),
+            ]
+        )
+    )
+    await assert_as_raw(warehouse)
+    rows = await warehouse.query("SELECT account_id FROM idle_licenses ORDER BY account_id")
+    assert ACCOUNTS[0] in [row["account_id"] for row in rows]
+    assert not {ACCOUNTS[4], ACCOUNTS[8]} & {row["account_id"] for row in rows}
 
 
 async def test_several_writers_beside_rebuilds(warehouse: Warehouse, writer: Refreshing) -> None:
