@@ -1,4 +1,4 @@
-"""8 consumers share 12 partitions while members join, leave and die: each fact is written, and rollups count it once."""
+"""8 consumers share 12 partitions while members join, leave and die: each fact is written once, and so counted."""
 
 import asyncio
 import random
