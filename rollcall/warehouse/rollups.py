@@ -24,13 +24,10 @@ _WINDOW = timedelta(days=29)
 """Days after an act on which its author still counts as active in 30 days."""
 
 
-def _moved(days: str) -> str:
-    """Return the SQL of a month's days moved to their place in a block."""
-    return (
-        f"if(place < 0, bitShiftRight(toUInt64({days}), toUInt8(-place)), "
-        f"bitShiftLeft(toUInt64({days}), toUInt8(place)))"
-    )
-
+# A month's days moved to their place in a block of days.
+_MOVED = """
+if(place < 0, bitShiftRight(toUInt64(DAYS), toUInt8(-place)), bitShiftLeft(toUInt64(DAYS), toUInt8(place)))
+"""
 
 # An account's days as bits of one number: 29 days before a block of 32 days, and the block. To be active in the 7 or 30
 # days until a day is to have one of as many bits, which five shifts tell of all days at once. A month's days, and the
@@ -48,10 +45,10 @@ FROM
 (
     SELECT
         account_id, block,
-        groupBitOr({_moved("days")}) AS bits,
-        groupBitOr({_moved("comment_days")}) AS comment_bits,
-        groupBitOr({_moved("history_days")}) AS history_bits,
-        groupBitOr({_moved("worklog_days")}) AS worklog_bits
+        groupBitOr({_MOVED.replace("DAYS", "days")}) AS bits,
+        groupBitOr({_MOVED.replace("DAYS", "comment_days")}) AS comment_bits,
+        groupBitOr({_MOVED.replace("DAYS", "history_days")}) AS history_bits,
+        groupBitOr({_MOVED.replace("DAYS", "worklog_days")}) AS worklog_bits
     FROM
     (
         SELECT
