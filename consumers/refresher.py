@@ -6,7 +6,7 @@ computes everything once, so nothing is left behind.
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import date, datetime, timedelta
 
@@ -114,7 +114,7 @@ class Refresher:
         if touched.is_taken:
             await refresh_coverage(self._warehouse, site, await self._left_days(site))
 
-    async def _left_days(self, site: str) -> Iterable[date]:
+    async def _left_days(self, site: str) -> list[date]:
         """Return the days whose coverage somebody else may have left undone."""
         today = datetime.now(self._zones[site]).date()
         since = today - timedelta(days=_COVERED_DAYS)

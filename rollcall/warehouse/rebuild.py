@@ -146,6 +146,11 @@ class Month:
         return (self.start + timedelta(days=31)).replace(day=1)
 
     @property
+    def days(self) -> list[date]:
+        """All its days."""
+        return [self.start + timedelta(days=n) for n in range((self.end - self.start).days)]
+
+    @property
     def number(self) -> int:
         """Its number as in toYYYYMM."""
         return self.year * 100 + self.month
@@ -172,8 +177,7 @@ async def rebuild_days(warehouse: Warehouse, site: str, timezone: str, days: Ite
         await _rebuild_month(warehouse, site, timezone, month)
     if months:
         await refresh_accounts(warehouse, site)
-    for month in months:
-        await refresh_days(warehouse, site, (month.start, month.end - timedelta(days=1)))
+        await refresh_days(warehouse, site, [day for month in months for day in month.days])
     return months
 
 

@@ -9,7 +9,7 @@ Right for several who compute side by side: a row carries the server's time at w
 anything. Whoever inserts facts computes after that; so the row with the latest time has read those facts.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -304,7 +304,7 @@ async def refresh_counts(warehouse: Warehouse, site: str) -> None:
     await warehouse.command(_GONE_LICENSES, {"site": site})
 
 
-async def refresh_days(warehouse: Warehouse, site: str, days: Iterable[date]) -> None:
+async def refresh_days(warehouse: Warehouse, site: str, days: Collection[date]) -> None:
     """Compute the rollups that hang on the facts of some days of a site. Raises WarehouseUnavailableError."""
     runs = _runs(days)
     if runs:
@@ -314,7 +314,7 @@ async def refresh_days(warehouse: Warehouse, site: str, days: Iterable[date]) ->
         await refresh_coverage(warehouse, site, days)
 
 
-async def refresh_coverage(warehouse: Warehouse, site: str, days: Iterable[date]) -> None:
+async def refresh_coverage(warehouse: Warehouse, site: str, days: Collection[date]) -> None:
     """Compute a site's coverage of some days and those beside them. Raises WarehouseUnavailableError."""
     for first, last in _runs(days):
         await _refresh_coverage(warehouse, site, first - timedelta(days=1), last + timedelta(days=1))
@@ -325,7 +325,7 @@ async def touched_days(warehouse: Warehouse, site: str, since: date) -> list[dat
     return [row["day"] for row in await warehouse.query(_TOUCHED, {"site": site, "since": since})]
 
 
-def _runs(days: Iterable[date]) -> list[tuple[date, date]]:
+def _runs(days: Collection[date]) -> list[tuple[date, date]]:
     """Return first and last days that hold the given ones, with a gap of a month or more between them."""
     runs: list[tuple[date, date]] = []
     for day in sorted(days):

@@ -175,6 +175,12 @@ async def test_what_could_not_be_computed_stays_noted(warehouse: Warehouse, writ
     assert touched.take() == {}
 
 
+async def test_a_rebuild_computes_all_that_hangs_on_its_days(warehouse: Warehouse, writer: Refreshing) -> None:
+    await ActivityWriter(warehouse, SITES).write(entries(some_facts(10)))
+    await rebuilt(warehouse)
+    await assert_as_raw(warehouse)
+
+
 async def test_an_act_dated_tomorrow_makes_nobody_active_today(warehouse: Warehouse, writer: Refreshing) -> None:
     tomorrow = noon() + DAY
     await writer.write(
