@@ -111,12 +111,24 @@ LEFT JOIN months ON months.site = known.site AND months.account_id = known.accou
 -- Who holds a product, less those who have a day in the window. An act dated tomorrow is no day in it.
 CREATE OR REPLACE VIEW idle_licenses_over {on_cluster} AS
 WITH
+    (SELECT (groupArray(toString(site)), groupArray(today)) FROM site_days) AS todays,
     least({days:UInt32}, toDate(now(), 'UTC') - toDate('1970-03-01')) AS window_days,
     recent AS
     (
-        SELECT site, account_id, max(states.last_at) AS last_at, groupArray((month, days)) AS months
-        FROM account_month_states AS states
-        WHERE month >= toStartOfMonth(toDate(now(), 'UTC') - greatest(window_days, 4))
+        SELECT
+            site, account_id, max(last_at) AS last_at,
+            max(bitAnd(days, if(first > last, toUInt32(0), toUInt32(bitAnd(
+                bitShiftLeft(toUInt64(1), last + 1) - bitShiftLeft(toUInt64(1), first), 4294967295)))) != 0) AS is_active
+        FROM
+        (
+            SELECT
+                site, account_id, last_at, days,
+                toInt32(transform(site, todays.1, todays.2, toDate(0))) - toInt32(month) AS until_today,
+                toInt8(greatest(until_today - toInt32(window_days) + 1, 0)) AS first,
+                toInt8(greatest(least(until_today, 31), -1)) AS last
+            FROM account_month_states
+            WHERE month >= toStartOfMonth(toDate(now(), 'UTC') - greatest(window_days, 4))
+        )
         GROUP BY site, account_id
     )
 SELECT
@@ -129,13 +141,9 @@ SELECT
         greatest(ifNull(known.last_at, toDateTime64(0, 3, 'UTC')), CAST(recent.last_at, 'DateTime64(3, ''UTC'')')))
         AS last_active_at,
     dateDiff('day', toDate(formatDateTime(last_active_at, '%F', known.timezone)),
-        toDate(formatDateTime(now64(3, 'UTC'), '%F', known.timezone)) AS today) AS days_idle
+        toDate(formatDateTime(now64(3, 'UTC'), '%F', known.timezone))) AS days_idle
 FROM account_rollup AS known FINAL LEFT JOIN recent ON recent.site = known.site AND recent.account_id = known.account_id
-WHERE known.account_type = 'atlassian' AND notEmpty(known.licenses) AND NOT arrayExists(
-    one -> arrayExists(
-        n -> bitTest(one.2, n) AND toInt32(one.1) + n <= toInt32(today) AND toInt32(one.1) + n > toInt32(today) - window_days,
-        range(31)),
-    recent.months);
+WHERE known.account_type = 'atlassian' AND notEmpty(known.licenses) AND NOT recent.is_active;
 
 CREATE OR REPLACE VIEW license_usage_30d {on_cluster} AS
 SELECT site, product, seats, assigned, active_30d AS active, toInt64(assigned) - toInt64(active_30d) AS idle
