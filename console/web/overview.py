@@ -55,14 +55,20 @@ class Page:
 
 
 _LAST = """
-SELECT max(activity_sources.webhook_received_at) AS last FROM activity_sources WHERE site = {site:String}
+SELECT max(activity_sources.webhook_received_at) AS last FROM activity_sources
+WHERE site = {site:String} AND webhook_received_at >= {since:DateTime64(3, 'UTC')}
 """
+_LATELY = timedelta(days=3)
+"""Looked at first, by an index: most sites have a webhook in so many days."""
 
 
 async def last_webhook_stored(warehouse: Warehouse, site: str) -> datetime | None:
     """Return when the last webhook that brought a fact was received. Raises WarehouseUnavailableError."""
-    last: datetime | None = (await warehouse.query(_LAST, {"site": site}))[0]["last"]
-    return last
+    for since in (datetime.now(UTC) - _LATELY, datetime.fromtimestamp(0, UTC)):
+        last: datetime | None = (await warehouse.query(_LAST, {"site": site, "since": since}))[0]["last"]
+        if last is not None:
+            return last
+    return None
 
 
 _CREDENTIALS = re.compile(r"://[^/\s@]*@")

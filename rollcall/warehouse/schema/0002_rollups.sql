@@ -70,8 +70,9 @@ FROM activity_in
 WHERE source = 'reconcile'
 GROUP BY site, day;
 
--- Finds the facts that REST dates on a day.
+-- Finds the facts that REST dates on a day, and those that webhooks brought lately.
 ALTER TABLE activity_sources {on_cluster} ADD INDEX IF NOT EXISTS by_rest_time rest_occurred_at TYPE minmax GRANULARITY 1;
+ALTER TABLE activity_sources {on_cluster} ADD INDEX IF NOT EXISTS by_receipt webhook_received_at TYPE minmax GRANULARITY 1;
 
 ---- What is computed again where it was touched ----
 
