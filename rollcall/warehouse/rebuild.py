@@ -176,8 +176,8 @@ async def rebuild_days(warehouse: Warehouse, site: str, timezone: str, days: Ite
     for month in months:
         await _rebuild_month(warehouse, site, timezone, month)
     if months:
-        await refresh_accounts(warehouse, site)
-        await refresh_days(warehouse, site, [day for month in months for day in month.days])
+        await refresh_accounts(warehouse, site, timezone)
+        await refresh_days(warehouse, site, [day for month in months for day in month.days], timezone)
     return months
 
 

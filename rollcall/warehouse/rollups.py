@@ -15,7 +15,10 @@ from datetime import date, timedelta
 
 from rollcall.warehouse.client import Warehouse
 
-_ZONE = "(SELECT if(any(timezone) = '', 'UTC', any(timezone)) FROM sites FINAL WHERE site = {site:String})"
+_ZONE = """
+if({timezone:String} != '', {timezone:String},
+    (SELECT if(any(timezone) = '', 'UTC', any(timezone)) FROM sites FINAL WHERE site = {site:String}))
+"""
 
 _LAST_DATE = date(2149, 6, 6)
 _AHEAD = timedelta(days=400)
@@ -279,8 +282,8 @@ class _Span:
     counted: tuple[date, date] | None
 
     @classmethod
-    async def of(cls, warehouse: Warehouse, site: str) -> "_Span":
-        [row] = await warehouse.query(_SPAN, {"site": site})
+    async def of(cls, warehouse: Warehouse, site: str, timezone: str) -> "_Span":
+        [row] = await warehouse.query(_SPAN, {"site": site, "timezone": timezone})
         first, last = row["first_month"], row["last_month"]
         acted = (first, last + timedelta(days=30)) if first else None
         counted = tuple(row["counted"])
@@ -294,30 +297,40 @@ async def refresh_site(warehouse: Warehouse, site: str) -> None:
     rows = await warehouse.query(_COVERED, {"site": site})
     first, last = rows[0]["first"], rows[0]["last"]
     if first is not None:
-        await _refresh_coverage(warehouse, site, first, last)
+        await _refresh_coverage(warehouse, site, "", first, last)
 
 
 async def refresh_counts(warehouse: Warehouse, site: str) -> None:
     """Compute the head counts of all of a site's days, and its seats. Raises WarehouseUnavailableError."""
-    await _refresh_counts(warehouse, site, await _Span.of(warehouse, site), None)
+    await _refresh_counts(warehouse, site, "", await _Span.of(warehouse, site, ""), None)
     await _caught_up(warehouse, "license_rollup")
     await warehouse.command(_GONE_LICENSES, {"site": site})
 
 
-async def refresh_days(warehouse: Warehouse, site: str, days: Collection[date]) -> None:
-    """Compute the rollups that hang on the facts of some days of a site. Raises WarehouseUnavailableError."""
+async def refresh_days(warehouse: Warehouse, site: str, days: Collection[date], timezone: str = "") -> None:
+    """Compute the rollups that hang on the facts of some days of a site.
+
+    Args:
+        warehouse: Where.
+        site: Name of the site.
+        days: The days.
+        timezone: The site's reporting time zone, where the warehouse has another yet.
+
+    Raises:
+        WarehouseUnavailableError: Not all are computed.
+    """
     runs = _runs(days)
     if runs:
-        span = await _Span.of(warehouse, site)
+        span = await _Span.of(warehouse, site, timezone)
         for first, last in runs:
-            await _refresh_counts(warehouse, site, span, (first, last + _WINDOW))
-        await refresh_coverage(warehouse, site, days)
+            await _refresh_counts(warehouse, site, timezone, span, (first, last + _WINDOW))
+        await refresh_coverage(warehouse, site, days, timezone)
 
 
-async def refresh_coverage(warehouse: Warehouse, site: str, days: Collection[date]) -> None:
-    """Compute a site's coverage of some days and those beside them. Raises WarehouseUnavailableError."""
+async def refresh_coverage(warehouse: Warehouse, site: str, days: Collection[date], timezone: str = "") -> None:
+    """Compute a site's coverage of some days and those beside them. See `refresh_days`."""
     for first, last in _runs(days):
-        await _refresh_coverage(warehouse, site, first - timedelta(days=1), last + timedelta(days=1))
+        await _refresh_coverage(warehouse, site, timezone, first - timedelta(days=1), last + timedelta(days=1))
 
 
 async def touched_days(warehouse: Warehouse, site: str, since: date) -> list[date]:
@@ -336,29 +349,26 @@ def _runs(days: Collection[date]) -> list[tuple[date, date]]:
     return runs
 
 
-async def _refresh_counts(warehouse: Warehouse, site: str, span: _Span, days: tuple[date, date] | None) -> None:
+async def _refresh_counts(
+    warehouse: Warehouse, site: str, timezone: str, span: _Span, days: tuple[date, date] | None
+) -> None:
     """Compute head counts of some days, all where None or where they are not among those computed before."""
     first, last = days or (_LAST_DATE, _LAST_DATE)
     if days is None or span.counted is None or first < span.counted[0] or last > span.counted[1]:
         known = [span.today, *(span.acted or ()), *(span.counted or ())]
         first, last = min(first, *known), min(max(*known, span.today + _AHEAD), _LAST_DATE)
     await _caught_up(warehouse, "account_month_states", "account_rollup", "headcount_rollup")
-    parameters = {"site": site, "first": first, "last": last, "never": _LAST_DATE}
+    parameters = {"site": site, "timezone": timezone, "first": first, "last": last, "never": _LAST_DATE}
     await warehouse.command(_HEADCOUNTS, parameters)
     if last >= span.today:
-        await _refresh_licenses(warehouse, site, span.today)
+        ahead = {"first": span.today, "last": span.today + _WINDOW}
+        await warehouse.command(_LICENSES, parameters | ahead)
 
 
-async def _refresh_licenses(warehouse: Warehouse, site: str, today: date) -> None:
-    """Compute a site's seats of today and the next days. Raises WarehouseUnavailableError."""
-    parameters = {"site": site, "first": today, "last": today + _WINDOW, "never": _LAST_DATE}
-    await warehouse.command(_LICENSES, parameters)
-
-
-async def refresh_accounts(warehouse: Warehouse, site: str) -> None:
-    """Compute what is known of a site's accounts. Raises WarehouseUnavailableError."""
+async def refresh_accounts(warehouse: Warehouse, site: str, timezone: str = "") -> None:
+    """Compute what is known of a site's accounts. See `refresh_days`."""
     await _caught_up(warehouse, "account_month_states", "account_types", "directory_users", "directory_snapshots")
-    await warehouse.command(_ACCOUNTS, {"site": site})
+    await warehouse.command(_ACCOUNTS, {"site": site, "timezone": timezone})
     await _caught_up(warehouse, "account_rollup")
     await warehouse.command(_GONE_ACCOUNTS, {"site": site})
 
@@ -366,11 +376,11 @@ async def refresh_accounts(warehouse: Warehouse, site: str) -> None:
 _MONTH = timedelta(days=31)
 
 
-async def _refresh_coverage(warehouse: Warehouse, site: str, first: date, last: date) -> None:
+async def _refresh_coverage(warehouse: Warehouse, site: str, timezone: str, first: date, last: date) -> None:
     await _caught_up(warehouse, "activity_sources", "coverage_rollup")
     while first <= last:
         upto = min(first + _MONTH, last)
-        await warehouse.command(_COVERAGE, {"site": site, "first": first, "last": upto})
+        await warehouse.command(_COVERAGE, {"site": site, "timezone": timezone, "first": first, "last": upto})
         first = upto + timedelta(days=1)
 
 

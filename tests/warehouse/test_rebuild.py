@@ -8,6 +8,7 @@ import pytest
 
 from rollcall.errors import WarehouseUnavailableError
 from rollcall.warehouse import Warehouse, days_with_facts, migrate, open_warehouse, rebuild_days, record_sites
+from rollcall.warehouse.rollup_check import differing_rows
 
 from ..facts import ACME, TOKYO, fact, migrated, ms, write
 from ..failures import FailingWarehouse, Failures
@@ -154,8 +155,11 @@ async def test_a_changed_time_zone_rebuilds_the_sites_days(warehouse: Warehouse)
     await write(warehouse, fact("history:1", "2026-11-02T16:30:00"))
     assert await record_sites(warehouse, {"acme": ACME}) == []
     assert await user_days(warehouse) == [("anna", "2026-11-02")]
+    await write(warehouse, fact("history:1", "2026-11-02T16:30:00", source="reconcile"))
     assert await record_sites(warehouse, {"acme": TOKYO}) == ["acme"]
     assert await user_days(warehouse) == [("anna", "2026-11-03")]
+    found = await differing_rows(warehouse, "acme", TOKYO.timezone)
+    assert found == dict.fromkeys(found, 0)
 
 
 async def test_a_time_zone_is_recorded_only_once_its_days_are_rebuilt(warehouse: Warehouse) -> None:
