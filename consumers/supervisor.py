@@ -16,17 +16,18 @@ from rollcall.warehouse.schema_check import require_no_drift, verify_insert_sett
 log = logger(__name__)
 
 
-def consumers_of(runtime: StoredRuntime, touched: TouchedSites) -> dict[str, Consumer]:
+def consumers_of(runtime: StoredRuntime, touched: TouchedSites, refresher: Refresher) -> dict[str, Consumer]:
     """Return what writes the log's topics of facts and of directory rows into the warehouse, by the topic's name.
 
     Args:
         runtime: The log and the warehouse.
         touched: Told of what they write.
+        refresher: Computes the rollups that hang on it.
     """
     settings, topics = runtime.settings, runtime.topics
     writers: dict[str, Writer] = {
         topics.activity.name: ActivityWriter(runtime.warehouse, settings.sites, touched),
-        topics.directory.name: DirectoryWriter(runtime.warehouse, touched),
+        topics.directory.name: DirectoryWriter(runtime.warehouse, touched, refresher.settle),
     }
     return {
         topic: Consumer(
@@ -46,9 +47,10 @@ async def drain(runtime: StoredRuntime) -> None:
         RollcallError: Log or warehouse did not do it; what was written before is committed.
     """
     touched = TouchedSites(runtime.settings.sites)
-    for consumer in consumers_of(runtime, touched).values():
+    refresher = Refresher(runtime.warehouse, touched, runtime.settings.sites)
+    for consumer in consumers_of(runtime, touched, refresher).values():
         await consumer.drain()
-    await Refresher(runtime.warehouse, touched, runtime.settings.sites).settle()
+    await refresher.settle()
 
 
 class Supervisor:
@@ -81,7 +83,7 @@ class Supervisor:
         self.prepared.set()
         touched, written = TouchedSites(self._runtime.settings.sites), asyncio.Event()
         refresher = Refresher(self._runtime.warehouse, touched, self._runtime.settings.sites)
-        self._consumers = consumers_of(self._runtime, touched)
+        self._consumers = consumers_of(self._runtime, touched, refresher)
         async with asyncio.TaskGroup() as beside:
             beside.create_task(refresher.run(written))
             if self._migrates:

@@ -9,7 +9,7 @@ How far a topic is written stands in the warehouse too, so that one that is empt
 
 import asyncio
 import secrets
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Protocol
@@ -237,11 +237,18 @@ class DirectoryWriter:
     Args:
         warehouse: Where.
         touched: Told of snapshots, for the rollups that hang on them; None where nobody computes these.
+        settle: Computes these; a snapshot is committed after that, so that who waits for it finds it in reports.
     """
 
-    def __init__(self, warehouse: Warehouse, touched: TouchedSites | None = None) -> None:
+    def __init__(
+        self,
+        warehouse: Warehouse,
+        touched: TouchedSites | None = None,
+        settle: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
         self._warehouse = warehouse
         self._touched = touched
+        self._settle = settle
 
     async def write(self, entries: Sequence[Entry]) -> list[Poison]:
         """See `consumers.writers.Writer.write`."""
@@ -261,6 +268,8 @@ class DirectoryWriter:
         if self._touched:
             for site in completed:
                 self._touched.snapshot(site)
+        if completed and self._settle:
+            await self._settle()
         return poison
 
 
