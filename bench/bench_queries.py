@@ -3,8 +3,8 @@
     python -m bench.bench_queries [--facts 1000000] [--people 2000] [--days 365] [--rounds 9] [--folder DIR]
 
 Each round asks every question once, in turns, and so the raw count of 30-day actives. All run with the role, the memory
-(512 MiB) and the threads of the door. `at 100 MiB` says whether a question is also answered within that.
-The processor's time is of this process, engine and all: on a machine that has other work, it says more than the clock's.
+(512 MiB) and the threads of the door. `at 100 MiB` says whether a question is also answered within that. The
+processor's time is of this process, engine and all: on a machine that has other work, it says more than the clock's.
 
 Facts are made inside the engine and go in through ``activity_in``, as a consumer's do, so that every table that hangs
 on it is fed. They lie on a straight line of time, most of them on weekdays; a few people do much and many little; a
