@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
+from consumers.writers import ActivityWriter
 from rollcall.errors import WarehouseUnavailableError
 from rollcall.warehouse import Warehouse, days_with_facts, migrate, open_warehouse, rebuild_days, record_sites
 from rollcall.warehouse.rollup_check import differing_rows
 
-from ..facts import ACME, TOKYO, fact, migrated, ms, write
+from ..facts import ACME, SITES, TOKYO, entries, fact, migrated, ms, write
 from ..failures import FailingWarehouse, Failures
 from .engines import on_both_engines
 
@@ -69,7 +70,8 @@ async def test_facts_inserted_while_a_rebuild_runs_are_kept(warehouse: Warehouse
         n = 0
         while not ended.is_set() or n < 50:
             names = [f"account{n}-{i}" for i in range(20)]
-            await write(warehouse, *(fact(f"history:{n}{i:02}", base, account_id=name) for i, name in enumerate(names)))
+            facts = [fact(f"history:{n}{i:02}", base, account_id=name) for i, name in enumerate(names)]
+            await ActivityWriter(warehouse, SITES).write(entries(facts))
             written.extend(names)
             n += 1
 
