@@ -10,9 +10,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from consumers.dead_letters import append_dead_letters
-from consumers.failure_rate import FailureRate
-from consumers.writers import LogPositions, Poison, Writer
+from consumers.poison import FailureRate, Poison, append_dead_letters
+from consumers.writers import LogPositions, Writer
 from rollcall.errors import LogUnavailableError, RollcallError, WarehouseUnavailableError
 from rollcall.eventlog import Entry, EventLog, Reader
 from rollcall.logs import logger

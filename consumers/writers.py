@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from consumers.poison import Poison
 from rollcall.errors import WarehouseUnavailableError
 from rollcall.eventlog import Entry, Position, Reader
 from rollcall.logs import logger
@@ -36,15 +37,6 @@ from rollcall.settings import SiteSettings
 from rollcall.warehouse import RefusedRowsError, Warehouse
 
 log = logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Poison:
-    """A record that no fact can be made of, and why."""
-
-    entry: Entry
-    reason: str
-    detail: str
 
 
 class Writer(Protocol):

@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from consumers.poison import Poison
 from consumers.refresher import Refresher
-from consumers.writers import ActivityWriter, DirectoryWriter, Poison, TouchedSites, Writer
+from consumers.writers import ActivityWriter, DirectoryWriter, TouchedSites, Writer
 from rollcall.eventlog import Entry
 from rollcall.records import Activity, encode
 from rollcall.settings import SiteSettings

@@ -9,7 +9,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from consumers.loop import Consumer, Source
-from consumers.writers import ActivityWriter, Poison
+from consumers.poison import Poison
+from consumers.writers import ActivityWriter
 from rollcall.dead_letters import dead_letter_id
 from rollcall.errors import LogUnavailableError, TooMuchPoisonError, WarehouseUnavailableError
 from rollcall.eventlog import Entry, EventLog, Record, Topic, open_log

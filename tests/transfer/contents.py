@@ -29,8 +29,9 @@ ODD = [
     "a" * 200,
 ]
 """Texts that are easily taken for something else on the way."""
-COMPUTED = {"headcount_rollup", "account_rollup", "license_rollup", "coverage_rollup"}
-"""Tables that say when they were computed, and reach as far ahead as from then; views show the rest of them."""
+COMPUTED = {"headcount_rollup", "account_rollup", "license_rollup", "coverage_rollup", "touched_days"}
+"""Tables that say when facts came or rows were computed, and reach as far ahead as from then; views show what else they
+hold."""
 OF_ITS_OWN = {"schema_migrations", "sites", "warehouse_identity", "log_positions", *COMPUTED}
 """Tables that are not moved."""
 WITH_DAYS = {"user_usage", "license_usage", "idle_licenses_over"}
@@ -109,7 +110,7 @@ async def everything(warehouse: Warehouse) -> dict[str, set[str]]:
         source = f"{name}(days = 30)" if name in WITH_DAYS else name
         final = "" if shape.is_view else "FINAL"
         computed = ", version" if name == "activity" else ""
-        columns = "* REPLACE (arraySort(facts) AS facts)" if name == "user_day_states" else "*"
+        columns = "* REPLACE (arraySort(facts) AS facts)" if name == "account_month_states" else "*"
         rows = await warehouse.query(f"SELECT {columns}{computed} FROM {source} {final}")
         found[name] = {repr(sorted(row.items())) for row in rows}
         assert len(found[name]) == len(rows), name

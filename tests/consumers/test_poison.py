@@ -2,7 +2,7 @@
 
 import pytest
 
-from consumers.failure_rate import FailureRate
+from consumers.poison import FailureRate
 from rollcall.errors import TooMuchPoisonError
 
 
