@@ -43,6 +43,7 @@ SPEAKING = (
     "tests/warehouse/test_directory_parts.py",
     "tests/warehouse/test_identity.py",
     "tests/warehouse/test_rebuild.py",
+    "tests/warehouse/test_rollups.py",
     "tests/warehouse/test_server.py",
     OF_THE_FILE,
 )
