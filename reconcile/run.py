@@ -26,11 +26,13 @@ from reconcile.state.checkpoint import (
 )
 from reconcile.state.run_state import RunState, forget_run, opened_state, state_folder
 from reconcile.state.watermark import (
+    Present,
     Watermark,
     basis_of,
     is_of_settings,
     keep_watermark,
     moved_since,
+    present_of,
     read_watermark,
     roles_due,
     shortfalls_of,
@@ -39,7 +41,6 @@ from reconcile.state.watermark import (
 )
 from rollcall.clock import now_ms
 from rollcall.errors import WarehouseUnavailableError
-from rollcall.jira.values import parse_jira_time
 from rollcall.logs import logger
 from rollcall.runtime import Runtime
 from rollcall.settings import Settings
@@ -48,8 +49,6 @@ log = logger(__name__)
 
 _DIRECTORY = "users, licenses and roles"
 _ACCOUNT = "who the account is, and so whether Jira gives it everything"
-_CLOCKS_MS = 120_000  # difference of clocks worth a note
-_ABSURD_MS = 30 * 86_400_000  # one at which an answer's date is more likely a proxy's slip than the time
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +131,10 @@ async def read_site(site: RunContext, options: RunOptions, left: Checkpoint | No
     """
     watermark = await _standing_watermark(site)
     if left is None and (known := await _known_caller(site, options, watermark)):
-        now, told = await _present(site)
-        run = _begin(site, options, now, known.basis, watermark)
+        present = await present_of(site.name, site.jira)
+        run = _begin(site, options, present, known.basis, watermark)
         if run.moved:
-            run.began = now if told else 0
-            await _read(site, run, now, known)
+            await _read(site, run, present, known)
             if await _is_known_still(site, run, known):
                 return _ended(site, run)
             log.warning("another account asks, or its zone changed; all of the window is read", site=site.name)
@@ -144,32 +142,30 @@ async def read_site(site: RunContext, options: RunOptions, left: Checkpoint | No
             options = replace(options, whole=True)
     # First of all: with bad credentials some endpoints answer as to nobody (see clients), and that looks like success.
     account = await _account(site)
-    now, told = await _present(site)
+    present = await present_of(site.name, site.jira)
     caller = _caller_of(site, account) if isinstance(account, Myself) else Caller(probe=SERVER_INFO)
-    run = left or _begin(site, options, now, caller.basis, watermark)
-    if left is None:
-        run.began = now if told else 0
-    else:
+    run = left or _begin(site, options, present, caller.basis, watermark)
+    if left:
         run.covers &= run.basis == caller.basis
         run.resumed, run.unfinished = run.resumed + 1, False
         site.jira.stats.add(run.stats)
     run.missing = [what for what in run.missing if not what.startswith(_ACCOUNT)]
     if isinstance(account, JiraError):
         run.missing.append(f"{_ACCOUNT}: {reason_of(account)}")
-    await _read(site, run, now, caller)
+    await _read(site, run, present, caller)
     if isinstance(account, Myself):
         await _confirm_account(site, run, account)
     return _ended(site, run)
 
 
-async def _read(site: RunContext, run: Checkpoint, now: int, caller: Caller) -> None:
+async def _read(site: RunContext, run: Checkpoint, present: Present, caller: Caller) -> None:
     place = place_of(run)
     run.place, run.tries = place, run.tries + 1 if run.place == place else 1
     run.zone = caller.zone
     site.state.keep(run)
     directory = await _directory(site, run) if "directory" in run.parts and not run.directory_done else None
     if "activity" in run.parts:
-        actors = await _activity(site, run, now, caller)
+        actors = await _activity(site, run, present.latest, caller)
         if directory:
             await directory.look_for(actors)
 
@@ -283,23 +279,6 @@ async def _myself(site: RunContext, attempts: int | None = None) -> Myself:
     return found
 
 
-async def _present(site: RunContext) -> tuple[int, bool]:
-    """Return Jira's present, epoch ms, and whether Jira told it; where it does not, it is this machine's."""
-    theirs = site.jira.present
-    if theirs is None or abs(theirs - now_ms()) > _ABSURD_MS:
-        try:
-            theirs = parse_jira_time((await site.jira.read(ServerInfo, SERVER_INFO, attempts=2)).server_time)
-            if abs(theirs - now_ms()) > _ABSURD_MS:
-                raise ValueError("a clock that is a month off")
-        except (JiraError, ValueError) as error:
-            log.warning("Jira does not tell the time; this machine's is taken", site=site.name, cause=str(error))
-            return now_ms(), False
-    if abs(theirs - now_ms()) > _CLOCKS_MS:
-        seconds = round((theirs - now_ms()) / 1000)
-        log.warning("the clocks of Jira and of this machine differ", site=site.name, seconds=seconds)
-    return theirs, True
-
-
 async def _standing_watermark(site: RunContext) -> Watermark | None:
     """Return how far the site was read, unless the warehouse has not what was read then."""
     watermark = site.watermark
@@ -318,9 +297,12 @@ async def _newest(existing: ExistingFacts | None, name: str) -> int:
         return 0
 
 
-def _begin(site: RunContext, options: RunOptions, now: int, basis: str, watermark: Watermark | None) -> Checkpoint:
-    settings, zone = site.settings.reconcile, site.settings.sites[site.name].zone()
-    span, daily = (window(request, settings, zone, now) for request in (options.window, WindowRequest()))
+def _begin(
+    site: RunContext, options: RunOptions, present: Present, basis: str, watermark: Watermark | None
+) -> Checkpoint:
+    settings, zone, now = site.settings.reconcile, site.settings.sites[site.name].zone(), present.latest
+    asked = (options.window, WindowRequest())
+    span, daily = (window(request, settings, zone, now, present.earliest) for request in asked)
     before = None if options.whole else watermark
     covers = span.since <= daily.since and span.until >= daily.until
     # What was asked for by its days is read whole. A dry run can only compare what it finds itself.
@@ -332,6 +314,7 @@ def _begin(site: RunContext, options: RunOptions, now: int, basis: str, watermar
         window=span,
         parts=list(options.parts),
         whole=set(options.parts) == set(RunOptions().parts) and covers,
+        began=present.earliest if present.told else 0,
         basis=basis,
         covers=covers and "activity" in options.parts,
         stood=shortfalls_of(watermark, basis),

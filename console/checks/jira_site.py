@@ -10,6 +10,7 @@ nowhere promises it; captures make it likely. Here it is looked at.
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable
 from dataclasses import replace
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -35,6 +36,7 @@ _NEEDED = {
     "BROWSE_PROJECTS": ("Browse projects", "nothing that people did can be read without it"),
 }
 _CLOCKS_MS = 60_000
+_BOTH = "until they agree, runs read the days of both clocks"
 
 
 _FIRST_ATTEMPTS = 2
@@ -118,10 +120,15 @@ async def _clock(name: str, jira: JiraClient) -> list[Finding]:
         ahead = parse_jira_time(info.server_time) - ours
     except ValueError:
         return [Finding(subject, True, "Jira does not tell its time")]
-    shown = f"{abs(ahead) / 1000:.1f} s {'behind' if ahead > 0 else 'ahead of'} Jira's"
+    shown = f"ours is {abs(ahead) / 1000:.1f} s {'behind' if ahead > 0 else 'ahead of'} Jira's"
     if abs(ahead) > _CLOCKS_MS:
-        return [Finding(subject, False, f"ours is {shown}", "set this machine's clock; run an NTP service")]
-    return [Finding(subject, True, f"ours is {shown}")]
+        return [Finding(subject, False, f"{shown}; {_BOTH}", "set this machine's clock; run an NTP service")]
+    dated = jira.present
+    if dated is not None and abs(dated - ours) > _CLOCKS_MS:
+        date = f"{datetime.fromtimestamp(dated / 1000, UTC):%Y-%m-%d %H:%M} UTC"
+        remedy = "have the proxy between here and Jira pass on the Date of each answer, and cache none"
+        return [Finding(subject, False, f"{shown}, but its answer is dated {date}; {_BOTH}", remedy)]
+    return [Finding(subject, True, shown)]
 
 
 async def zone_finding(settings: Settings, name: str, myself: Myself) -> Finding:

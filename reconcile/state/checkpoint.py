@@ -47,7 +47,9 @@ class WindowRequest:
     until: datetime | None = None
 
 
-def window(request: WindowRequest, settings: ReconcileSettings, zone: ZoneInfo, now: int) -> Window:
+def window(
+    request: WindowRequest, settings: ReconcileSettings, zone: ZoneInfo, now: int, earliest: int | None = None
+) -> Window:
     """Fix the window of a run.
 
     Args:
@@ -56,17 +58,19 @@ def window(request: WindowRequest, settings: ReconcileSettings, zone: ZoneInfo, 
         zone: The site's reporting time zone.
         now: The site's present, epoch ms. The window never reaches beyond it, less the time that Jira's search
             index takes to settle.
+        earliest: The present at the earliest, where that is not sure: days are counted back from it.
 
     Raises:
         SettingsError: It would be empty; the text says why.
     """
     require_order(request, zone)
-    latest = now - int(settings.settle_minutes * 60_000)
+    settle = int(settings.settle_minutes * 60_000)
+    latest = now - settle
     until = min(latest, _ms(request.until, zone)) if request.until else latest
     if request.since:
         since = _ms(request.since, zone)
     else:
-        today = _local(until, zone).date()
+        today = _local(min(until, (now if earliest is None else earliest) - settle), zone).date()
         first = today - timedelta(days=(request.days or settings.days) - 1)
         since = _ms(datetime.combine(first, time()), zone)
     if since >= until:
@@ -270,7 +274,7 @@ class Checkpoint(msgspec.Struct, kw_only=True):
 
     Attributes:
         whole: Whether it does all that a day's run does: both parts, and at least the default window.
-        began: When it began by Jira's clock, epoch ms; 0 where Jira did not tell the time.
+        began: When it began, at the earliest, epoch ms; 0 where Jira did not tell the time.
         basis: Who asks which site how, see `basis_of`; empty where that is not known.
         zone: Time zone of the account that asks.
         covers: Whether it reads the activity of at least the default window, or all of it that moved.

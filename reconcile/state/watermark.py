@@ -4,22 +4,73 @@ A run begins where the last one began that lacked nothing, less an overlap: what
 search index yet, is read again. What could not be read is looked at again: by its id, or from where the watermark stood
 before. What changes without moving `updated` is found by the whole run, which reads all of the window, once a week.
 
-All times are Jira's own, epoch ms, so that a wrong clock of this machine does no harm.
+All times are Jira's own, epoch ms. Where they are not those of this machine, either may be wrong: its clock may be days
+off, or a proxy may hold an answer's `Date` for weeks. So that nothing is missed, the present is then both.
 """
 
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
-from reconcile.responses import Myself
+from reconcile.client.endpoints import SERVER_INFO
+from reconcile.client.jira_client import JiraClient
+from reconcile.client.jira_errors import JiraError
+from reconcile.responses import Myself, ServerInfo
 from reconcile.state.checkpoint import Checkpoint, Gap, Moved, Shortfall, Window, read_state, write_state
+from rollcall.clock import now_ms
+from rollcall.jira.values import parse_jira_time
+from rollcall.logs import logger
 from rollcall.settings import ReconcileSettings, Settings
+
+log = logger(__name__)
 
 _DAY_MS = 86_400_000
 _EARLY_MS = _DAY_MS // 2
 """How much less than its days may have passed: a run begins some seconds earlier or later each day."""
+
+
+_CLOCKS_MS = 120_000
+"""By how much clocks may differ."""
+_ABSURD_MS = 30 * _DAY_MS
+"""A difference at which an answer's date is more likely a slip than the time, unless Jira says the same twice."""
+
+
+class Present(NamedTuple):
+    """A site's present, epoch ms: at the earliest, at the latest, and whether Jira told it."""
+
+    earliest: int
+    latest: int
+    told: bool
+
+
+async def present_of(site: str, jira: JiraClient) -> Present:
+    """Return a site's present by the `Date` of the latest answer, and where that differs by this machine's clock, too.
+
+    Args:
+        site: Name of the site in the settings, for the log.
+        jira: Has asked something already.
+    """
+    ours, theirs = now_ms(), jira.present
+    if theirs is None or abs(theirs - ours) > _ABSURD_MS:
+        try:
+            again = parse_jira_time((await jira.read(ServerInfo, SERVER_INFO, attempts=2)).server_time)
+            said_twice = theirs is not None and abs(again - theirs) <= _CLOCKS_MS
+            if abs(again - ours) > _ABSURD_MS and not said_twice:
+                raise ValueError("a clock that is a month off")
+        except (JiraError, ValueError) as error:
+            log.warning("Jira does not tell the time; this machine's is taken", site=site, cause=str(error))
+            return Present(ours, ours, told=False)
+        theirs = again
+    if abs(theirs - ours) <= _CLOCKS_MS:
+        return Present(theirs, theirs, told=True)
+    seconds = round((theirs - ours) / 1000)
+    log.warning("the clocks of Jira and of this machine differ; `rollcall check` says more", site=site, seconds=seconds)
+    if abs(theirs - ours) > _ABSURD_MS:
+        return Present(theirs, theirs, told=True)
+    return Present(min(theirs, ours), max(theirs, ours), told=True)
 
 
 class Watermark(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,7 +147,7 @@ def moved_since(
     Args:
         watermark: How far the runs before came.
         basis: What holds now.
-        now: Jira's present.
+        now: Jira's present, at the latest.
         window: The run's window.
         settings: How far to go back, and how often to read all.
     """
@@ -149,7 +200,7 @@ def watermark_after(run: Checkpoint, before: Watermark | None, *, read: bool, ne
     """
     before = before or Watermark()
     if "directory" in run.parts and run.roles_due:
-        at = run.began if run.roles_read else 0
+        at = run.window.until if run.began and run.roles_read else 0
         before = msgspec.structs.replace(before, roles_at=at, roles_basis=run.basis)
     if not (run.covers and run.began and run.basis and read):
         return before
@@ -162,7 +213,8 @@ def watermark_after(run: Checkpoint, before: Watermark | None, *, read: bool, ne
         basis=run.basis,
         zone=run.zone,
         newest=newest,
-        whole_at=held.whole_at if run.moved or "issues" in lost else began,
+        # By the later clock, for what a proxy holds does not go on, and the next whole run would never be due.
+        whole_at=held.whole_at if run.moved or "issues" in lost else run.window.until,
         issues=held.issues if "issues" in lost else began,
         worklogs=held.worklogs if "worklogs" in lost else began,
         deletions=began if run.deletions.read and "deletions" not in lost else held.deletions,

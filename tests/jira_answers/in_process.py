@@ -19,11 +19,12 @@ from reconcile.client.jira_client import connected
 from reconcile.progress import LoggedProgress
 from reconcile.publisher import ExistingFacts, KnownDirectory, NoExistingFacts
 from reconcile.run import RunContext, RunOptions, read_site
-from reconcile.state.checkpoint import Checkpoint, WindowRequest
+from reconcile.state.checkpoint import Checkpoint, Window, WindowRequest, window
 from reconcile.state.run_state import lasting_state
 from rollcall.errors import RollcallError
-from rollcall.records import Directory, License, Role, SnapshotComplete, User
+from rollcall.records import Activity, Directory, License, Role, SnapshotComplete, User
 from rollcall.runtime import opened
+from rollcall.settings import Settings
 from simulator.company.directory import PRODUCTS, directory_truth
 from simulator.config import SiteConfig
 from simulator.life.truth import Truth
@@ -32,7 +33,7 @@ from simulator.rest.site import EMAIL, TOKEN, Site
 
 from ..reconcile.backfilling import Appended, appended
 from ..reconcile.oracle import known_to_rest
-from ..reconcile.site import config, hurried, settings_for
+from ..reconcile.site import config, hurried, settings_for, this_clock
 
 URL = "https://acme.atlassian.net"
 WORLD = config(people=7, acts_per_day=2.0, days=9, crowd=100, hard_cases=False)
@@ -93,7 +94,7 @@ class Outcome:
         run: The run; None where it stopped.
         error: Why it stopped.
         lost: The truth that is not on the log, by key.
-        wanted: All of the truth that REST knows in the window.
+        wanted: All of the truth that REST knows in the window that was asked for, by the site's own clock.
         invented: Keys of facts on the log that never happened.
         lost_rows: What the snapshot lacks of users, licenses and roles, by part, and does not say that it lacks.
         asked: Requests, by endpoint.
@@ -167,8 +168,12 @@ async def read_under(
     options: RunOptions | None = None,
     attempts: int = 4,
     existing: ExistingFacts | None = None,
+    ahead_ms: int = 0,
 ) -> Outcome:
-    """Read the whole site once while the proxy misbehaves, and compare; a day before it was read without a fault."""
+    """Read the whole site once while the proxy misbehaves, and compare; a day before it was read without a fault.
+
+    This machine's clock is the site's, or so much ahead of it.
+    """
     site = site or standing()
     settings, proxy = settings_for(URL, folder), Proxy(site, fault)
     limits = replace(hurried(attempts), pace=0.0)
@@ -178,7 +183,10 @@ async def read_under(
             opened(settings) as runtime,
             connected("acme", settings.sites["acme"], settings.reconcile, limits, proxy) as client,
         ):
-            with lasting_state(folder / "reconcile", "acme", resume=False) as (state, left):
+            with (
+                this_clock(site, ahead_ms),
+                lasting_state(folder / "reconcile", "acme", resume=False) as (state, left),
+            ):
                 context = RunContext(
                     "acme", settings, client, runtime, existing or Before(site), state, LoggedProgress("acme")
                 )
@@ -188,18 +196,22 @@ async def read_under(
     found = await appended(settings)
     wanted: Mapping[str, Truth] = {}
     if run and "activity" in run.parts:
-        wanted = known_to_rest(site, run.window, site.vanished)
+        wanted = known_to_rest(site, _true_window(site, settings, options or RunOptions(WEEK)), site.vanished)
     everything = known_to_rest(site, _EVER)
     return Outcome(
         run,
         error,
         {key: one for key, one in wanted.items() if _is_lost(one, found, key)},
         wanted,
-        {key for key, one in found.facts.items() if one.account_id and key not in everything},
+        {key for key, one in found.facts.items() if _is_told(one, site) and key not in everything},
         lost_rows(site, found.rows) if run and "directory" in run.parts else {},
         proxy.asked,
         proxy.hosts,
     )
+
+
+def _true_window(site: Site, settings: Settings, options: RunOptions) -> Window:
+    return window(options.window, settings.reconcile, settings.sites["acme"].zone(), site.clock.now())
 
 
 class _Ever:
@@ -209,6 +221,11 @@ class _Ever:
 
 
 _EVER: Any = _Ever()
+
+
+def _is_told(fact: Activity, site: Site) -> bool:
+    """Whether the site's truth, which begins some day, would have it."""
+    return bool(fact.account_id) and fact.occurred_at >= site.config.start_ms
 
 
 def _is_lost(one: Truth, found: Appended, key: str) -> bool:

@@ -19,6 +19,7 @@ import pytest
 from reconcile import run, schedule
 from reconcile.client.jira_client import connected
 from reconcile.run import RunOutcome
+from reconcile.state import watermark
 from reconcile.state.checkpoint import Window
 from simulator.clock import SiteClock
 from simulator.life.truth import Truth
@@ -114,7 +115,7 @@ async def a_week(folder: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     # So little comes with a search that everything else is asked for by its own endpoint.
     site.faults.embedded_comments, site.faults.embedded_worklogs, site.faults.embedded_histories = 2, 0, 0
     proxy = Proxy(site, None)
-    for module in (run, schedule):
+    for module in (run, schedule, watermark):
         monkeypatch.setattr(module, "now_ms", site.clock.now)
     monkeypatch.setattr(run, "connected", partial(connected, transport=proxy))
     async with installed(settings_for(URL, folder)) as rollcall:

@@ -6,6 +6,7 @@ Every answer has its form, and lacks what happened, when, or who did it, all the
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from email.utils import formatdate
 from functools import partial
 from typing import Any
 
@@ -29,6 +30,7 @@ from .faults import (
     nulled,
     times,
 )
+from .in_process import with_body
 
 BEFORE = f"{datetime.fromtimestamp(NOW / 1000 - 10 * 86_400, UTC):%Y-%m-%d}"
 """What happened before is in no window of these cases."""
@@ -67,7 +69,18 @@ def embedded(most: int) -> Callable[[httpx.Response], httpx.Response]:
     return body(walked)
 
 
+def dated(days: float) -> Callable[[httpx.Response], httpx.Response]:
+    """Have every answer dated so many days before its time, as a proxy does that holds the `Date` of an old one."""
+    date = formatdate(NOW / 1000 - days * 86_400, usegmt=True)
+    return lambda given: with_body(given, given.content, date=date)
+
+
 WELL_LOOKING = [
+    # The date of all answers.
+    *(
+        Case(f"answers dated {days} days back", partial(everywhere, dated(days)), code=0)
+        for days in (1, 5, 12, 25, 40, 400, -3, -20)
+    ),
     # Comments that issues do not have, as a search says.
     *(
         Case(

@@ -1,10 +1,11 @@
 """A simulated Jira site over HTTP, and Rollcall's settings for it."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from reconcile.client.jira_client import Limits
 from reconcile.client.retry import Backoff
@@ -55,8 +56,18 @@ async def jira_site(parameters: SiteConfig | None = None, **faults: Any) -> Asyn
     """Run a site whose clock stands still."""
     site = Site(parameters or config())
     site.faults = Faults(**faults)
-    async with running(site) as url:
-        yield JiraSite(site, url)
+    with this_clock(site):
+        async with running(site) as url:
+            yield JiraSite(site, url)
+
+
+def this_clock(site: Site, ahead_ms: int = 0) -> AbstractContextManager[Any]:
+    """Let this machine's clock, as a run sees it, be that of the site, or differ from it by so much."""
+
+    def now() -> int:
+        return site.clock.now() + ahead_ms
+
+    return mock.patch("reconcile.state.watermark.now_ms", now)
 
 
 def settings_for(url: str, folder: Path, zone: str = "Europe/Berlin", **more: Any) -> Settings:
