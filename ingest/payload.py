@@ -10,7 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from rollcall.errors import NotUnderstoodError
-from rollcall.facts import Entity, changes_of
+from rollcall.facts import AHEAD_MS, Entity, changes_of
 from rollcall.jira.values import ABSENT, ChangelogItem, decode_json, is_given, read, read_or_none
 
 
@@ -98,17 +98,13 @@ def without_deep_parts(body: bytes) -> bytes:
     return b"".join(kept)
 
 
-_AHEAD_MS = 86_400_000
-"""How far a moment may lie after its receipt: clocks differ, by less than a day."""
-
-
 def refuse_future(occurred_at: int, received_at: int) -> None:
     """Refuse a moment that lies more than a day after its receipt, which no clock explains.
 
     Raises:
         NotUnderstoodError: It does.
     """
-    if occurred_at > received_at + _AHEAD_MS:
+    if occurred_at > received_at + AHEAD_MS:
         raise NotUnderstoodError(
             "implausible_time", "A time in the payload lies more than a day ahead; check this machine's clock."
         )

@@ -113,6 +113,10 @@ def _piece_by_piece(part: msgspec.Raw) -> Issue:
     )
 
 
+AHEAD_MS = 86_400_000
+"""How far a moment may lie after Rollcall learns of it: clocks differ, by less than a day."""
+
+
 class FactMaker:
     """Makes facts. Pure: the same parts give the same fact.
 
@@ -147,10 +151,18 @@ class FactMaker:
         return self._fact(key, kind, "created", actor(entity.author), at, issue)
 
     def entity_updated(self, kind: identity.EntityKind, entity: Entity, issue: IssueRef) -> Activity | None:
-        """Return the fact of the last edit, by its updateAuthor; None when ``updated`` equals ``created``: no edit."""
+        """Return the fact of the last edit, by its updateAuthor; None when ``updated`` is not later than ``created``.
+
+        Such is no edit, for nothing is edited before it is there. A webhook's event says of itself that something was,
+        so that a ``created`` of the future, which is implausible, does not count there.
+        """
         entity_id = needed_id(entity.id, f"{kind}.id")
         at = moment_of(f"{kind}.updated", entity.updated)
-        if at == moment_or_none(entity.created):
+        created = moment_or_none(entity.created)
+        if created == at:
+            return None
+        implausible = self._source == "webhook" and (created or 0) > self._received_at + AHEAD_MS
+        if created is not None and created > at and not implausible:
             return None
         return self._fact(identity.updated(kind, entity_id, at), kind, "updated", actor(entity.updateAuthor), at, issue)
 

@@ -314,7 +314,7 @@ def _moves(found: Iterable[_Candidate], said: Mapping[int, int]) -> dict[int, Mo
     moves = {}
     for one in found:
         created, updated = (moment_or_none(part) for part in (one.issue.fields.created, one.issue.fields.updated))
-        if one.ref.issue_id and updated and updated > (created or 0):
+        if one.ref.issue_id and updated and updated != created:
             moves[one.ref.issue_id] = Move(updated, said.get(one.ref.issue_id, 0))
     return moves
 

@@ -23,17 +23,13 @@ from reconcile.responses import Changes, WorklogFeed
 from reconcile.state.checkpoint import Checkpoint, Gap, Shortfall, Window
 from reconcile.state.run_state import RunState
 from rollcall.errors import NotUnderstoodError, OlderThanJiraError
-from rollcall.facts import Entity, FactMaker, Issue
+from rollcall.facts import AHEAD_MS, Entity, FactMaker, Issue
 from rollcall.identity import EntityKind
 from rollcall.jira.values import ABSENT, IssueRef, is_given, read_or_none
 from rollcall.logs import logger
 from rollcall.records import Activity
 
 log = logger(__name__)
-
-
-_AHEAD_MS = 86_400_000
-"""How far a moment may lie ahead: clocks differ, by less than a day."""
 
 
 class WindowFacts:
@@ -55,7 +51,7 @@ class WindowFacts:
         self.maker = FactMaker(site, "reconcile", learned_at)
         self.window = window
         self.authors: defaultdict[str, Counter[bool]] = defaultdict(Counter)
-        self._latest = max(window.until, learned_at, now) + _AHEAD_MS
+        self._latest = max(window.until, learned_at, now) + AHEAD_MS
 
     def holds(self, fact: Activity) -> bool:
         """Return whether a fact lies in the window.

@@ -24,7 +24,7 @@ from reconcile.client.jira_errors import JiraError, PagingError
 from reconcile.client.paging import MOST_PAGES, decoded_elements, next_since
 from reconcile.responses import ENTITY, EXPANDED, TOUCHED, WORKLOGS_OF, SearchPage, WorklogFeed
 from reconcile.state.checkpoint import FeedCursor
-from rollcall.facts import Entity, moment_of, read_issue
+from rollcall.facts import Entity, moment_of, moment_or_none, read_issue
 from rollcall.jira.values import IssueRef, id_or_none, id_or_zero, jira_id, parse_jira_time, read_or_none
 from rollcall.records import Activity
 
@@ -64,7 +64,7 @@ def _embedded(context: BackfillContext, ref: IssueRef, issue: msgspec.Raw) -> It
     for one in decoded_elements(ENTITY, found.worklogs if found else [], lambda: None):
         spoilt: list[None] = []
         try:
-            touched = moment_of("updated", one.updated, one.created)
+            touched = max(moment_of("updated", one.updated, one.created), moment_or_none(one.created) or 0)
         except UNREADABLE_ERRORS:
             continue
         if touched < context.facts.window.since:

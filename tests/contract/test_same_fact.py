@@ -72,8 +72,11 @@ def test_added_and_edited(kind: EntityKind, entity_id: object, created: object, 
 
 
 @both_kinds
-@pytest.mark.parametrize("updated", [CREATED, parse_jira_time(CREATED), "2026-11-01T09:00:00.123Z"])
-def test_an_edit_at_its_creation_is_none(kind: EntityKind, updated: object) -> None:
+@pytest.mark.parametrize(
+    "updated",
+    [CREATED, parse_jira_time(CREATED), "2026-11-01T09:00:00.123Z", "2026-11-01T09:00:00.122Z", "2003-01-01T00:00:00Z"],
+)
+def test_an_edit_at_its_creation_or_before_is_none(kind: EntityKind, updated: object) -> None:
     entity = MAKERS[kind](updated=updated)
     told = entity_by_webhook(kind, entity)
     the_same(told, entity_by_rest(kind, entity))

@@ -202,6 +202,11 @@ ECHOES: dict[str, Made] = {
         d.changed(changelog=None, issue_event_type_name="Freigegeben"), d.updated()
     ),
     "an edit that is none": lambda d: one(d.comment("updated", updated=d.iso()), outcome="no_edit"),
+    "a comment edited before it was there": lambda d: one(d.comment("updated", created=d.iso(11)), outcome="no_edit"),
+    "a worklog edited before it was there": lambda d: one(d.worklog("updated", created=d.iso(600)), outcome="no_edit"),
+    "a comment edited, created in 2090": lambda d: one(
+        d.comment("updated", created="2090-01-01T00:00:00.000+0000"), d.edited()
+    ),
     "the old worklog event with a changelog": lambda d: one(
         {**d.changed(), "webhookEvent": "jira:worklog_updated"}, d.history()
     ),

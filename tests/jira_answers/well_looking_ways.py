@@ -5,7 +5,7 @@ Every answer has its form, and lacks what happened, when, or who did it, all the
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import formatdate
 from functools import partial
 from typing import Any
@@ -75,7 +75,34 @@ def dated(days: float) -> Callable[[httpx.Response], httpx.Response]:
     return lambda given: with_body(given, given.content, date=date)
 
 
+def edited_before(hours: float) -> Callable[[httpx.Response], httpx.Response]:
+    """Have what was never edited touched last so long before it was made, as imports and clocks leave it."""
+
+    def moved(given: Any) -> Any:
+        if isinstance(given, list):
+            return [moved(one) for one in given]
+        if not isinstance(given, dict):
+            return given
+        if "updateAuthor" in given and given["updated"] == given["created"]:
+            made = datetime.fromisoformat(given["created"])
+            return {**given, "updated": f"{made - timedelta(hours=hours):%Y-%m-%dT%H:%M:%S.000%z}"}
+        return {name: moved(one) for name, one in given.items()}
+
+    return body(moved)
+
+
 WELL_LOOKING = [
+    # Comments and worklogs.
+    *(
+        Case(
+            f"touched last {hours} hours before it was made: {one}",
+            partial(at, one, edited_before(hours)),
+            code=0,
+            endpoint=one,
+        )
+        for one in (SEARCH, COMMENTS, WORKLOGS)
+        for hours in (1, 300)
+    ),
     # The date of all answers.
     *(
         Case(f"answers dated {days} days back", partial(everywhere, dated(days)), code=0)
