@@ -16,7 +16,6 @@ from dataclasses import dataclass, field, replace
 import msgspec
 
 from reconcile.client.endpoints import (
-    APPLICATION_ROLE,
     APPLICATION_ROLES,
     GROUP_MEMBERS,
     GROUPS,
@@ -27,6 +26,7 @@ from reconcile.client.endpoints import (
 from reconcile.client.jira_client import JiraClient
 from reconcile.client.jira_errors import AccountRefusedError, JiraError, JiraRefusedError, NotThereError
 from reconcile.client.paging import by_offset, decoded_elements, gather_first_error, id_of_link
+from reconcile.directory.omissions import project_is_listed
 from reconcile.publisher import Gaps
 from reconcile.responses import (
     PRODUCT,
@@ -98,27 +98,43 @@ class Groups:
         return found
 
     async def _members(self, group_id: str) -> Members:
+        total, people = 0, dict[str | None, Person]()
+        # Where one leaves while pages are turned another is passed over, and the total may count who is not active.
+        for inactive in (False, True):
+            try:
+                total, people = await self._people(group_id, inactive=inactive)
+            except NotThereError:
+                self.lost.add(group_id)
+                self._gone()
+                return {}
+            if len(people) >= total:
+                break
+        else:
+            given = f"counts {total} members and names {len(people) or 'nobody'}"
+            raise JiraRefusedError(f"{GROUP_MEMBERS.name}: Jira {given}")
+        if None in people:
+            raise JiraRefusedError(f"{GROUP_MEMBERS.name}: Jira names members without an account id")
+        found = Members()
+        for person in people.values():
+            if person.known_id and person.is_active:
+                found[person.known_id] = person.known_type == "atlassian"
+                self._met(person)
+        return found
+
+    async def _people(self, group_id: str, *, inactive: bool) -> tuple[int, dict[str | None, Person]]:
+        """Return how many members Jira counts, and those that it names, by account id."""
+        total = 0
+
         async def ask(start: int) -> MemberPage:
-            query = {"groupId": group_id, "includeInactiveUsers": False, "startAt": start, "maxResults": _MEMBERS}
+            nonlocal total
+            query = {"groupId": group_id, "includeInactiveUsers": inactive, "startAt": start, "maxResults": _MEMBERS}
             page = await self._jira.read(MemberPage, GROUP_MEMBERS, query=query)
-            if page.total and not page.size and not start:
-                raise JiraRefusedError(f"{GROUP_MEMBERS.name}: Jira counts {page.total} members and names nobody")
+            total = total if page.total is None else page.total
             return page
 
-        found, nameless = Members(), False
-        try:
-            async for page in by_offset(GROUP_MEMBERS, ask):
-                for person in page.values:
-                    nameless |= person.account_id is None
-                    if person.known_id and person.is_active:
-                        found[person.known_id] = person.known_type == "atlassian"
-                        self._met(person)
-        except NotThereError:
-            self.lost.add(group_id)
-            self._gone()
-        if nameless:
-            raise JiraRefusedError(f"{GROUP_MEMBERS.name}: Jira names members without an account id")
-        return found
+        pages = by_offset(GROUP_MEMBERS, ask)
+        people = {person.account_id: person async for page in pages for person in page.values}
+        return total, people
 
 
 _INCLUDED = "jira-core"
@@ -188,21 +204,6 @@ async def listed_products(jira: JiraClient, unreadable: Callable[[], None]) -> l
     if not (roles := list(decoded_elements(PRODUCT, listed, unreadable))):
         raise JiraRefusedError(f"{APPLICATION_ROLES.name}: Jira names products in an unknown form")
     return roles
-
-
-async def product_of_key(jira: JiraClient, key: str) -> ApplicationRole | None:
-    """Return a product that Jira does not list, as it knows it by its key; None where it does not.
-
-    Raises:
-        JiraError: Jira did not answer, or refused.
-    """
-    try:
-        role = await jira.read(ApplicationRole, APPLICATION_ROLE, key)
-    except NotThereError:
-        return None
-    if role.key != key:
-        raise JiraRefusedError(f"{APPLICATION_ROLE.name}: Jira answers with another product")
-    return role
 
 
 async def products(
@@ -398,7 +399,7 @@ class ProjectRoles:
             held |= found
             self._read += 1
         except NotThereError as error:
-            if await self._is_listed(key):
+            if await project_is_listed(self._jira, key):
                 self.failed[key] = error
             else:
                 self._skip("projects gone since they were listed")
@@ -413,16 +414,6 @@ class ProjectRoles:
             # Where most fail, each with all its tries, going on would take hours.
             if len(self.failed) > max(_MOST_FAILED, self._read):
                 raise
-
-    async def _is_listed(self, key: str) -> bool:
-        """Return whether Jira lists a project now whose roles are not there; so it is held where Jira does not say."""
-        try:
-            page = await self._jira.read(ProjectPage, PROJECTS, query={"keys": key})
-        except AccountRefusedError:
-            raise
-        except JiraError:
-            return True
-        return any(project.key == key for project in page.values)
 
     async def _role(self, key: str, number: str) -> set[Held]:
         role = await self._jira.read(ProjectRole, PROJECT_ROLE, key, number)

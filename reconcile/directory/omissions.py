@@ -1,12 +1,12 @@
-"""Accounts that Jira's list of users leaves out, asked for by their ids: it may know them all the same."""
+"""What lists leave out, asked for by id or key, for it may be there all the same: accounts, products, projects."""
 
 from collections.abc import Callable
 
-from reconcile.client.endpoints import USERS_BY_ID
+from reconcile.client.endpoints import APPLICATION_ROLE, PROJECTS, USERS_BY_ID
 from reconcile.client.jira_client import JiraClient
-from reconcile.client.jira_errors import AccountRefusedError, JiraError, NotThereError
+from reconcile.client.jira_errors import AccountRefusedError, JiraError, JiraRefusedError, NotThereError
 from reconcile.client.paging import by_offset
-from reconcile.responses import MemberPage, Person
+from reconcile.responses import ApplicationRole, MemberPage, Person, ProjectPage
 
 _IDS = 90
 """Accounts in one request: the URL gets no longer than any proxy takes (clients)."""
@@ -41,12 +41,49 @@ async def accounts_by_id(jira: JiraClient, accounts: list[str], tell: Tell) -> d
 
 
 async def _active_of(jira: JiraClient, ids: list[str]) -> dict[str, Person]:
+    total = 0
+
     async def ask(start: int) -> MemberPage:
+        nonlocal total
         query: dict[str, str | int | bool | list[str]] = {"accountId": ids, "startAt": start, "maxResults": len(ids)}
-        return await jira.read(MemberPage, USERS_BY_ID, query=query)
+        page = await jira.read(MemberPage, USERS_BY_ID, query=query)
+        total = page.total or 0
+        return page
 
     try:
         people = [person async for page in by_offset(USERS_BY_ID, ask) for person in page.values]
     except NotThereError:
         return {}
+    if len(people) < total < len(ids):  # whether whom Jira does not know counts is not documented
+        raise JiraRefusedError(f"{USERS_BY_ID.name}: Jira counts {total} accounts and names {len(people)}")
     return {person.known_id: person for person in people if person.is_active and person.known_id in ids}
+
+
+async def product_of_key(jira: JiraClient, key: str) -> ApplicationRole | None:
+    """Return a product that Jira does not list, as it knows it by its key; None where it does not.
+
+    Raises:
+        JiraError: Jira did not answer, or refused.
+    """
+    try:
+        role = await jira.read(ApplicationRole, APPLICATION_ROLE, key)
+    except NotThereError:
+        return None
+    if role.key != key:
+        raise JiraRefusedError(f"{APPLICATION_ROLE.name}: Jira answers with another product")
+    return role
+
+
+async def project_is_listed(jira: JiraClient, key: str) -> bool:
+    """Return whether Jira lists a project now whose roles are not there; so it is held where Jira does not say.
+
+    Raises:
+        AccountRefusedError: Jira refuses the account itself.
+    """
+    try:
+        page = await jira.read(ProjectPage, PROJECTS, query={"keys": key})
+    except AccountRefusedError:
+        raise
+    except JiraError:
+        return True
+    return any(project.key == key for project in page.values)

@@ -26,10 +26,9 @@ from reconcile.directory.grants import (
     ProjectRoles,
     global_roles,
     listed_products,
-    product_of_key,
     products,
 )
-from reconcile.directory.omissions import MOST_BY_ID, accounts_by_id
+from reconcile.directory.omissions import MOST_BY_ID, accounts_by_id, product_of_key
 from reconcile.progress import Progress
 from reconcile.publisher import DirectoryPublisher, ExistingFacts, Gaps, KnownDirectory
 from reconcile.responses import PERSON, ApplicationRole, Person, UserPage

@@ -63,6 +63,18 @@ def first_members(jira: JiraSite) -> Change:
     return change
 
 
+def fewer(jira: JiraSite, group: str) -> dict[str, Change]:
+    """Give all of a group's members but the first, and count them all."""
+
+    def change(call: ApiCall, right: Callable[[], Any]) -> Any:
+        answer = right()
+        if call.query.get("groupId") == group_id(jira, group) and call.query["startAt"] == "0":
+            answer |= {"values": answer["values"][1:]}
+        return answer
+
+    return {"GET /group/member": change}
+
+
 def later_pages_fail(call: ApiCall, right: Callable[[], Any]) -> Any:
     if call.query["startAt"] != "0":
         raise JiraError(500, "It went wrong.")
@@ -96,6 +108,24 @@ FAULTS = [
         lambda jira: {"GET /group/member": fails(500, groupId=group_id(jira, "helpers"))},
         ("licenses:jira-servicedesk", "licenses:jira-core", *PRODUCT_ROLES),
         "the licenses of jira-servicedesk: GET /group/member: Jira answers 500",
+    ),
+    Fault(
+        "license group of fewer than it counts",
+        lambda jira: fewer(jira, "helpers"),
+        ("licenses:jira-servicedesk", "licenses:jira-core", *PRODUCT_ROLES),
+        "the licenses of jira-servicedesk: GET /group/member: Jira counts ",
+    ),
+    Fault(
+        "site admins of fewer than it counts",
+        lambda jira: fewer(jira, "owners"),
+        ROLES,
+        "who administers the site: GET /group/member: Jira counts ",
+    ),
+    Fault(
+        "project group of fewer than it counts",
+        lambda jira: fewer(jira, f"team-{project(jira).lower()}"),
+        ("the project",),
+        "the roles in {project}: GET /group/member: Jira counts ",
     ),
     Fault(
         "products none",
