@@ -120,15 +120,15 @@ async def _clock(name: str, jira: JiraClient) -> list[Finding]:
         ahead = parse_jira_time(info.server_time) - ours
     except ValueError:
         return [Finding(subject, True, "Jira does not tell its time")]
-    shown = f"ours is {abs(ahead) / 1000:.1f} s {'behind' if ahead > 0 else 'ahead of'} Jira's"
+    shown = f"{abs(ahead) / 1000:.1f} s {'behind' if ahead > 0 else 'ahead of'} Jira's"
     if abs(ahead) > _CLOCKS_MS:
-        return [Finding(subject, False, f"{shown}; {_BOTH}", "set this machine's clock; run an NTP service")]
+        return [Finding(subject, False, f"ours is {shown}; {_BOTH}", "set this machine's clock; run an NTP service")]
     dated = jira.present
     if dated is not None and abs(dated - ours) > _CLOCKS_MS:
         date = f"{datetime.fromtimestamp(dated / 1000, UTC):%Y-%m-%d %H:%M} UTC"
         remedy = "have the proxy between here and Jira pass on the Date of each answer, and cache none"
-        return [Finding(subject, False, f"{shown}, but its answer is dated {date}; {_BOTH}", remedy)]
-    return [Finding(subject, True, shown)]
+        return [Finding(subject, False, f"ours is {shown}, but its answer is dated {date}; {_BOTH}", remedy)]
+    return [Finding(subject, True, f"ours is {shown}")]
 
 
 async def zone_finding(settings: Settings, name: str, myself: Myself) -> Finding:

@@ -110,8 +110,8 @@ class Groups:
             if len(people) >= total:
                 break
         else:
-            given = f"counts {total} members and names {len(people) or 'nobody'}"
-            raise JiraRefusedError(f"{GROUP_MEMBERS.name}: Jira {given}")
+            named = len(people) or "nobody"
+            raise JiraRefusedError(f"{GROUP_MEMBERS.name}: Jira counts {total} members and names {named}")
         if None in people:
             raise JiraRefusedError(f"{GROUP_MEMBERS.name}: Jira names members without an account id")
         found = Members()
