@@ -7,7 +7,7 @@ import pytest
 from console.sqldoor.allowlist import INTERNAL_TABLES
 from rollcall.errors import SchemaError
 from rollcall.warehouse import Warehouse, open_warehouse
-from rollcall.warehouse.expected_schema import actual_shapes, written
+from rollcall.warehouse.expected_schema import actual_shapes, expected_shapes, written
 from rollcall.warehouse.schema_check import drift, require_no_drift
 
 from ..sqldoor.house import open_house
@@ -117,6 +117,12 @@ async def test_a_lost_or_changed_report_or_an_added_column_only_warns(warehouse:
         ("user_days has another SELECT", False),
         ("webhook_coverage_daily is missing", False),
     ]
+
+
+def test_views_of_thirty_days_say_what_those_of_any_say() -> None:
+    shapes = expected_shapes()
+    for thirty, any_days in (("user_usage_30d", "user_usage"), ("idle_licenses", "idle_licenses_over")):
+        assert shapes[thirty].select == shapes[any_days].select.replace("{days:UInt32}", "30")
 
 
 async def test_of_what_cannot_be_seen_nothing_is_said(warehouse: Warehouse) -> None:

@@ -108,11 +108,96 @@ SELECT
 FROM account_rollup AS known FINAL
 LEFT JOIN months ON months.site = known.site AND months.account_id = known.account_id;
 
+-- The same at 30 days, written out: a view within a view costs its analysis again, a quarter of the answer's time.
+CREATE OR REPLACE VIEW user_usage_30d {on_cluster} AS
+WITH
+    (SELECT (groupArray(toString(site)), groupArray(today)) FROM site_days) AS todays,
+    least(30, toDate(now(), 'UTC') - toDate('1970-03-01')) AS window_days,
+    months AS
+    (
+        SELECT
+            site, account_id,
+            max(last_at) AS last_at,
+            sum(bitCount(bitAnd(days, inside))) AS active_days,
+            sum(arrayCount(code -> code BETWEEN first AND last, codes)) AS comments,
+            sum(arrayCount(code -> code BETWEEN 32 + first AND 32 + last, codes)) AS changes,
+            sum(arrayCount(code -> code BETWEEN 64 + first AND 64 + last, codes)) AS worklogs
+        FROM
+        (
+            SELECT
+                site, account_id, last_at, days,
+                toInt32(transform(site, todays.1, todays.2, toDate(0))) - toInt32(month) AS until_today,
+                toInt8(greatest(until_today - toInt32(window_days) + 1, 0)) AS first,
+                toInt8(greatest(least(until_today, 31), -1)) AS last,
+                if(first > last, toUInt32(0), toUInt32(bitAnd(
+                    bitShiftLeft(toUInt64(1), last + 1) - bitShiftLeft(toUInt64(1), first), 4294967295))) AS inside,
+                arrayMap(fact -> toInt8(bitAnd(fact, 127)), facts) AS codes
+            FROM account_month_states FINAL
+            WHERE month >= toStartOfMonth(toDate(now(), 'UTC') - greatest(window_days, 4))
+        )
+        GROUP BY site, account_id
+    )
+SELECT
+    known.site AS site,
+    known.account_id AS account_id,
+    known.display_name AS name,
+    known.email AS email,
+    CAST(known.account_type, 'String') AS account_type,
+    CAST(known.status, 'String') AS status,
+    CAST(known.licenses, 'Array(String)') AS licenses,
+    CAST(known.roles, 'Array(String)') AS roles,
+    if(months.account_id = '', known.last_at,
+        greatest(ifNull(known.last_at, toDateTime64(0, 3, 'UTC')), CAST(months.last_at, 'DateTime64(3, ''UTC'')')))
+        AS last_active_at,
+    months.active_days AS active_days,
+    months.comments AS comments,
+    months.changes AS changes,
+    months.worklogs AS worklogs
+FROM account_rollup AS known FINAL
+LEFT JOIN months ON months.site = known.site AND months.account_id = known.account_id;
+
 -- Who holds a product, less those who have a day in the window. An act dated tomorrow is no day in it.
 CREATE OR REPLACE VIEW idle_licenses_over {on_cluster} AS
 WITH
     (SELECT (groupArray(toString(site)), groupArray(today)) FROM site_days) AS todays,
     least({days:UInt32}, toDate(now(), 'UTC') - toDate('1970-03-01')) AS window_days,
+    recent AS
+    (
+        SELECT
+            site, account_id, max(last_at) AS last_at,
+            max(bitAnd(days, if(first > last, toUInt32(0), toUInt32(bitAnd(
+                bitShiftLeft(toUInt64(1), last + 1) - bitShiftLeft(toUInt64(1), first), 4294967295)))) != 0) AS is_active
+        FROM
+        (
+            SELECT
+                site, account_id, last_at, days,
+                toInt32(transform(site, todays.1, todays.2, toDate(0))) - toInt32(month) AS until_today,
+                toInt8(greatest(until_today - toInt32(window_days) + 1, 0)) AS first,
+                toInt8(greatest(least(until_today, 31), -1)) AS last
+            FROM account_month_states
+            WHERE month >= toStartOfMonth(toDate(now(), 'UTC') - greatest(window_days, 4))
+        )
+        GROUP BY site, account_id
+    )
+SELECT
+    known.site AS site,
+    CAST(arrayJoin(known.licenses), 'String') AS product,
+    known.account_id AS account_id,
+    known.display_name AS name,
+    known.email AS email,
+    if(recent.account_id = '', known.last_at,
+        greatest(ifNull(known.last_at, toDateTime64(0, 3, 'UTC')), CAST(recent.last_at, 'DateTime64(3, ''UTC'')')))
+        AS last_active_at,
+    dateDiff('day', toDate(formatDateTime(last_active_at, '%F', known.timezone)),
+        toDate(formatDateTime(now64(3, 'UTC'), '%F', known.timezone))) AS days_idle
+FROM account_rollup AS known FINAL LEFT JOIN recent ON recent.site = known.site AND recent.account_id = known.account_id
+WHERE known.account_type = 'atlassian' AND notEmpty(known.licenses) AND NOT recent.is_active;
+
+-- As with `user_usage_30d`, written out.
+CREATE OR REPLACE VIEW idle_licenses {on_cluster} AS
+WITH
+    (SELECT (groupArray(toString(site)), groupArray(today)) FROM site_days) AS todays,
+    least(30, toDate(now(), 'UTC') - toDate('1970-03-01')) AS window_days,
     recent AS
     (
         SELECT
