@@ -349,7 +349,7 @@ async def _activity(site: RunContext, run: Checkpoint, now: int, caller: Caller)
     zone = site.settings.sites[site.name].zone()
     context = BackfillContext(
         jira=site.jira,
-        facts=WindowFacts(site.name, run.window, now_ms(), now),
+        facts=WindowFacts(site.name, run.window, now_ms(), now, run.found),
         publisher=FactPublisher(site.runtime, site.name, site.existing, run.found, zone),
         state=site.state,
         checkpoint=run,

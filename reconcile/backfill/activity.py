@@ -12,7 +12,7 @@ How many comments a search embeds is not documented (20 and 100 have been seen),
 are asked for. Edits of old comments count, so that all comments are needed and not only the newest.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from functools import partial
 from typing import NamedTuple
 
@@ -29,8 +29,9 @@ from reconcile.backfill.census import (
     settle_refusals,
     take_census,
 )
-from reconcile.backfill.changelogs import MOST_ISSUES, all_changes, pending_changelogs, take_histories
+from reconcile.backfill.changelogs import MOST_ISSUES, all_changes, move_of, pending_changelogs, take_histories
 from reconcile.backfill.context import (
+    COME_ALONG,
     FEW_ATTEMPTS,
     UNREADABLE_ERRORS,
     BackfillContext,
@@ -113,7 +114,6 @@ class _Issues:
         self._size = PageSize(ISSUES_A_PAGE)
         self._may_embed = True
         self._asked: set[int] = set()
-        self._heard, self._asks_each = 0, False
         self._resumed = self._cursor.token
         self._tokens = SeenTokens(SEARCH, self._resumed)
 
@@ -122,6 +122,8 @@ class _Issues:
         while not cursor.done:
             if len(cursor.pending) + ISSUES_A_PAGE > MOST_ISSUES or (cursor.checked and cursor.pending):
                 await self._hear(await pending_changelogs(context))
+                cursor.pending = cursor.pending[MOST_ISSUES:]
+                await context.save()
                 continue
             if not cursor.counted:
                 cursor.jql = cursor.jql or self._jql()
@@ -135,6 +137,8 @@ class _Issues:
             else:
                 cursor.done = True
             await context.save()
+            context.state.spool.ask_comments(self._asked)
+            self._asked.clear()
         context.progress.end("issues", cursor.issues)
 
     async def _search(self) -> None:
@@ -221,26 +225,31 @@ class _Issues:
             await context.publisher.add(facts)
             if not is_cut(one.comments):
                 context.came(COMMENTS_OF, one.ref.issue_id)
-        context.state.spool.move_issues(_moves(found, said))
-        unasked = [one for one in found if one.ref.issue_id and one.ref.issue_id not in self._asked]
-        asked = [one for one in unasked if self._asks_each or is_cut(one.comments)]
+        moves = ((one.ref.issue_id, move_of(one.issue, said[one.ref.issue_id])) for one in found)
+        context.state.spool.move_issues({issue: move for issue, move in moves if issue and move})
+        before = self._asked_of(one.ref.issue_id for one in found) | {0}
+        unasked = [one for one in found if one.ref.issue_id not in before]
+        asked = [one for one in unasked if self._cursor.asks_each or is_cut(one.comments)]
         self._asked.update(one.ref.issue_id for one in asked)
         await gather_first_error(take_other_comments(context, one.ref, one.comments) for one in asked)
         return found
+
+    def _asked_of(self, issues: Iterable[int]) -> set[int]:
+        """Return whose comments were asked for already, by this run or before it was gone on with."""
+        return self._asked | self._context.state.spool.asked_comments(issues)
 
     async def _hear(self, silent: dict[int, tuple[int, int]]) -> None:
         """Look at the comments of some issues that moved without a word: a search may give fewer than there are.
 
         Where one has others, the search begins anew, and each of its issues is asked. A single one is left alone, for
-        who deletes a comment may leave no word either. A resumed run does not know any more whose comments it has.
+        who deletes a comment may leave no word either.
         """
-        cursor, doubtful = self._cursor, silent.keys() - self._asked
-        worth = len(doubtful) > 1 and not self._context.checkpoint.resumed
-        few = sorted(doubtful)[: _FEW_SILENT - self._heard] if worth else []
+        cursor, doubtful = self._cursor, silent.keys() - self._asked_of(silent)
+        few = sorted(doubtful)[: _FEW_SILENT - cursor.heard] if len(doubtful) > 1 else []
         for issue in few:
-            self._heard += 1
+            cursor.heard += 1
             if await self._has_others(issue, *silent[issue]):
-                self._heard, self._asks_each, self._tokens = _FEW_SILENT, True, SeenTokens(SEARCH)
+                cursor.heard, cursor.asks_each, self._tokens = _FEW_SILENT, True, SeenTokens(SEARCH)
                 cursor.token, cursor.pages, cursor.issues, cursor.searched, cursor.checked = None, 0, 0, False, False
                 words = f"{SEARCH.name} gives fewer comments than there are; each issue was asked for its own"
                 self._context.checkpoint.notes = [*self._context.checkpoint.notes, words]
@@ -304,21 +313,6 @@ def _candidates(elements: list[msgspec.Raw], unreadable: Callable[[], None]) -> 
             unreadable()
 
 
-def _moves(found: Iterable[_Candidate], said: Mapping[int, int]) -> dict[int, Move]:
-    """Return those that were changed since they were made.
-
-    Args:
-        found: Issues.
-        said: By issue, when the newest comment that came with it was made or edited, epoch ms.
-    """
-    moves = {}
-    for one in found:
-        created, updated = (moment_or_none(part) for part in (one.issue.fields.created, one.issue.fields.updated))
-        if one.ref.issue_id and updated and updated != created:
-            moves[one.ref.issue_id] = Move(updated, said.get(one.ref.issue_id, 0))
-    return moves
-
-
 def _embedded(context: BackfillContext, found: _Candidate) -> Iterator[Activity]:
     try:
         if fact := creation(context.facts, found.issue, found.ref):
@@ -328,7 +322,7 @@ def _embedded(context: BackfillContext, found: _Candidate) -> Iterator[Activity]
     except UNREADABLE_ERRORS:
         context.unreadable()
     if found.comments:
-        yield from comment_facts(context, found.comments.comments, found.ref)
+        yield from comment_facts(context, found.comments.comments, found.ref, COME_ALONG)
 
 
 _COMMENTS_A_PAGE = 100
@@ -387,10 +381,12 @@ async def take_other_comments(
         context.came(COMMENTS_OF, ref.issue_id)
 
 
-def comment_facts(context: BackfillContext, comments: list[msgspec.Raw], ref: IssueRef) -> Iterator[Activity]:
-    """Yield the facts of comments that lie in the window."""
+def comment_facts(
+    context: BackfillContext, comments: list[msgspec.Raw], ref: IssueRef, how: str = ""
+) -> Iterator[Activity]:
+    """Yield the facts of comments that lie in the window; `how` they came, see `WindowFacts.holds`."""
     for comment in decoded_elements(ENTITY, comments, context.unreadable):
-        yield from entity_facts(context.facts, "comment", comment, ref, context.unreadable)
+        yield from entity_facts(context.facts, "comment", comment, ref, context.unreadable, how)
 
 
 async def other_comments(

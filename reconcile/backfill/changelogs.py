@@ -35,7 +35,7 @@ from reconcile.responses import (
 )
 from reconcile.state.run_state import Move
 from rollcall.errors import OlderThanJiraError, WarehouseUnavailableError
-from rollcall.facts import actor, changes_of, moment_of, moment_or_none
+from rollcall.facts import Issue, actor, changes_of, moment_of, moment_or_none
 from rollcall.identity import EntityKind
 from rollcall.jira.values import Account, ChangelogItem, IssueRef, field_id, id_or_zero, is_given, read_or_none
 from rollcall.records import Activity
@@ -146,7 +146,8 @@ CHANGES_OF = "changes of issue"
 async def pending_changelogs(context: BackfillContext) -> dict[int, tuple[int, int]]:
     """Request the changelogs of the pending issues, page by page, take the facts in them, and see what was left out.
 
-    There is no filter by date; issues without history, and those gone since, are simply absent.
+    There is no filter by date; issues without history, and those gone since, are simply absent. The issues stay
+    pending until what is returned of them was looked at, so that a run that ends meanwhile begins with them.
 
     Returns:
         By issue, of those that moved later than anything that is known of them: when that was, and when they moved.
@@ -183,7 +184,7 @@ async def pending_changelogs(context: BackfillContext) -> dict[int, tuple[int, i
     for one, error in failed.items():
         context.note(CHANGES_OF, error, [one])
     silent = await _Comparison(context, places).make([one for one in ids if one not in failed])
-    cursor.pending, cursor.changelog_token = cursor.pending[MOST_ISSUES:], None
+    cursor.changelog_token = None
     await context.save()
     return silent
 
@@ -215,6 +216,17 @@ def all_changes(changelog: msgspec.Raw, created: int, since: int) -> list[msgspe
         except UNREADABLE_ERRORS:
             return None
     return found.histories
+
+
+def move_of(issue: Issue, said: int) -> Move | None:
+    """Return that an issue was changed since it was made; None where it was not, or does not say.
+
+    Args:
+        issue: As Jira sent it.
+        said: When the newest comment that came with it was made or edited, epoch ms.
+    """
+    created, updated = (moment_or_none(part) for part in (issue.fields.created, issue.fields.updated))
+    return Move(updated, said) if updated and updated != created else None
 
 
 async def _take_page(context: BackfillContext, page: ChangelogPage, places: dict[int, IssueRef]) -> None:

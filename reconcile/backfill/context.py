@@ -7,7 +7,7 @@ Many things are requested at once here, and where that fails fewer, down to the 
 """
 
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Awaitable, Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -20,7 +20,7 @@ from reconcile.client.jira_errors import AccountRefusedError, JiraError, JiraUna
 from reconcile.progress import Progress
 from reconcile.publisher import FactPublisher
 from reconcile.responses import Changes, WorklogFeed
-from reconcile.state.checkpoint import Checkpoint, Gap, Shortfall, Window
+from reconcile.state.checkpoint import Checkpoint, Found, Gap, Shortfall, Window
 from reconcile.state.run_state import RunState
 from rollcall.errors import NotUnderstoodError, OlderThanJiraError
 from rollcall.facts import AHEAD_MS, Entity, FactMaker, Issue
@@ -40,28 +40,32 @@ class WindowFacts:
         window: Facts outside of it do not count.
         learned_at: When the run learns them, epoch ms.
         now: Jira's present, epoch ms; 0 where it is not known.
+        found: Counts the facts in the window that name who did it, and those that name nobody.
 
     Attributes:
         maker: Makes facts.
         window: As above.
-        authors: How many facts of each kind in the window name who did it, and how many name nobody.
     """
 
-    def __init__(self, site: str, window: Window, learned_at: int, now: int = 0) -> None:
+    def __init__(self, site: str, window: Window, learned_at: int, now: int = 0, found: Found | None = None) -> None:
         self.maker = FactMaker(site, "reconcile", learned_at)
         self.window = window
-        self.authors: defaultdict[str, Counter[bool]] = defaultdict(Counter)
+        self._found = found or Found()
         self._latest = max(window.until, learned_at, now) + AHEAD_MS
 
-    def holds(self, fact: Activity) -> bool:
+    def holds(self, fact: Activity, how: str = "") -> bool:
         """Return whether a fact lies in the window.
+
+        Args:
+            fact: The fact.
+            how: How it came, for one answer may name everybody where another names nobody.
 
         Raises:
             NotUnderstoodError: It lies in the future: that is no time of what has happened.
         """
         inside = self.holds_moment(fact.occurred_at)
         if inside:
-            self.authors[kind_of(fact)][bool(fact.account_id)] += 1
+            (self._found.credited if fact.account_id else self._found.nameless)[f"{kind_of(fact)}{how}"] += 1
         return inside
 
     def holds_moment(self, at: int) -> bool:
@@ -95,8 +99,11 @@ def creation(facts: WindowFacts, issue: Issue, ref: IssueRef) -> Activity | None
     return fact if facts.holds(fact) else None
 
 
+COME_ALONG = " that came with issues"
+
+
 def entity_facts(
-    facts: WindowFacts, kind: EntityKind, entity: Entity, issue: IssueRef, unreadable: Callable[[], None]
+    facts: WindowFacts, kind: EntityKind, entity: Entity, issue: IssueRef, unreadable: Callable[[], None], how: str = ""
 ) -> list[Activity]:
     """Return the facts of a comment or worklog that lie in the window.
 
@@ -108,6 +115,7 @@ def entity_facts(
         entity: The comment or worklog.
         issue: Where it belongs.
         unreadable: Called once when not all could be made.
+        how: How it came, see `WindowFacts.holds`.
     """
     acts: list[Callable[[EntityKind, Entity, IssueRef], Activity | None]] = [facts.maker.entity_created]
     # Most were never edited, and have the same words for both times.
@@ -117,7 +125,7 @@ def entity_facts(
     for act in acts:
         try:
             fact = act(kind, entity, issue)
-            inside = fact is not None and facts.holds(fact)
+            inside = fact is not None and facts.holds(fact, how)
         except OlderThanJiraError:
             continue  # before any window, whatever else of it is of use
         except UNREADABLE_ERRORS:
@@ -274,11 +282,12 @@ class BackfillContext:
 
         A single one may well be anonymous; without the names of all, nobody's activity is known.
         """
-        for kind, found in self.facts.authors.items():
+        found = self.checkpoint.found
+        for kind in found.credited | found.nameless:
             what = f"who made the {kind}"
-            if found[True]:
+            if found.credited[kind]:
                 self.checkpoint.stood.pop(what, None)
-            elif found[False] >= (1 if "worklog" in kind else _MANY_NAMELESS):
+            elif found.nameless[kind] >= (1 if "worklog" in kind else _MANY_NAMELESS):
                 self.fall_short(what, 0, "nobody named", "Jira names nobody for any of them")
 
     def skip(self, why: str, count: int = 1) -> None:

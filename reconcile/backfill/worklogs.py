@@ -14,11 +14,12 @@ the feed says were touched since.
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 
 import msgspec
 
 from reconcile.backfill.census import still_listed
-from reconcile.backfill.context import GONE, UNREADABLE_ERRORS, BackfillContext, entity_facts, read_as_given
+from reconcile.backfill.context import COME_ALONG, GONE, UNREADABLE_ERRORS, BackfillContext, entity_facts, read_as_given
 from reconcile.client.endpoints import SEARCH, WORKLOGS, WORKLOGS_DELETED, WORKLOGS_UPDATED, Endpoint
 from reconcile.client.jira_errors import JiraError, PagingError
 from reconcile.client.paging import MOST_PAGES, decoded_elements, next_since
@@ -69,7 +70,8 @@ def _embedded(context: BackfillContext, ref: IssueRef, issue: msgspec.Raw) -> It
             continue
         if touched < context.facts.window.since:
             continue
-        facts = entity_facts(context.facts, "worklog", one, ref, lambda: spoilt.append(None))  # noqa: B023 - called at once
+        odd = partial(spoilt.append, None)
+        facts = entity_facts(context.facts, "worklog", one, ref, odd, COME_ALONG)
         if (number := id_or_zero(id_or_none(one.id))) and not spoilt:
             yield number, touched, facts
 

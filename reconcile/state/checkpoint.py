@@ -128,6 +128,8 @@ class IssuesCursor(msgspec.Struct):
         pending: Ids whose changelogs are still to be read.
         changelog_token: Of the page to ask next for the first bulk request's worth of those; None for the first.
         asked_alone: How many issues' changelogs were asked for one by one.
+        heard: How many issues were asked for their comments on suspicion.
+        asks_each: Whether each is asked for them, as a search was seen to leave some out.
         done: Whether all of it is through.
     """
 
@@ -143,6 +145,8 @@ class IssuesCursor(msgspec.Struct):
     pending: list[int] = []
     changelog_token: str | None = None
     asked_alone: int = 0
+    heard: int = 0
+    asks_each: bool = False
     done: bool = False
 
 
@@ -167,6 +171,8 @@ class Found(msgspec.Struct):
         retimed: Known facts whose time REST gives differently than the webhook did.
         unjudged: Facts that could not be compared with the warehouse.
         skipped: What could not be read and why, such as entities gone in between.
+        credited: Facts that name who did it, by kind.
+        nameless: Facts that name nobody, likewise.
         rows: Directory rows, by kind.
     """
 
@@ -179,6 +185,8 @@ class Found(msgspec.Struct):
     retimed: int = 0
     unjudged: int = 0
     skipped: Counter[str] = msgspec.field(default_factory=Counter)
+    credited: Counter[str] = msgspec.field(default_factory=Counter)
+    nameless: Counter[str] = msgspec.field(default_factory=Counter)
     rows: Counter[str] = msgspec.field(default_factory=Counter)
 
 

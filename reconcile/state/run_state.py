@@ -66,6 +66,7 @@ CREATE TABLE IF NOT EXISTS moves (
     id INTEGER PRIMARY KEY, updated INTEGER NOT NULL, said INTEGER NOT NULL,
     entries INTEGER NOT NULL, newest INTEGER NOT NULL
 );
+CREATE TABLE IF NOT EXISTS asked (id INTEGER PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS refusals (id INTEGER, what TEXT, reason TEXT, PRIMARY KEY (id, what));
 """
 _MOST_VARIABLES = 900
@@ -172,6 +173,19 @@ class Spool:
     def move_issues(self, moves: Mapping[int, Move]) -> None:
         """Remember issues that were changed since they were made; nothing has come of their changelogs yet."""
         self._put("INSERT OR REPLACE INTO moves VALUES (?, ?, ?, ?, ?)", ((one, *move) for one, move in moves.items()))
+
+    def ask_comments(self, ids: Iterable[int]) -> None:
+        """Remember issues that were asked for their comments."""
+        self._put("INSERT OR IGNORE INTO asked VALUES (?)", ((one,) for one in ids))
+
+    def asked_comments(self, ids: Iterable[int]) -> set[int]:
+        """Return those of these issues that were asked for their comments."""
+        found: set[int] = set()
+        for some in _slices(ids):
+            marks = ",".join("?" * len(some))
+            rows = self._db.execute(f"SELECT id FROM asked WHERE id IN ({marks})", some)  # noqa: S608 - marks are ?
+            found.update(row[0] for row in rows)
+        return found
 
     def forget_entries(self, ids: Iterable[int]) -> None:
         """Forget what came of their changelogs, before it is read anew."""

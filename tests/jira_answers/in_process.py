@@ -169,10 +169,12 @@ async def read_under(
     attempts: int = 4,
     existing: ExistingFacts | None = None,
     ahead_ms: int = 0,
+    *,
+    resume: bool = False,
 ) -> Outcome:
     """Read the whole site once while the proxy misbehaves, and compare; a day before it was read without a fault.
 
-    This machine's clock is the site's, or so much ahead of it.
+    This machine's clock is the site's, or so much ahead of it. A run that was cut off may be gone on with.
     """
     site = site or standing()
     settings, proxy = settings_for(URL, folder), Proxy(site, fault)
@@ -185,7 +187,7 @@ async def read_under(
         ):
             with (
                 this_clock(site, ahead_ms),
-                lasting_state(folder / "reconcile", "acme", resume=False) as (state, left),
+                lasting_state(folder / "reconcile", "acme", resume=resume) as (state, left),
             ):
                 context = RunContext(
                     "acme", settings, client, runtime, existing or Before(site), state, LoggedProgress("acme")

@@ -161,6 +161,7 @@ WELL_LOOKING = [
             (SEARCH, ("creator",), "new issues"),
             (CHANGELOGS, ("author",), "changes"),
             (WORKLOGS, ("author", "updateAuthor"), "worklogs"),
+            (COMMENTS, ("author", "updateAuthor"), "comments"),
         )
     ),
     Case(
