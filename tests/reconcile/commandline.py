@@ -20,7 +20,7 @@ from console.commands.up import up
 from console.commands.webhook import app as webhook
 from simulator.rest.site import EMAIL, TOKEN
 
-from .site import SECRET
+from .site import SECRET, keep_the_sites_clock
 
 app = typer.Typer(pretty_exceptions_show_locals=False)
 app.command()(check)
@@ -110,4 +110,5 @@ def _run(arguments: list[str]) -> Done:
 
 
 if __name__ == "__main__":
+    keep_the_sites_clock()
     app()

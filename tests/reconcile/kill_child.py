@@ -14,6 +14,7 @@ from typing import Any
 from reconcile import run
 
 from .commandline import app
+from .site import keep_the_sites_clock
 
 
 def die() -> None:
@@ -44,5 +45,6 @@ def arm(when: str, name: str) -> None:
 
 
 if __name__ == "__main__":
+    keep_the_sites_clock()
     arm(sys.argv[1], sys.argv[2])
     app(sys.argv[3:])
