@@ -65,7 +65,7 @@ class WindowFacts:
         """
         inside = self.holds_moment(fact.occurred_at)
         if inside:
-            (self._found.credited if fact.account_id else self._found.nameless)[f"{kind_of(fact)}{how}"] += 1
+            (self._found.credited if fact.account_id else self._found.nameless)[how + kind_of(fact)] += 1
         return inside
 
     def holds_moment(self, at: int) -> bool:
@@ -99,7 +99,7 @@ def creation(facts: WindowFacts, issue: Issue, ref: IssueRef) -> Activity | None
     return fact if facts.holds(fact) else None
 
 
-COME_ALONG = " that came with issues"
+COME_ALONG = "embedded "
 
 
 def entity_facts(
