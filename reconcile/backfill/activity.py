@@ -403,9 +403,10 @@ async def other_comments(
     # From the start: which ones are embedded is not documented. Where one is deleted while pages are turned, the count
     # falls short, and they are read once more.
     for _ in range(2):
-        total = pages = 0
+        # What the search counted holds, too: either answer may leave some out of its list and its total alike.
+        total, pages = (embedded.total or 0) if embedded else 0, 0
         async for page in _comment_pages(jira, issue_id, _MOST_A_PAGE if many else _COMMENTS_A_PAGE, attempts):
-            total, pages = page.total or 0, pages + bool(page.comments)
+            total, pages = max(total, page.total or 0), pages + bool(page.comments)
             seen |= page.ids
             yield page.comments
         if len(seen) >= total:

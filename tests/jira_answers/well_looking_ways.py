@@ -91,7 +91,19 @@ def edited_before(hours: float) -> Callable[[httpx.Response], httpx.Response]:
     return body(moved)
 
 
+def one_less(given: httpx.Response) -> httpx.Response:
+    """Leave the last comment of an issue out, and count no more than are given."""
+    return body(lambda found: {**found, "comments": found["comments"][:-1], "total": len(found["comments"]) - 1})(given)
+
+
 WELL_LOOKING = [
+    Case(
+        "comments left out of a page and of its total",
+        lambda: at(COMMENTS, one_less),
+        r"comments of (\d+ issues:|issue \d+) .*Jira counts more comments than it gives",
+        {"comment"},
+        endpoint=COMMENTS,
+    ),
     # Comments and worklogs.
     *(
         Case(
