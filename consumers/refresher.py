@@ -28,7 +28,8 @@ log = logger(__name__)
 _PAUSE_SECONDS = 0.5
 """Shortest time between two computations while facts keep coming."""
 _SHARE = 9
-"""A computation is followed by a pause of so many times its length: at most a tenth of the time goes into them."""
+"""A computation is followed by a pause of so many times its length: at most a tenth of the time goes into them. Not so
+one for partitions taken over, which is long and comes once: the first facts after a start would wait for that."""
 _LAST_SECONDS = 10.0
 """How long the last computation before the end may take; what it leaves is left to the next start."""
 _KNOWN_DAYS = 3
@@ -56,6 +57,7 @@ class Refresher:
         self._last: dict[str, dict[str, int]] = {}
         self._due: dict[str, float] = {}
         self._lock = asyncio.Lock()
+        self._took_over = False
 
     async def settle(self) -> None:
         """Compute what was touched. Raises WarehouseUnavailableError; what was touched then stays noted."""
@@ -63,6 +65,7 @@ class Refresher:
             taken = self._touched.take()
             for site in [site for site, due in self._due.items() if time.monotonic() >= due]:
                 taken.setdefault(site, Touched())
+            self._took_over = any(touched.is_taken for touched in taken.values())
             while taken:
                 site, touched = taken.popitem()
                 try:
@@ -97,7 +100,8 @@ class Refresher:
                 await self.settle()
             except WarehouseUnavailableError as error:
                 log.debug("rollups wait for the warehouse", cause=str(error))  # the consumers tell of that
-            await asyncio.sleep(max(_PAUSE_SECONDS, _SHARE * (time.monotonic() - began)))
+            share = 0 if self._took_over else _SHARE
+            await asyncio.sleep(max(_PAUSE_SECONDS, share * (time.monotonic() - began)))
 
     async def _refresh(self, site: str, touched: Touched) -> None:
         if touched.is_taken or touched.has_snapshot:

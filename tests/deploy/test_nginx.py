@@ -68,7 +68,7 @@ def started(folder: Path, settings: str = "") -> Installation:
     up.start()
     up.wait_for("/readyz")
     assert up.post(BODY) == 204
-    up.wait_until_written()
+    up.wait_until_shown()
     return up
 
 

@@ -150,6 +150,14 @@ class Installation:
             assert time.monotonic() < deadline, f"{left} records were never written\n{self.output}"
             time.sleep(0.05)
 
+    def wait_until_shown(self) -> None:
+        """Wait until all on the log is written and reports say so, a moment later: they are computed beside it."""
+        self.wait_until_written()
+        deadline = time.monotonic() + PATIENCE
+        while wrong := [row for row in rollup_findings(str(self.config)) if not row["ok"]]:
+            assert time.monotonic() < deadline, f"{wrong}\n{self.output}"
+            time.sleep(0.2)
+
     def lag(self) -> int | None:
         """Records on the log that are not committed, None before the consumers have joined."""
         findings = json.loads(self.run("check", "--local", "--format", "json", check=False).stdout)
@@ -183,3 +191,10 @@ def sign_in_address(output: str) -> str:
 def rollcall(*arguments: str) -> Sequence[str]:
     """The command line of a rollcall command in this environment."""
     return [sys.executable, "-m", "console", *arguments]
+
+
+def rollup_findings(config: str) -> list[dict[str, Any]]:
+    """What `rollcall check --rollups` says of the reports of an installation: each compared with the raw facts."""
+    command = rollcall("check", "--local", "--rollups", "--format", "json", "--config", config)
+    findings = json.loads(subprocess.run(command, capture_output=True, check=False, timeout=120).stdout)
+    return [row for row in findings if " of acme" in row["subject"] or row["subject"] == "rollups"]
