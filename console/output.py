@@ -51,6 +51,10 @@ _WIDTH_IN_A_FILE = 250
 """Columns of a table that no terminal shows: wide enough not to break ids."""
 
 
+_JSON = msgspec.json.Encoder(decimal_format="number")
+"""Money is a number, digit by digit as it was computed."""
+
+
 class OutputFormat(StrEnum):
     """How to print rows."""
 
@@ -69,7 +73,7 @@ def print_rows(rows: Sequence[Row], columns: Sequence[str], form: OutputFormat) 
     """
     shown = ({name: _plain(row[name]) for name in columns} for row in rows)
     if form is OutputFormat.JSON:
-        encoded = msgspec.json.encode(list(shown))
+        encoded = _JSON.encode(list(shown))
         sys.stdout.buffer.write((_escaped(encoded) if sys.stdout.isatty() else encoded) + b"\n")
         sys.stdout.buffer.flush()
     elif form is OutputFormat.CSV:

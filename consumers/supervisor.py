@@ -10,7 +10,7 @@ from rollcall.errors import RollcallError, WarehouseUnavailableError
 from rollcall.logs import logger
 from rollcall.outage import Outage
 from rollcall.runtime import WAREHOUSE_GROUP, StoredRuntime
-from rollcall.warehouse import migrate, record_sites, require_current
+from rollcall.warehouse import migrate, record_seat_settings, record_sites, require_current
 from rollcall.warehouse.schema_check import require_no_drift, verify_insert_settings
 
 log = logger(__name__)
@@ -148,6 +148,7 @@ class Supervisor:
             await require_no_drift(warehouse)
             for site in await record_sites(warehouse, settings.sites):
                 log.info("time zone changed, days rebuilt", site=site)
+            await record_seat_settings(warehouse, settings.sites, settings.seats)
         except Exception as error:
             self._unprepared = f": {error}"
             raise

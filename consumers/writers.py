@@ -23,8 +23,12 @@ from rollcall.eventlog import Entry, Position, Reader
 from rollcall.logs import logger
 from rollcall.records import (
     Activity,
+    Added,
     Directory,
+    Grant,
     License,
+    Looked,
+    Project,
     Role,
     Seats,
     SnapshotComplete,
@@ -218,13 +222,17 @@ _TABLES: dict[type[Directory], str] = {
     License: "directory_licenses",
     Role: "directory_roles",
     Seats: "directory_seats",
+    Project: "directory_projects",
+    Grant: "directory_grants",
+    Looked: "directory_looked",
+    Added: "directory_added",
     SnapshotComplete: "directory_snapshots",
 }
 """In the order of writing: what completes a snapshot comes after all its rows."""
 
 
 class DirectoryWriter:
-    """Writes snapshots of users, licenses, roles and seats.
+    """Writes snapshots: users, licenses and the groups that grant them, roles, seats, projects, and who looked when.
 
     Args:
         warehouse: Where.
@@ -265,10 +273,13 @@ class DirectoryWriter:
         return poison
 
 
+_MOMENTS = frozenset({"snapshot_id", "completed_at", "looked_at", "as_of", "added_to_org"})
+
+
 def _line(record: Directory) -> bytes:
     fields = msgspec.structs.asdict(record)
-    for name in ("snapshot_id", "completed_at"):
-        if name in fields:
+    for name in _MOMENTS & fields.keys():
+        if fields[name] is not None:
             fields[name] = f"{fields[name] // 1000}.{fields[name] % 1000:03}"
     return msgspec.json.encode(fields)
 

@@ -14,7 +14,7 @@ from rollcall.errors import WarehouseUnavailableError
 from rollcall.eventlog import Record
 from rollcall.identity import entity_id
 from rollcall.logs import logger
-from rollcall.records import Activity, Directory, License, Role, Seats, SnapshotComplete, User, encode
+from rollcall.records import KINDS, Activity, Directory, SnapshotComplete, encode
 from rollcall.runtime import Runtime
 from rollcall.warehouse import Warehouse
 
@@ -361,7 +361,6 @@ class FactPublisher:
 
 
 _ROWS_A_BATCH = 2000
-_KINDS: dict[type[Directory], str] = {User: "users", License: "licenses", Role: "roles", Seats: "seats"}
 
 
 class DirectoryPublisher:
@@ -381,7 +380,7 @@ class DirectoryPublisher:
         """Take rows; when the batch is full it goes out. Raises LogUnavailableError."""
         for row in rows:
             self._waiting.append(row)
-            self._found.rows[_KINDS.get(type(row), "other")] += 1
+            self._found.rows[KINDS[type(row)]] += 1
             if len(self._waiting) >= _ROWS_A_BATCH:
                 await self.flush()
 

@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from reconcile.client.answer import Needed, TolerantDecoder
+from reconcile.client.jira_errors import Needed, TolerantDecoder
 from rollcall.facts import Entity
 from rollcall.jira.values import ABSENT, AccountType, account_id, account_type, read_or_none
 
@@ -232,6 +232,7 @@ class NamedProject(msgspec.Struct, rename="camel", frozen=True):
 
     key: str
     id: int | str | None = None
+    project_type_key: str | None = None
 
 
 T = TypeVar("T", bound=Hashable)
@@ -294,6 +295,37 @@ class ProjectRole(msgspec.Struct, rename="camel", frozen=True):
 
     name: str | None = None
     actors: list[RoleActor] | None = None
+
+
+class ProductAccess(msgspec.Struct, rename="camel", frozen=True):
+    """One of an account's products: its ARI names type and site. ``key`` is not looked at, it misleads (production)."""
+
+    id: str | None = None
+    last_active_timestamp: msgspec.Raw = ABSENT
+
+
+class OrganizationUser(msgspec.Struct, rename="camel", frozen=True):
+    """An account in an answer of the organization (schema in jira.js; one connector)."""
+
+    account_id: str
+    added_to_org: str | None = None
+    product_access: list[ProductAccess] | None = None
+
+
+class OrganizationLinks(msgspec.Struct, frozen=True):
+    """The cursor of the next page; none on the last."""
+
+    next: str | None = None
+
+
+class OrganizationPage(msgspec.Struct, frozen=True):
+    """A page of the organization's accounts."""
+
+    data: list[msgspec.Raw]
+    links: OrganizationLinks | None = None
+
+
+ORGANIZATION_USER = msgspec.json.Decoder(OrganizationUser)
 
 
 class Myself(msgspec.Struct, rename="camel", frozen=True):

@@ -85,12 +85,14 @@ class Caller:
         zone: Time zone of the account.
         first_page: Of the feed of touched worklogs, where that was asked first of all.
         probe: Asked whether Jira still answers at all.
+        account_id: The account; empty where it is not known.
     """
 
     basis: str = ""
     zone: str | None = None
     first_page: FeedPage | None = None
     probe: Endpoint = MYSELF
+    account_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +165,7 @@ async def _read(site: RunContext, run: Checkpoint, present: Present, caller: Cal
     run.place, run.tries = place, run.tries + 1 if run.place == place else 1
     run.zone = caller.zone
     site.state.keep(run)
-    directory = await _directory(site, run) if "directory" in run.parts and not run.directory_done else None
+    directory = await _directory(site, run, caller) if "directory" in run.parts and not run.directory_done else None
     if "activity" in run.parts:
         actors = await _activity(site, run, present.latest, caller)
         if directory:
@@ -205,7 +207,7 @@ async def _known_caller(site: RunContext, options: RunOptions, watermark: Waterm
 
 
 def _caller_of(site: RunContext, account: Myself) -> Caller:
-    return Caller(basis_of(site.settings, site.name, account), account.time_zone)
+    return Caller(basis_of(site.settings, site.name, account), account.time_zone, account_id=account.account_id or "")
 
 
 async def _is_known_still(site: RunContext, run: Checkpoint, known: Caller) -> bool:
@@ -281,8 +283,7 @@ async def _myself(site: RunContext, attempts: int | None = None) -> Myself:
 
 async def _standing_watermark(site: RunContext) -> Watermark | None:
     """Return how far the site was read, unless the warehouse has not what was read then."""
-    watermark = site.watermark
-    if watermark is None or not watermark.newest:
+    if (watermark := site.watermark) is None or not watermark.newest:
         return watermark
     if await _newest(site.existing, site.name) < watermark.newest:
         log.warning("the warehouse lacks what earlier runs brought; all of the window is read", site=site.name)
@@ -324,11 +325,11 @@ def _begin(
     )
 
 
-async def _directory(site: RunContext, run: Checkpoint) -> Snapshot:
+async def _directory(site: RunContext, run: Checkpoint, caller: Caller) -> Snapshot:
     """Take the directory; its failure does not keep the activity from being read."""
     publisher = DirectoryPublisher(site.runtime, run.found)
     run.missing = [what for what in run.missing if not what.startswith(_DIRECTORY)]
-    snapshot = Snapshot(site.jira, publisher, run, site.settings.reconcile, site.progress, site.existing)
+    snapshot = Snapshot(site.jira, publisher, run, site.settings, site.progress, site.existing, caller.account_id)
     try:
         await snapshot.take()
         run.directory_done = True

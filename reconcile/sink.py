@@ -17,7 +17,7 @@ from rollcall.errors import WarehouseHeldError, WarehouseUnavailableError
 from rollcall.eventlog import EventLog, TopicState
 from rollcall.runtime import WAREHOUSE_GROUP, Runtime, StoredRuntime, opened_for_reading, opened_warehouse
 from rollcall.settings import Settings
-from rollcall.warehouse import Warehouse, migrate, record_sites, require_current
+from rollcall.warehouse import Warehouse, migrate, record_seat_settings, record_sites, require_current
 from rollcall.warehouse.engines import Embedded, Holding, parse_warehouse_url, read_holding
 from rollcall.warehouse.rebuild import rebuild_site
 
@@ -123,6 +123,7 @@ async def open_sink(runtime: Runtime, *, drain: Drain, request_rebuild: RequestR
         if isinstance(address, Embedded):
             await migrate(warehouse)
             await record_sites(warehouse, settings.sites)
+            await record_seat_settings(warehouse, settings.sites, settings.seats)
             write = _by_this_process(runtime.with_warehouse(warehouse), drain)
         else:
             await require_current(warehouse)

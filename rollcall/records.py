@@ -107,12 +107,47 @@ class Seats(DirectoryRow, frozen=True, kw_only=True, tag="seats"):
     used: Unsigned = 0
 
 
+class Project(DirectoryRow, frozen=True, kw_only=True, tag="project"):
+    """A project, live or archived, and Jira's type of it, such as ``software``; empty when Jira does not say."""
+
+    project_key: Text
+    type: Text = ""
+
+
+class Grant(DirectoryRow, frozen=True, kw_only=True, tag="grant"):
+    """A group, by name, through which an account holds a product; there may be several."""
+
+    product: Text
+    account_id: AccountId
+    group: Text
+
+
+class Looked(DirectoryRow, frozen=True, kw_only=True, tag="looked"):
+    """When an account looked at a product last, by Atlassian's organization API: up to a day late.
+
+    ``looked_at`` is None for never, and both are epoch ms; ``as_of`` is when the organization said so.
+    """
+
+    product: Text
+    account_id: AccountId
+    looked_at: EpochMs | None = None
+    as_of: EpochMs
+
+
+class Added(DirectoryRow, frozen=True, kw_only=True, tag="added"):
+    """When an account was added to the organization, epoch ms."""
+
+    account_id: AccountId
+    added_to_org: EpochMs
+
+
 class SnapshotComplete(DirectoryRow, frozen=True, kw_only=True, tag="snapshot_complete"):
     """The last row of a snapshot, with how many rows of each kind it has, and what it has not.
 
     ``lacks`` names what could not be read and stays as an earlier snapshot has it: a kind (users, licenses, roles,
-    projects), or one part of a kind (``licenses:jira-software`` with its seats, ``roles:site admin``,
-    ``projects:ACME``).
+    projects, which are the roles in them, project types, looked), or one part of a kind (``licenses:jira-software``
+    with its seats and grants, ``roles:site admin``, ``projects:ACME``). ``reads_as`` is the account that asked, where
+    that was known.
     """
 
     users: Unsigned
@@ -121,9 +156,22 @@ class SnapshotComplete(DirectoryRow, frozen=True, kw_only=True, tag="snapshot_co
     seats: Unsigned
     completed_at: EpochMs
     lacks: list[Text] = []
+    reads_as: AccountId = ""
 
 
-Directory = User | License | Role | Seats | SnapshotComplete
+KINDS: dict[type[DirectoryRow], str] = {
+    User: "users",
+    License: "licenses",
+    Role: "roles",
+    Seats: "seats",
+    Project: "projects",
+    Grant: "grants",
+    Looked: "looked",
+    Added: "added",
+}
+"""What the rows of a snapshot are called, and counted as."""
+
+Directory = User | License | Role | Seats | Project | Grant | Looked | Added | SnapshotComplete
 
 
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):

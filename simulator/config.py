@@ -18,6 +18,7 @@ class SiteConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         now_ms: The moment the site was started, epoch ms; history ends here and the site's clock begins.
         acts_per_day: Mean acts of a person (readers aside) on a working day.
         reader_share: Share of people who hold a license and leave no trace.
+        org_missing_share: Share of people whom the organization's search does not name.
         customers: Portal customers; None gives a tenth of the people.
         apps: App accounts besides Automation for Jira.
         hostile_names: How many people carry names that break careless pages (script, 10,000 letters, ...).
@@ -43,6 +44,7 @@ class SiteConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     now_ms: int = msgspec.field(default_factory=lambda: int(time.time() * 1000))
     acts_per_day: float = 18.0
     reader_share: float = 0.12
+    org_missing_share: float = 0.02
     customers: int | None = None
     apps: int = 4
     hostile_names: int = 0

@@ -22,6 +22,7 @@ from reconcile.client.jira_client import JiraClient, Limits, connected, limits_o
 from reconcile.client.jira_errors import AccountRefusedError, JiraError, NotThereError
 from reconcile.client.paging import decoded_elements
 from reconcile.client.retry import Backoff
+from reconcile.directory.exemptions import lost_names
 from reconcile.responses import HISTORY, HistoriesById, Myself, Permissions, ProjectPage, ServerInfo
 from rollcall.clock import now_ms
 from rollcall.errors import RollcallError
@@ -109,6 +110,21 @@ async def _projects(name: str, jira: JiraClient) -> list[Finding]:
         ]
     found = f"the account sees {total}; compare with Jira's own number, hidden projects and issues are simply missing"
     return [Finding(subject, True, found)]
+
+
+async def _names(settings: Settings, name: str, jira: JiraClient) -> list[Finding]:
+    remedy = "write the name as Jira has it, or take the entry out"
+    lost = await lost_names(jira, settings.seats, name)
+    return [Finding(f"{name}: seats", False, one, remedy) for one in lost] or [
+        Finding(f"{name}: seats", True, "the site has every product, group and account that the settings name")
+    ]
+
+
+async def seat_findings(settings: Settings, name: str, jira: JiraClient) -> AsyncIterator[Finding]:
+    """Look whether the site has what the settings of seats name, if they name anything. Raises AccountRefusedError."""
+    if settings.seats.products or settings.seats.exempt:
+        for finding in await _looked_at(f"{name}: seats", _names(settings, name, jira)):
+            yield finding
 
 
 async def _clock(name: str, jira: JiraClient) -> list[Finding]:
@@ -311,6 +327,8 @@ async def _site(settings: Settings, name: str) -> AsyncIterator[Finding]:
                 yield finding
             yield await zone_finding(settings, name, myself)
             async for finding in webhook_findings(settings, name, jira):
+                yield finding
+            async for finding in seat_findings(settings, name, jira):
                 yield finding
             for finding in await _looked_at(f"{name}: identity of changes", _identity(settings, name, jira)):
                 yield finding

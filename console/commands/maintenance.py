@@ -18,7 +18,7 @@ from console.process import DONE, FAILED, Config, SiteOption, require_tokens, ru
 from rollcall.errors import RollcallError
 from rollcall.runtime import opened_for_reading, opened_warehouse
 from rollcall.settings import Settings
-from rollcall.warehouse import migrate, record_sites, require_current
+from rollcall.warehouse import migrate, record_seat_settings, record_sites, require_current
 from rollcall.warehouse.engines import Embedded, Holding, parse_warehouse_url, read_holding
 from rollcall.warehouse.migrations import create_database
 from rollcall.warehouse.rebuild import rebuild_site
@@ -93,6 +93,7 @@ def migrate_command(config: Config = None) -> None:
                 print(f"applied {migration.version:04} {migration.name}")
             await require_no_drift(warehouse)
             await record_sites(warehouse, settings.sites)
+            await record_seat_settings(warehouse, settings.sites, settings.seats)
         print("the warehouse is up to date")
         return DONE
 

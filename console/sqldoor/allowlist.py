@@ -16,6 +16,8 @@ INTERNAL_TABLES = frozenset(
         "activity_in_to_account_month_states",
         "activity_in_to_account_types",
         "activity_in_to_activity",
+        "activity_in_to_issue_projects",
+        "activity_in_to_project_day_states",
         "activity_in_to_sources",
         "activity_in_to_touched_days",
         "activity_in_to_user_day_states",

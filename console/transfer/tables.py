@@ -1,6 +1,6 @@
 """The tables that are transferred, and a span of one in the order of its key: what one file holds.
 
-The rollup is not among them: an import computes it again from the facts.
+The rollups of days are not among them: an import computes them again from the facts. What a day's run counted is.
 """
 
 from dataclasses import dataclass
@@ -18,6 +18,11 @@ _NAMES = (
     "directory_licenses",
     "directory_roles",
     "directory_seats",
+    "directory_projects",
+    "directory_grants",
+    "directory_looked",
+    "directory_added",
+    "seat_day_counts",
     # Last: rows of a snapshot count as soon as it stands here.
     "directory_snapshots",
 )

@@ -53,6 +53,9 @@ PROJECT_ROLE = Endpoint("GET", f"{_V3}/project/{{projectIdOrKey}}/role/{{id}}")
 TENANT_INFO = Endpoint("GET", "/_edge/tenant_info")
 """Gives a site's cloud id to anybody; in no Atlassian page, used by many clients."""
 
+ORGANIZATION_USERS = Endpoint("POST", "/admin/v2/orgs/{orgId}/directories/-/users/search")
+"""Of Atlassian's organization API, on a host of its own: people with the products they looked at. It only reads."""
+
 WEBHOOKS = Endpoint("GET", _HOOKS)
 REGISTER_WEBHOOK = Endpoint("POST", _HOOKS, repeatable=False)
 REMOVE_WEBHOOK = Endpoint("DELETE", f"{_HOOKS}/{{id}}", repeatable=False)

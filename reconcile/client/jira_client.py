@@ -21,7 +21,6 @@ import httpx
 import msgspec
 import stamina
 
-from reconcile.client.answer import NoJsonError, content_of, decoded
 from reconcile.client.connection_errors import connection_cause
 from reconcile.client.endpoints import MYSELF, TENANT_INFO, Endpoint
 from reconcile.client.jira_errors import (
@@ -29,7 +28,10 @@ from reconcile.client.jira_errors import (
     JiraError,
     JiraRefusedError,
     JiraUnavailableError,
+    NoJsonError,
     account_refusal,
+    content_of,
+    decoded,
     jira_message,
     refusal,
 )
@@ -125,6 +127,34 @@ class JiraClient:
     @property
     def _now(self) -> Limits:
         return self._limits if self._known else self._limits.at_first or self._limits
+
+    async def cloud_id(self) -> str:
+        """Return the site's cloud id: as its address at the gateway has it, else as the site itself says.
+
+        Raises:
+            JiraError: It does not say, or says something that is none.
+        """
+        named = str(self._http.base_url).rstrip("/").partition(_BEHIND_GATEWAY)[2]
+        found = named or (await self.read(_Tenant, TENANT_INFO)).cloud_id
+        if not _CLOUD_ID.fullmatch(found):
+            raise JiraRefusedError(
+                "the site's cloud id has an unknown form; write the gateway's address into url instead"
+            )
+        return found
+
+    @asynccontextmanager
+    async def organization(self, url: str, key: str, settings: ReconcileSettings) -> AsyncIterator["JiraClient"]:
+        """Open a client of the organization that the site belongs to; it counts and waits as this one does.
+
+        Args:
+            url: Where the organization is asked.
+            key: Its API key.
+            settings: How to ask.
+        """
+        async with _http(url, settings, Credentials("", key), None) as http:
+            other = JiraClient(http, replace(self._limits, at_first=None), secret=key)
+            other.stats, other.pauses = self.stats, self.pauses
+            yield other
 
     async def ask(
         self,
@@ -310,6 +340,7 @@ def _text(value: str | int | bool) -> str:
 
 
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+_BEHIND_GATEWAY = "/ex/jira/"
 _CLOUD_ID = re.compile(r"[0-9a-fA-F-]{8,64}", re.ASCII)
 
 
@@ -351,7 +382,7 @@ async def connected(
         )
     limits = limits or limits_of(settings)
     base = site.url
-    if site.scoped_token and "/ex/jira/" not in base:
+    if site.scoped_token and _BEHIND_GATEWAY not in base:
         async with _http(base, settings, None, transport) as anonymous:
             base = await _gateway(JiraClient(anonymous, replace(limits, attempts=min(limits.attempts, 4))), settings)
     async with _http(base, settings, given, transport) as http:
@@ -359,10 +390,7 @@ async def connected(
 
 
 async def _gateway(anonymous: JiraClient, settings: ReconcileSettings) -> str:
-    cloud_id = (await anonymous.read(_Tenant, TENANT_INFO)).cloud_id
-    if not _CLOUD_ID.fullmatch(cloud_id):
-        raise JiraRefusedError("the site's cloud id has an unknown form; write the gateway's address into url instead")
-    return f"{settings.gateway_url.rstrip('/')}/ex/jira/{cloud_id}"
+    return f"{settings.gateway_url.rstrip('/')}{_BEHIND_GATEWAY}{await anonymous.cloud_id()}"
 
 
 _LOCATION = "rollcall.location"

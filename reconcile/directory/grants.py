@@ -1,15 +1,12 @@
-"""Who may do what: licenses, which are holds on a product, who administers products and the site, and project roles.
+"""Who there is and who may do what: users, licenses, which are holds on a product, their groups, and administrators.
 
 Access to a product takes a seat when the account is active and a person; apps and portal customers take none. Jira Core
 is included in every other Jira product (`platform` in the application role), so who holds another one does not count
 for jira-core again. The groups come from Jira, by id: no group is known by its name here, and each is read once a run,
 however many products and roles name it. Jira's own count of a product's users tells whether its groups are all.
-
-Project roles take one request a project, and one for each of its roles.
 """
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -19,28 +16,71 @@ from reconcile.client.endpoints import (
     APPLICATION_ROLES,
     GROUP_MEMBERS,
     GROUPS,
-    PROJECT_ROLE,
-    PROJECT_ROLES,
-    PROJECTS,
+    USERS,
 )
 from reconcile.client.jira_client import JiraClient
 from reconcile.client.jira_errors import AccountRefusedError, JiraError, JiraRefusedError, NotThereError
-from reconcile.client.paging import by_offset, decoded_elements, gather_first_error, id_of_link
-from reconcile.directory.omissions import project_is_listed
+from reconcile.client.paging import by_offset, decoded_elements, gather_first_error
 from reconcile.publisher import Gaps
-from reconcile.responses import (
-    PRODUCT,
-    ApplicationRole,
-    Group,
-    GroupPage,
-    MemberPage,
-    Person,
-    ProjectPage,
-    ProjectRole,
-    RoleActor,
-)
-from rollcall.jira.values import LONGEST_TEXT
-from rollcall.settings import ReconcileSettings
+from reconcile.responses import PERSON, PRODUCT, ApplicationRole, Group, GroupPage, MemberPage, Person, UserPage
+from rollcall.jira.values import LONGEST_TEXT, account_id
+
+_USERS = 1000
+"""Users a page at most (OpenAPI file)."""
+_BEHIND_THE_END = frozenset({400, 404, 416})  # what may be answered to an offset that lies there
+
+
+async def all_users(
+    jira: JiraClient, unreadable: Callable[[], None], cut: Callable[[JiraError], None]
+) -> AsyncIterator[list[Person]]:
+    """Yield all users with an account id, each once. A hidden e-mail is no reason to leave anybody out.
+
+    Pages are a bare array, may be short and have no particular order; only an empty one is the end, and only when what
+    comes after it is empty too: whoever is hidden is left out of a page that was cut before.
+
+    Args:
+        jira: Asks.
+        unreadable: Called for an element of unknown form, without an account id, or with one that is longer than any.
+        cut: Called where Jira takes no further offset, which ends the list.
+    """
+    beyond, ended = 0, False
+
+    async def ask(start: int) -> UserPage:
+        nonlocal beyond
+        page = await ask_at(start + beyond)
+        if not page.size and not ended and (further := await ask_at(start + beyond + _USERS)).size:
+            beyond += _USERS
+            return further
+        return page
+
+    async def ask_at(start: int) -> UserPage:
+        nonlocal ended
+        query = {"startAt": start, "maxResults": _USERS}
+        try:
+            return UserPage(values=await jira.read(list[msgspec.Raw], USERS, query=query))
+        except JiraRefusedError as error:
+            if not start or error.status not in _BEHIND_THE_END:
+                raise
+            ended = True
+            cut(error)
+            return UserPage(values=[])
+
+    seen: set[str] = set()
+    async for page in by_offset(USERS, ask, until_empty=True):
+        fresh = {}
+        for person in decoded_elements(PERSON, page.values, unreadable):
+            try:
+                known = account_id(person.account_id)
+                if not person.account_id:
+                    raise ValueError("no account id")
+            except ValueError:
+                unreadable()
+                continue
+            if known and known not in seen:
+                fresh[known] = person
+        seen.update(fresh)
+        yield list(fresh.values())
+
 
 _MEMBERS = 50
 _GROUPS = 50
@@ -150,6 +190,7 @@ class Product:
         role: What Jira says of it.
         holders: Account ids with access.
         counted: Those of them who count for this product and not for another.
+        through: The names of all groups that give access, by account: who leaves one of two groups keeps the seat.
         unread: Why its holders are not all there is; empty when they are.
         lost: How many of its groups were lost.
     """
@@ -157,6 +198,7 @@ class Product:
     role: ApplicationRole
     holders: set[str] = field(default_factory=set)
     counted: set[str] = field(default_factory=set)
+    through: dict[str, set[str]] = field(default_factory=dict)
     unread: str = ""
     lost: int = 0
 
@@ -235,11 +277,14 @@ async def products(
 async def _product(role: ApplicationRole, groups: Groups) -> Product:
     if role.group_details is None or not all(group.group_id for group in role.group_details):
         return Product(role, unread=f"{APPLICATION_ROLES.name}: Jira does not say which groups give access")
-    ids = {group.group_id for group in role.group_details if group.group_id}
-    read = await asyncio.gather(*(_people(group_id, groups) for group_id in ids))
-    failed = next((one for one in read if isinstance(one, str)), "")
-    holders: set[str] = set().union(*(one for one in read if not isinstance(one, str)))
-    found = Product(role, holders, set(holders), failed, len(ids & groups.lost))
+    names = {group.group_id: group.name or group.group_id for group in role.group_details if group.group_id}
+    read = dict(zip(names, await asyncio.gather(*(_people(group_id, groups) for group_id in names)), strict=True))
+    failed = next((one for one in read.values() if isinstance(one, str)), "")
+    through: dict[str, set[str]] = {}
+    for group_id, people in read.items():
+        for account in () if isinstance(people, str) else people:
+            through.setdefault(account, set()).add(names[group_id][:LONGEST_TEXT])
+    found = Product(role, set(through), set(through), through, failed, len(names.keys() & groups.lost))
     if found.unread or not found.lost or (role.user_count is not None and not found.differs):
         return found
     return replace(found, unread=f"{found.lost} of its groups cannot be found; {found.difference}")
@@ -313,129 +358,3 @@ async def global_roles(groups: Groups, products: Iterable[Product], gaps: Gaps) 
 
 def _in_group(members: Iterable[str], name: str) -> Iterator[Held]:
     return ((account, name[:LONGEST_TEXT], GROUP) for account in members)
-
-
-_PAGE = 100
-_FORBIDDEN = 403
-_MOST_FAILED = 10
-"""Projects that may fail before it counts whether most do."""
-Skip = Callable[[str], None]
-Tell = Callable[[int, int, float], None]
-"""Hears of projects, requests and seconds."""
-
-
-class ProjectRoles:
-    """Reads the roles of all projects.
-
-    Args:
-        jira: Asks.
-        groups: Resolves groups that hold a role.
-        settings: How large a group is listed person by person, and how many requests go out at a time.
-        skip: Called with the reason for whatever is left out.
-        tell: Called with what it costs, once the first project is read.
-
-    Attributes:
-        forbidden: Keys of the projects whose roles the account may not see.
-        failed: Why the roles of a project could not be read, by its key.
-        cut: Keys of the projects whose roles are held by a group that is lost.
-    """
-
-    def __init__(self, jira: JiraClient, groups: Groups, settings: ReconcileSettings, skip: Skip, tell: Tell) -> None:
-        self._jira = jira
-        self._groups = groups
-        self._settings = settings
-        self._skip = skip
-        self._tell = tell
-        self._read = 0
-        self._roles = 0
-        self.forbidden: list[str] = []
-        self.failed: dict[str, JiraError] = {}
-        self.cut: set[str] = set()
-
-    async def held(self) -> AsyncIterator[set[Held]]:
-        """Yield who holds roles, a page of projects at a time; a project's roles are all there or none.
-
-        Raises:
-            JiraError: The projects cannot be listed, most of them fail, or Jira refuses the account itself.
-        """
-
-        async def ask(start: int) -> ProjectPage:
-            query = {"startAt": start, "maxResults": _PAGE, "orderBy": "key"}
-            return await self._jira.read(ProjectPage, PROJECTS, query=query)
-
-        seen: set[str] = set()
-        total = 0
-        async for page in by_offset(PROJECTS, ask):
-            total = page.total or 0
-            keys = [project.key for project in page.values if project.key not in seen]
-            held: set[Held] = set()
-            if keys and not seen:
-                await self._first(keys.pop(0), page.total or len(keys) + 1, held)
-            seen.update(project.key for project in page.values)
-            await gather_first_error(self._project(key, held) for key in keys)
-            yield held
-        if not seen or len(seen) < total:
-            raise JiraRefusedError(f"{PROJECTS.name}: Jira names {len(seen)} projects and counts {total or 'none'}")
-
-    async def _first(self, key: str, projects: int, held: set[Held]) -> None:
-        """Read one project, and tell from it what all of them cost: roles are alike in all projects."""
-        asked, begun = self._jira.stats.requests.total(), time.monotonic()
-        await self._project(key, held)
-        each = (time.monotonic() - begun) / max(1, self._jira.stats.requests.total() - asked)
-        requests = projects * (1 + self._roles)
-        self._tell(projects, requests, requests * each / self._settings.concurrency)
-
-    async def _project(self, key: str, held: set[Held]) -> None:
-        try:
-            roles = await self._jira.read(dict[str, str], PROJECT_ROLES, key)
-            found: set[Held] = set()
-            self._roles = len(roles)
-            # The answer is a map of names to links, and the link's end the only place that has the role's id.
-            numbers = [id_of_link(link) for link in roles.values()]
-            if not numbers or not all(numbers):
-                raise JiraRefusedError(f"{PROJECT_ROLES.name}: Jira names no roles, or no ids of them")
-            for number in numbers:
-                found |= await self._role(key, number)
-            held |= found
-            self._read += 1
-        except NotThereError as error:
-            if await project_is_listed(self._jira, key):
-                self.failed[key] = error
-            else:
-                self._skip("projects gone since they were listed")
-        except AccountRefusedError:
-            raise
-        except JiraError as error:
-            if isinstance(error, JiraRefusedError) and error.status == _FORBIDDEN:
-                self.forbidden.append(key)
-                self._skip(NOT_ALLOWED)
-                return
-            self.failed[key] = error
-            # Where most fail, each with all its tries, going on would take hours.
-            if len(self.failed) > max(_MOST_FAILED, self._read):
-                raise
-
-    async def _role(self, key: str, number: str) -> set[Held]:
-        role = await self._jira.read(ProjectRole, PROJECT_ROLE, key, number)
-        if not role.name or role.actors is None or not all(actor.is_known for actor in role.actors):
-            raise JiraRefusedError(f"{PROJECT_ROLE.name}: Jira does not name a role, or who holds it")
-        name = role.name[:LONGEST_TEXT]
-        held = {(account, name, key) for actor in role.actors for account in await self._accounts(actor)}
-        self.cut.update(
-            key for actor in role.actors if actor.actor_group and actor.actor_group.group_id in self._groups.lost
-        )
-        return held
-
-    async def _accounts(self, actor: RoleActor) -> list[str]:
-        if actor.actor_user:
-            return [actor.actor_user.known_id] if actor.actor_user.known_id else []
-        if not actor.actor_group or not actor.actor_group.group_id:
-            return []
-        members = await self._groups.members(actor.actor_group.group_id)
-        if len(members) > self._settings.project_role_group_limit:
-            self._skip("project roles of large groups (project_role_group_limit)")
-            return []
-        return list(members)
-
-
-NOT_ALLOWED = "projects whose roles the account may not see"

@@ -6,16 +6,14 @@ lacking in the snapshot, which then says so: the reports go on with the newest s
 Users are all there are: active, inactive and deleted ones, apps and portal customers; the account id is who they are.
 """
 
-from collections.abc import AsyncIterator, Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
-
-import msgspec
 
 from reconcile.client.endpoints import APPLICATION_ROLES, USERS, Endpoint
 from reconcile.client.jira_client import JiraClient
 from reconcile.client.jira_errors import AccountRefusedError, JiraError, JiraRefusedError
-from reconcile.client.paging import by_offset, decoded_elements
+from reconcile.directory.exemptions import exempt_accounts, exempt_groups, members_of, told
 from reconcile.directory.grants import (
     GROUP,
     PRODUCT_ACCESS,
@@ -23,79 +21,23 @@ from reconcile.directory.grants import (
     Groups,
     Held,
     Product,
-    ProjectRoles,
+    all_users,
     global_roles,
     listed_products,
     products,
 )
 from reconcile.directory.omissions import MOST_BY_ID, accounts_by_id, product_of_key
+from reconcile.directory.organization import Organization
+from reconcile.directory.projects import ProjectRoles, project_types
 from reconcile.progress import Progress
 from reconcile.publisher import DirectoryPublisher, ExistingFacts, Gaps, KnownDirectory
-from reconcile.responses import PERSON, ApplicationRole, Person, UserPage
+from reconcile.responses import ApplicationRole, Person
 from reconcile.state.checkpoint import Checkpoint
 from rollcall.clock import now_ms
 from rollcall.errors import WarehouseUnavailableError
-from rollcall.jira.values import account_id
 from rollcall.logs import logger
-from rollcall.records import License, Role, Seats, SnapshotComplete, User
-from rollcall.settings import ReconcileSettings
-
-_PAGE = 1000
-"""Users a page at most (OpenAPI file)."""
-_BEHIND_THE_END = frozenset({400, 404, 416})  # what may be answered to an offset that lies there
-
-
-async def all_users(
-    jira: JiraClient, unreadable: Callable[[], None], cut: Callable[[JiraError], None]
-) -> AsyncIterator[list[Person]]:
-    """Yield all users with an account id, each once. A hidden e-mail is no reason to leave anybody out.
-
-    Pages are a bare array, may be short and have no particular order; only an empty one is the end, and only when what
-    comes after it is empty too: whoever is hidden is left out of a page that was cut before.
-
-    Args:
-        jira: Asks.
-        unreadable: Called for an element of unknown form, without an account id, or with one that is longer than any.
-        cut: Called where Jira takes no further offset, which ends the list.
-    """
-    beyond, ended = 0, False
-
-    async def ask(start: int) -> UserPage:
-        nonlocal beyond
-        page = await ask_at(start + beyond)
-        if not page.size and not ended and (further := await ask_at(start + beyond + _PAGE)).size:
-            beyond += _PAGE
-            return further
-        return page
-
-    async def ask_at(start: int) -> UserPage:
-        nonlocal ended
-        query = {"startAt": start, "maxResults": _PAGE}
-        try:
-            return UserPage(values=await jira.read(list[msgspec.Raw], USERS, query=query))
-        except JiraRefusedError as error:
-            if not start or error.status not in _BEHIND_THE_END:
-                raise
-            ended = True
-            cut(error)
-            return UserPage(values=[])
-
-    seen: set[str] = set()
-    async for page in by_offset(USERS, ask, until_empty=True):
-        fresh = {}
-        for person in decoded_elements(PERSON, page.values, unreadable):
-            try:
-                known = account_id(person.account_id)
-                if not person.account_id:
-                    raise ValueError("no account id")
-            except ValueError:
-                unreadable()
-                continue
-            if known and known not in seen:
-                fresh[known] = person
-        seen.update(fresh)
-        yield list(fresh.values())
-
+from rollcall.records import Grant, License, Project, Role, Seats, SnapshotComplete, User
+from rollcall.settings import Settings
 
 _FEW = 0.05
 """Share of the listed accounts that may be found in groups alone before the list counts as cut short."""
@@ -105,7 +47,7 @@ _GIVEN_UP_MS = 7 * 86_400_000
 """For how long a product may be in no answer of Jira's before it counts as given up."""
 _SHOWN = 3
 """Projects named in a sentence."""
-_PROJECTS = "projects"
+_PROJECTS, _TYPES, _LOOKED = "projects", "project types", "looked"
 _ROLES_AGAIN = "--whole reads them before they are due"
 log = logger(__name__)
 
@@ -120,6 +62,7 @@ class Snapshot:
         settings: What to learn.
         progress: Shows how far it is.
         existing: What the warehouse knows; None when it cannot be queried.
+        reads_as: The account that asks, where it is known.
     """
 
     def __init__(
@@ -127,14 +70,19 @@ class Snapshot:
         jira: JiraClient,
         publisher: DirectoryPublisher,
         checkpoint: Checkpoint,
-        settings: ReconcileSettings,
+        settings: Settings,
         progress: Progress,
         existing: ExistingFacts | None,
+        reads_as: str = "",
     ) -> None:
         self._jira = jira
         self._publisher = publisher
         self._run = checkpoint
-        self._settings = settings
+        self._settings = settings.reconcile
+        self._organization = settings.organization
+        self._seats = settings.seats
+        self._lost_groups: list[str] = []
+        self._reads_as = reads_as
         self._progress = progress
         self._existing = existing
         self._site = checkpoint.site
@@ -174,8 +122,12 @@ class Snapshot:
                 await self._licenses(found)
             await self._roles(await global_roles(groups, [one for one in found if one.role.key not in stay], gaps))
             self._landed |= f"roles:{SITE_ADMIN}" not in gaps.lacks
+            if self._seats.exempt:
+                await self._exempt(groups)
+            await self._project_types()
             if self._settings.project_roles and await self._are_roles_due():
                 await self._project_roles(groups)
+            await self._looks(found)
         finally:
             groups.close()
         if not self._landed and gaps.error:
@@ -184,6 +136,8 @@ class Snapshot:
             await self._users_in_groups()
             if "users" not in gaps.lacks:
                 await self._users_left_out()
+        if self._seats.exempt or self._seats.products:
+            self._tell_lost_names(found)
         self._run.missing += [*self._missing, *await self._told()]
         await self._complete()
 
@@ -351,6 +305,11 @@ class Snapshot:
                 for account in sorted(product.counted)
             )
             await self._publisher.add(
+                Grant(site=self._site, snapshot_id=self._id, product=key, account_id=account, group=group)
+                for account in sorted(product.counted)
+                for group in sorted(product.through.get(account, ()))
+            )
+            await self._publisher.add(
                 [Seats(site=self._site, snapshot_id=self._id, product=key, total=product.seats, used=product.used)]
             )
             self._landed = True
@@ -371,6 +330,41 @@ class Snapshot:
             for account, role, scope in sorted(held)
         )
         self._progress.at("roles", self._run.found.rows["roles"])
+
+    async def _exempt(self, groups: Groups) -> None:
+        with self._gaps.reading(f"roles:{GROUP}", "who is in the groups that seats.exempt names"):
+            named = exempt_groups(self._seats, self._site)
+            held, self._lost_groups = await members_of(self._jira, groups, named)
+            await self._roles(held)
+
+    def _tell_lost_names(self, found: list[Product]) -> None:
+        """Name what the settings of seats have and the site lacks: it would have no effect, and without a word."""
+        products = () if "licenses" in self._gaps.lacks else {one.role.key for one in found}
+        seen = self._listed | self._only_in_groups.keys() | self._with_roles
+        lost = [one for one in exempt_accounts(self._seats, self._site) if one not in seen]
+        notes = told(self._seats, products, self._lost_groups, () if "users" in self._gaps.lacks else lost)
+        self._run.notes += [note for note in notes if note not in self._run.notes]
+
+    async def _project_types(self) -> None:
+        with self._gaps.reading(_TYPES, "of which type each project is"):
+            types = await project_types(self._jira)
+            await self._publisher.add(
+                Project(site=self._site, snapshot_id=self._id, project_key=key, type=kind)
+                for key, kind in sorted(types.items())
+            )
+
+    async def _looks(self, found: list[Product]) -> None:
+        """Learn who looked when, where an organization is named; whatever becomes of that costs nothing else."""
+        if not self._organization.id:
+            return
+        holders = {one.role.key: one.counted for one in found if f"licenses:{one.role.key}" not in self._gaps.lacks}
+        looks = Organization(self._organization, self._jira, holders)
+        await looks.search(self._settings)
+        await self._publisher.add(looks.rows(self._site, self._id))
+        if looks.failed:
+            self._gaps.add(_LOOKED)
+        self._missing += looks.missing()
+        self._run.notes += [note for note in looks.notes() if note not in self._run.notes]
 
     async def _are_roles_due(self) -> bool:
         """Return whether the project roles are to be read; where not, they stay as an earlier snapshot has them."""
@@ -428,6 +422,7 @@ class Snapshot:
                 seats=rows["seats"],
                 completed_at=now_ms(),
                 lacks=self._gaps.lacks,
+                reads_as=self._reads_as,
             )
         )
 

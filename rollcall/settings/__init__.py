@@ -3,6 +3,7 @@
 from rollcall.settings.loader import CONFIG_VARIABLE, load_settings, settings_file
 from rollcall.settings.model import Settings
 from rollcall.settings.parts import ConsumerSettings, IngestSettings, PageSettings, ReconcileSettings, RetentionSettings
+from rollcall.settings.seats import Exemption, OrganizationSettings, ProductSettings, SeatsSettings
 from rollcall.settings.servers import KafkaSettings, WarehouseSettings
 from rollcall.settings.sites import Credentials, SiteSettings
 
@@ -10,11 +11,15 @@ __all__ = [
     "CONFIG_VARIABLE",
     "ConsumerSettings",
     "Credentials",
+    "Exemption",
     "IngestSettings",
     "KafkaSettings",
+    "OrganizationSettings",
     "PageSettings",
+    "ProductSettings",
     "ReconcileSettings",
     "RetentionSettings",
+    "SeatsSettings",
     "Settings",
     "SiteSettings",
     "WarehouseSettings",

@@ -17,6 +17,7 @@ from rollcall.settings.parts import (
     ReconcileSettings,
     RetentionSettings,
 )
+from rollcall.settings.seats import OrganizationSettings, SeatsSettings
 from rollcall.settings.servers import KafkaSettings, WarehouseSettings
 from rollcall.settings.sites import SITE_NAME, SiteSettings
 
@@ -102,6 +103,16 @@ class Settings(BaseSettings):
         WarehouseSettings, Field(description="How to speak to a ClickHouse server, if `warehouse_url` names one.")
     ] = WarehouseSettings()
     page: Annotated[PageSettings, Field(description="The web page.")] = PageSettings()
+    organization: Annotated[
+        OrganizationSettings,
+        Field(
+            description="The Atlassian organization that the sites belong to; optional. It alone knows when people "
+            "looked at a product."
+        ),
+    ] = OrganizationSettings()
+    seats: Annotated[
+        SeatsSettings, Field(description="When a seat counts as idle, who keeps it anyway, and what it costs.")
+    ] = SeatsSettings()
     sites: Annotated[
         dict[str, SiteSettings],
         Field(description="The Jira sites by name; the name is part of the webhook URL."),
@@ -129,6 +140,14 @@ class Settings(BaseSettings):
     def _readable_secrets(self) -> "Settings":
         if self.sql_secret() and self.sql_unprotected:
             raise ValueError("sql_token and sql_unprotected = true, which would ignore it: remove one of the two")
+        return self
+
+    @model_validator(mode="after")
+    def _exempt_at_known_sites(self) -> "Settings":
+        for place, one in enumerate(self.seats.exempt):
+            if one.site and one.site not in self.sites:
+                known = ", ".join(sorted(self.sites)) or "none"
+                raise ValueError(f"seats.exempt.{place}.site: there is no site {one.site}; the sites are {known}")
         return self
 
     @model_validator(mode="after")

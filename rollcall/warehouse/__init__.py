@@ -3,6 +3,7 @@
 from rollcall.warehouse.client import RefusedRowsError, Row, Warehouse, calls_left, open_warehouse
 from rollcall.warehouse.migrations import migrate, require_current
 from rollcall.warehouse.rebuild import days_with_facts, rebuild_days, record_sites
+from rollcall.warehouse.seats import record_seat_settings
 
 __all__ = [
     "RefusedRowsError",
@@ -13,6 +14,7 @@ __all__ = [
     "migrate",
     "open_warehouse",
     "rebuild_days",
+    "record_seat_settings",
     "record_sites",
     "require_current",
 ]

@@ -198,7 +198,8 @@ async def migrate(warehouse: Warehouse, *, leave_filling: bool = False) -> list[
         and await _has_user_days(warehouse)
     ):
         todo = [migration for migration in todo if migration.name != _READS_ROLLUPS]
-    for migration in todo:
+    # What fills rollups rebuilds all states, also those of migrations after it.
+    for migration in sorted(todo, key=lambda one: (one.name == _READS_ROLLUPS, one.version)):
         if migration.name == _READS_ROLLUPS:
             await fill_rollups(warehouse)  # readers stay with the views of before until it is whole
         for statement in migration.statements():

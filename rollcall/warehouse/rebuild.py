@@ -25,6 +25,7 @@ from datetime import date, timedelta
 from rollcall.settings import SiteSettings
 from rollcall.warehouse.client import Warehouse
 from rollcall.warehouse.rollups import refresh_accounts, refresh_days, refresh_site
+from rollcall.warehouse.seats import count_seats
 
 _STAGING = "_staging_"
 _LEFT_BEHIND_SECONDS = 3600
@@ -70,6 +71,30 @@ FACTS)
 WHERE day >= {start:Date} AND day < {end:Date}
 GROUP BY site, month, account_id
 """.replace("FACTS", _FACTS)
+
+_PROJECTS = """
+SELECT
+    site,
+    toDate(facts.occurred_at, {timezone:String}) AS day,
+    account_id, project_key,
+    if(facts.project_key = '', facts.issue_id, 0) AS issue_id,
+    max(facts.occurred_at) AS last_at
+FACTSGROUP BY site, day, account_id, project_key, issue_id
+HAVING day >= {start:Date} AND day < {end:Date}
+""".replace("FACTS", _FACTS)
+
+# Not days, and no rebuild forgets a word: what is written once more are the facts that came by an import.
+_ISSUE_PROJECTS = """
+INSERT INTO issue_projects (site, issue_id, word)
+SELECT
+    facts.site AS site, facts.issue_id AS issue_id,
+    max((toUInt8(facts.source = 'reconcile'), facts.received_at, toString(facts.project_key))) AS word
+FROM activity AS facts
+WHERE site = {site:String} AND facts.occurred_at >= {start:Date} - 1 AND facts.occurred_at < {end:Date} + 1
+    AND facts.project_key != '' AND facts.issue_id != 0
+    AND facts.issue_id NOT IN (SELECT issue_id FROM issue_projects WHERE site = {site:String})
+GROUP BY site, issue_id
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +143,17 @@ _STATES = (
         FROM account_month_states AS states
         WHERE site = {site:String} AND month = {start:Date}
         GROUP BY account_id
+        """,
+    ),
+    _States(
+        "project_day_states",
+        _PROJECTS,
+        "day, account_id, project_key, issue_id, last_at",
+        """
+        SELECT day, account_id, project_key, issue_id, max(states.last_at)
+        FROM project_day_states AS states
+        WHERE site = {site:String} AND day >= {start:Date} AND day < {end:Date}
+        GROUP BY day, account_id, project_key, issue_id
         """,
     ),
 )
@@ -217,6 +253,8 @@ async def _rebuild_month(warehouse: Warehouse, site: str, timezone: str, month: 
         await _caught_up(warehouse, "activity")
         for states in _STATES:
             await warehouse.command(f"INSERT INTO {states.table} {states.lacking}", parameters)
+        await _caught_up(warehouse, "issue_projects")
+        await warehouse.command(_ISSUE_PROJECTS, parameters)
     finally:
         for states in _STATES:
             await warehouse.command(f"DROP TABLE IF EXISTS {states.table}{made} {on_cluster}")
@@ -309,7 +347,7 @@ async def fill_rollups(warehouse: Warehouse) -> None:
 
 
 async def rebuild_site(warehouse: Warehouse, site: str, timezone: str, days: Sequence[date] | None) -> list[str]:
-    """Rebuild days of a site, None for all, and return the months, such as ``2026-11``.
+    """Rebuild days of a site, None for all, count its seats anew, and return the months, such as ``2026-11``.
 
     Args:
         warehouse: Where.
@@ -322,4 +360,5 @@ async def rebuild_site(warehouse: Warehouse, site: str, timezone: str, days: Seq
     """
     chosen = days if days is not None else await days_with_facts(warehouse, site)
     months = await rebuild_days(warehouse, site, timezone, chosen)
+    await count_seats(warehouse, site)
     return [f"{month.year}-{month.month:02}" for month in months]

@@ -24,12 +24,16 @@ PRODUCTS = {
     "jira-product-discovery": "Jira Product Discovery",
     "jira-core": "Jira Work Management",
 }
-_PRODUCT_OF = {
+PRODUCT_OF = {
     "software": "jira-software",
     "service_desk": "jira-servicedesk",
     "product_discovery": "jira-product-discovery",
     "business": "jira-core",
 }
+_BESIDE_SHARE = 0.06
+"""Of the people: who hold a product though they work in none of its projects."""
+_TWICE_SHARE = 0.08
+"""Who are in both of two groups that open a product: out of one of them they keep the seat."""
 _NAMES = {
     "jira-software": ("builders", "builders-contract"),
     "jira-servicedesk": ("helpers",),
@@ -55,14 +59,22 @@ def groups(config: SiteConfig) -> list[Group]:
     people = roster(config)
     held: dict[str, set[int]] = {product: set() for product in PRODUCTS}
     for project in projects(config):
-        held[_PRODUCT_OF[project.type]].update(project.members)
+        held[PRODUCT_OF[project.type]].update(project.members)
     for index in range(config.people):
         if share(config.seed, index, 61) < 0.85:
             held["jira-software"].add(index)
+        for product in ("jira-servicedesk", "jira-product-discovery"):
+            # Agents and others who hold what they work nowhere in.
+            if index != CALLER and share(config.seed, index, len(product), 64) < _BESIDE_SHARE:
+                held[product].add(index)
     made: list[Group] = []
     for product, names in _NAMES.items():
         for place, name in enumerate(names):
-            inside = [i for i in sorted(held[product]) if mix(config.seed, i, 62) % len(names) == place]
+            inside = [
+                i
+                for i in sorted(held[product])
+                if mix(config.seed, i, 62) % len(names) == place or share(config.seed, i, 65) < _TWICE_SHARE
+            ]
             if place == 0:
                 # An app sits in a group that gives access, and takes no seat.
                 inside.append(automation(config))
@@ -146,6 +158,15 @@ class Directory:
             for person in self.members(group, now, inactive=False)
         }
         return [inside[index] for index in sorted(inside) if inside[index].account_type == "atlassian"]
+
+    def held(self, person: Person, now: int) -> set[str]:
+        """Return the products that an account may use at this moment."""
+        return {
+            product
+            for group in self.groups.values()
+            if person.index in group.members and self.active(person, now)
+            for product in group.products
+        }
 
     def seats(self, product: str, now: int) -> int:
         """Return the seats bought: the next step of the price list."""

@@ -15,12 +15,12 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 
 from simulator.chance import share
-from simulator.rest import admin_webhooks, administration, control_surface, issues, projects, users
+from simulator.rest import admin_webhooks, administration, control_surface, issues, organization_users, projects, users
 from simulator.rest.call import ApiCall, signed_in
 from simulator.rest.response import JiraError, forbidden, json_response, unauthorized
 from simulator.rest.rest_serializer import RestSerializer
 from simulator.rest.search import Searches, count, search
-from simulator.rest.site import Site
+from simulator.rest.site import ORGANIZATION_KEY, Site
 
 Handler = Callable[[ApiCall, RestSerializer], Any]
 
@@ -28,8 +28,12 @@ ANYBODY = "anybody"
 """Callers without credentials get an answer too, if a poor one."""
 
 
+WITH_KEY = "organization key"
+"""Callers with the organization's key, and they alone."""
+
+
 class Endpoint(NamedTuple):
-    """An endpoint; ``needs`` is a permission, ANYBODY, or empty for any signed-in caller."""
+    """An endpoint; ``needs`` is a permission, ANYBODY, WITH_KEY, or empty for any signed-in caller."""
 
     method: str
     path: str
@@ -97,6 +101,7 @@ ENDPOINTS = (
     Endpoint("GET", f"{_HOOKS}/{{id}}", admin_webhooks.webhook, "ADMINISTER"),
     Endpoint("PUT", f"{_HOOKS}/{{id}}", admin_webhooks.update, "ADMINISTER"),
     Endpoint("DELETE", f"{_HOOKS}/{{id}}", admin_webhooks.delete, "ADMINISTER", 204),
+    Endpoint("POST", "/admin/v2/orgs/{org}/directories/-/users/search", organization_users.search_users, WITH_KEY),
 )
 """The searches are not here: they keep the pages under way, see `build_app`."""
 
@@ -176,16 +181,18 @@ def _answer(
     """Return the answer proper."""
     try:
         known = signed_in(site, request.headers, gateway=gateway)
+        if endpoint.needs == WITH_KEY:
+            known = request.headers.get("authorization") == f"Bearer {ORGANIZATION_KEY}" and not gateway
         if not known and endpoint.needs != ANYBODY:
             raise unauthorized()
-        if endpoint.needs not in ("", ANYBODY) and endpoint.needs not in site.faults.permissions:
+        if endpoint.needs not in ("", ANYBODY, WITH_KEY) and endpoint.needs not in site.faults.permissions:
             raise forbidden(endpoint.needs)
         try:
             body = msgspec.json.decode(raw) if raw else None
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise JiraError(400, "There was an error parsing JSON. Check that your request body is valid.") from error
         call = ApiCall(site, request.path_params, request.query_params, body, known)
-        if endpoint.path != _SEARCH:  # a search knows only later what it has to write
+        if endpoint.path != _SEARCH and endpoint.needs != WITH_KEY:  # a search knows only later what it has to write
             requested = call.requested_ids()
             call.fail_if_broken(endpoint.name, requested, max(1, len(requested)))
         value = endpoint.handler(call, serializer)

@@ -64,6 +64,7 @@ class Faults(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         most_entries: Entries of an issue that changelog/bulkfetch gives, the oldest; 0 for all.
         unlisted_products: Keys of products that the list of application roles leaves out.
         unlisted_users: Ids of accounts that users/search leaves out.
+        archived: Keys of projects that are archived: listed with their status only.
         early_last: Whether every search page says that it is the last, also where a token follows.
         search_lag_ms: How far the search index is behind.
         short_page_share: Share of search pages that hold fewer than asked for, though more follow.
@@ -93,6 +94,7 @@ class Faults(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     most_entries: int = 0
     unlisted_products: list[str] = []
     unlisted_users: list[str] = []
+    archived: list[str] = []
     early_last: bool = False
     search_lag_ms: int = 0
     short_page_share: float = 0.0

@@ -11,9 +11,14 @@ from simulator.rest.rest_serializer import RestSerializer
 
 
 def project_search(call: ApiCall, serializer: RestSerializer) -> dict[str, Any]:
-    """Answer GET /project/search: at most 100; nothing here is archived or deleted."""
+    """Answer GET /project/search: at most 100; archived ones where their status is asked for, nothing is deleted."""
     keys, status = call.listed("keys"), call.listed("status") or ["live"]
-    found = [one for one in call.site.projects if (not keys or one.key in keys) and "live" in status]
+    archived = call.site.faults.archived
+    found = [
+        one
+        for one in call.site.projects
+        if (not keys or one.key in keys) and ("archived" if one.key in archived else "live") in status
+    ]
     start, size = call.number("startAt", 0), call.number("maxResults", 50, 100, 1)
     link = f"{serializer.base}/project/search?maxResults={size}&startAt="
     last = start + size >= len(found)

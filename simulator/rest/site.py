@@ -64,6 +64,8 @@ def snapshot(acts: Iterable[Act], now: int, gone: Callable[[int], bool] = lambda
 EMAIL = "svc@acme.example"
 TOKEN = "simulator-token"  # noqa: S105 - of a simulated site
 SCOPED_TOKEN = "simulator-scoped-token"  # noqa: S105 - of a simulated site
+ORGANIZATION = "simulated-organization"
+ORGANIZATION_KEY = "simulator-organization-key"
 _LIFECYCLES = 4_096
 
 

@@ -21,10 +21,14 @@ RECORDS = (
     records.License,
     records.Role,
     records.Seats,
+    records.Project,
+    records.Grant,
+    records.Looked,
+    records.Added,
     records.SnapshotComplete,
     records.DeadLetter,
 )
-SECRET = re.compile(r"(password|secrets?|token)(_file)?$")
+SECRET = re.compile(r"(password|secrets?|token|api_key)(_file)?$")
 
 
 def part(heading: str) -> str:

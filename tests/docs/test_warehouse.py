@@ -24,6 +24,8 @@ CONTRACT = {
     "license_usage_30d",
     "idle_licenses",
     "webhook_coverage_daily",
+    "seats",
+    "seat_days",
 }
 """The names that dashboards may rely on."""
 WITH_DAYS = {"user_usage", "license_usage", "idle_licenses_over"}

@@ -16,8 +16,7 @@ from reconcile.client.endpoints import GROUP_MEMBERS, PROJECTS, SEARCH
 from reconcile.client.jira_client import JiraClient
 from reconcile.client.jira_errors import JiraRefusedError, PagingError
 from reconcile.client.paging import SeenElements, SeenTokens, by_offset
-from reconcile.directory.grants import Groups
-from reconcile.directory.snapshot import all_users
+from reconcile.directory.grants import Groups, all_users
 from reconcile.responses import (
     ChangelogPage,
     Comments,

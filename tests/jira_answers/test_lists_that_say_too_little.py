@@ -9,7 +9,7 @@ import pytest
 
 from reconcile.backfill.activity import is_cut
 from reconcile.backfill.worklogs import following
-from reconcile.client import answer
+from reconcile.client import jira_errors
 from reconcile.client.endpoints import GROUP_MEMBERS, MYSELF, SEARCH, SERVER_INFO
 from reconcile.client.jira_errors import JiraRefusedError, JiraUnavailableError, PagingError
 from reconcile.client.paging import by_offset
@@ -121,7 +121,7 @@ async def test_an_enormous_pause_is_not_waited_for(after: str) -> None:
 
 
 async def test_an_answer_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(answer, "_MOST_BYTES", 100)
+    monkeypatch.setattr(jira_errors, "_MOST_BYTES", 100)
     script = Script([httpx.Response(200, content=b" " * 101)])
     async with scripted(script) as jira:
         with pytest.raises(JiraRefusedError, match="an answer of more than 0 MiB"):

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from reconcile.client.jira_errors import JiraRefusedError
-from reconcile.directory.grants import NOT_ALLOWED, Groups
+from reconcile.directory.grants import Groups
+from reconcile.directory.projects import NOT_ALLOWED
 from reconcile.publisher import KnownDirectory, NoExistingFacts
 from reconcile.run import RunOptions
 from reconcile.state.checkpoint import WindowRequest
@@ -114,7 +115,7 @@ async def test_project_roles_can_be_left_out_and_large_groups_are_not_spread(tmp
         (tmp_path / "a").mkdir()
         (tmp_path / "b").mkdir()
         without = await reconcile(settings_for(jira.url, tmp_path / "a", reconcile={"project_roles": False}), PEOPLE)
-        assert not [name for name in without.stats.requests if "/project/" in name]
+        assert not [name for name in without.stats.requests if "/role" in name]
         small = settings_for(jira.url, tmp_path / "b", reconcile={"project_role_group_limit": 20})
         run = await reconcile(small, PEOPLE)
         assert run.found.skipped["project roles of large groups (project_role_group_limit)"] > 0

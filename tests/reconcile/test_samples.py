@@ -10,12 +10,11 @@ import pytest
 
 from reconcile.backfill.changelogs import history_facts
 from reconcile.backfill.context import WindowFacts, creation, entity_facts
-from reconcile.client.answer import decoded
 from reconcile.client.endpoints import MYSELF
-from reconcile.client.jira_errors import jira_message
+from reconcile.client.jira_errors import decoded, jira_message
 from reconcile.client.paging import decoded_elements
 from reconcile.client.retry import retry_after
-from reconcile.directory.snapshot import all_users
+from reconcile.directory.grants import all_users
 from reconcile.responses import (
     EMBEDDED,
     ENTITY,

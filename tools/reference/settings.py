@@ -4,8 +4,9 @@ import json
 import types
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
@@ -51,8 +52,21 @@ such variable.
 A site needs `webhook_secrets` or `webhook_secrets_file` (the secrets of both count), or `unsigned = true` in so many
 words; otherwise Rollcall does not start. Where another process takes its webhooks, `signed_elsewhere = true` will do.
 Of `api_token` and `api_token_file` the file wins.
+""",
+    "seats.products.NAME": """
+One group for each product, by the key that Jira has for it: `jira-software`, `jira-servicedesk`,
+`jira-product-discovery` or `jira-core`. Such a name can be set in the file only, because shells take no variable with
+`-`. Without prices no money is shown anywhere: none is guessed. `rollcall check` names a product that the site lacks.
+""",
+}
+_ENTRIES = {
+    "seats.exempt": """
+Each entry keeps one group's members, or one account, from being called idle; the reason stands in the reports. It ends
+after the day `until`. `rollcall check` names an entry whose group or account the site lacks. In the environment
+all entries are one list: `ROLLCALL_SEATS__EXEMPT='[{"group": "contractors", "reason": "seasonal work"}]'`.
 """
 }
+"""What is said of lists of groups, in the file `[[…]]`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +100,7 @@ def settings_page() -> str:
     groups: dict[str, list[Setting]] = {}
     for setting in all_settings():
         groups.setdefault(".".join(setting.path[:-1]), []).append(setting)
-    parts = [part for group, settings in groups.items() for part in _section(group, settings)]
+    parts = [part for group, settings in groups.items() for part in (*_section(group, settings), *_entries(settings))]
     return page(GENERATED, "# Settings", _INTRODUCTION, *parts)
 
 
@@ -95,6 +109,21 @@ def _section(group: str, settings: list[Setting]) -> Iterator[str]:
     yield _GROUPS.get(group) or _purpose(group)
     head = ("setting", "environment", "type", "default", "meaning")
     yield table(head, map(_row, settings))
+
+
+def _entries(settings: list[Setting]) -> Iterator[str]:
+    for setting in settings:
+        if kind := _entry(setting.field.annotation):
+            name = ".".join(setting.path)
+            yield f"## `[[{name}]]`"
+            yield _ENTRIES[name]
+            rows = [_row(Setting((*setting.path, one), field)) for one, field in kind.model_fields.items()]
+            yield table(("setting", "type", "default", "meaning"), [(row[0], *row[2:]) for row in rows])
+
+
+def _entry(annotation: Any) -> type[BaseModel] | None:
+    inner = get_args(annotation)[0] if get_origin(annotation) is list else None
+    return inner if isinstance(inner, type) and issubclass(inner, BaseModel) else None
 
 
 def _purpose(group: str) -> str:
@@ -116,12 +145,19 @@ def _group(annotation: Any) -> type[BaseModel] | None:
 def _kind(annotation: Any) -> str:
     if get_origin(annotation) is Literal:
         return "one of " + ", ".join(code(choice) for choice in get_args(annotation))
+    if _entry(annotation):
+        return "list of groups"
+    if get_origin(annotation) is Annotated:
+        inner, *fields = get_args(annotation)
+        return ", ".join([_kind(inner), *filter(None, (_bound(one) for field in fields for one in field.metadata))])
+    if get_origin(annotation) is tuple:
+        return "pair of seats and price"
     if get_origin(annotation) is list:
         return f"list of {_kind(get_args(annotation)[0])}"
     if get_origin(annotation) in (Union, types.UnionType):
         return " or ".join(_kind(one) for one in get_args(annotation) if one is not type(None))
     names = {str: "text", SecretStr: "secret text", bool: "true or false", int: "whole number", float: "number"}
-    return {**names, Path: "path"}[annotation]
+    return {**names, Path: "path", date: "date"}[annotation]
 
 
 def _bound(constraint: Any) -> str:

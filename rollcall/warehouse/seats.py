@@ -1,0 +1,211 @@
+"""Seats in the warehouse: the settings that the view ``seats`` judges by, each day's counts, and what reports read.
+
+The verdict is the view's alone (`schema/0004_seats.sql`). It knows the settings by a row a site, written at each start.
+The money is computed here, from the counts and the prices of the settings; without prices there is none.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from rollcall.bill import bill_of
+from rollcall.settings import SeatsSettings
+from rollcall.warehouse.client import Row, Warehouse
+
+
+class Verdict(StrEnum):
+    """What is said of somebody's seat, in the order in which it is judged: the first that holds."""
+
+    ACTIVE = "active"
+    READER = "reader"
+    EXEMPT = "exempt"
+    NEW = "new"
+    UNSEEN = "unseen"
+    NEVER = "never"
+    IDLE = "idle"
+
+
+VERDICTS = tuple(one.value for one in Verdict)
+"""The columns of counts by verdict."""
+
+_SETTINGS = "SELECT site, idle_days, new_days, coverage_line, products, exemptions FROM seat_settings FINAL"
+
+_COUNTS = f"""
+INSERT INTO seat_day_counts (site, day, product, seats, held, {", ".join(VERDICTS)}, counted_at)
+WITH now64(6, 'UTC') AS began
+SELECT counts.site, days.today, counts.product, counts.seats, counts.held, {", ".join(VERDICTS)}, began
+FROM seat_counts AS counts INNER JOIN site_days AS days ON days.site = counts.site
+WHERE counts.site = {{site:String}}
+"""  # noqa: S608 - constants of this file
+
+
+async def record_seat_settings(warehouse: Warehouse, sites: Iterable[str], seats: SeatsSettings) -> None:
+    """Record what the settings say of seats, where that changed.
+
+    Args:
+        warehouse: Where.
+        sites: Names of the sites.
+        seats: The settings.
+
+    Raises:
+        WarehouseUnavailableError: Not recorded; run it again.
+    """
+    known = {row["site"]: row for row in await warehouse.query(_SETTINGS)}
+    rows = [_row(site, seats) for site in sites]
+    changed = [row for row in rows if _comparable(row) != _comparable(known.get(row["site"]))]
+    if changed:
+        await warehouse.insert_lines("seat_settings", [msgspec.json.encode(row) for row in changed])
+
+
+def _row(site: str, seats: SeatsSettings) -> dict[str, Any]:
+    return {
+        "site": site,
+        "idle_days": seats.idle_days,
+        "new_days": seats.new_days,
+        "coverage_line": seats.coverage_line,
+        "products": [(key, seats.idle_days_of(key), seats.new_days_of(key)) for key in seats.products],
+        "exemptions": [
+            (one.group, one.account_id, one.reason, one.until) for one in seats.exempt if one.site in ("", site)
+        ],
+    }
+
+
+def _comparable(row: Mapping[str, Any] | None) -> bytes:
+    """Return a row as text, to tell whether it says the same as another."""
+    return msgspec.json.encode(None if row is None else dict(row))
+
+
+async def count_seats(warehouse: Warehouse, site: str) -> None:
+    """Write the counts of today, in the site's time zone; of several of one day the last counts.
+
+    Raises:
+        WarehouseUnavailableError: Not written; run it again.
+    """
+    await warehouse.command(_COUNTS, {"site": site})
+
+
+_SEATS = """
+SELECT * FROM seats
+WHERE site = {site:String} AND (empty({product:String}) OR product = {product:String})
+    AND (empty({verdicts:Array(String)}) OR has({verdicts:Array(String)}, verdict))
+ORDER BY product, indexOf({order:Array(String)}, verdict), since, account_id
+"""
+_NOW = """
+SELECT counts.*, days.today AS today
+FROM seat_counts AS counts INNER JOIN site_days AS days ON days.site = counts.site
+WHERE counts.site = {site:String} AND (empty({product:String}) OR counts.product = {product:String})
+ORDER BY counts.product
+"""
+
+# Each active day after which nothing came for so many days is one time that somebody reached the threshold; it counts
+# once 30 more days tell whether they came back. The last day of all stands before a gap that has not ended.
+_THRESHOLDS = """
+WITH
+    people AS (SELECT account_id, status FROM accounts WHERE site = {site:String} AND account_type = 'atlassian'),
+    (SELECT any(today) FROM site_days WHERE site = {site:String}) AS today,
+    gaps AS
+    (
+        SELECT
+            account_id, days[n] AS day,
+            if(n = length(days), 100000, toUInt32(days[n + 1] - days[n])) AS gap
+        FROM
+        (
+            SELECT account_id, arraySort(groupUniqArray(day)) AS days
+            FROM user_day_states
+            WHERE site = {site:String} AND account_id IN (SELECT account_id FROM people)
+            GROUP BY account_id
+        )
+        ARRAY JOIN arrayEnumerate(days) AS n
+    ),
+    thresholds AS (SELECT toUInt32(arrayJoin([14, 30, 45, 60, 90, 120, 180])) AS days),
+    reached AS
+    (
+        SELECT
+            thresholds.days AS days,
+            countIf(gaps.gap > thresholds.days AND today >= gaps.day + thresholds.days + 30) AS reached,
+            countIf(gaps.gap > thresholds.days AND today >= gaps.day + thresholds.days + 30
+                AND gaps.gap <= thresholds.days + 30) AS returned
+        FROM gaps CROSS JOIN thresholds
+        GROUP BY days
+    ),
+    idle AS
+    (
+        SELECT thresholds.days AS days, countIf(toInt32(today - last.day) >= thresholds.days) AS people
+        FROM
+        (
+            SELECT account_id, max(day) AS day FROM gaps
+            WHERE account_id IN (SELECT account_id FROM people WHERE status = 'active')
+                AND account_id IN (SELECT account_id FROM held_seats WHERE site = {site:String})
+            GROUP BY account_id
+        ) AS last CROSS JOIN thresholds
+        GROUP BY days
+    )
+SELECT
+    {site:String} AS site, thresholds.days AS days, reached.reached AS reached, reached.returned AS returned,
+    if(reached.reached = 0, NULL, reached.returned / reached.reached) AS share, idle.people AS idle_now
+FROM thresholds
+LEFT JOIN reached ON reached.days = thresholds.days
+LEFT JOIN idle ON idle.days = thresholds.days
+ORDER BY days
+"""
+
+
+async def read_seats(
+    warehouse: Warehouse, sites: Sequence[str], product: str = "", verdicts: Sequence[str] = ()
+) -> list[Row]:
+    """Read every seat of some sites, with its verdict and evidence.
+
+    Args:
+        warehouse: Where.
+        sites: Names of the sites.
+        product: Key of the only product; empty for all.
+        verdicts: The only verdicts; none for all.
+
+    Raises:
+        WarehouseUnavailableError: The warehouse cannot be queried.
+    """
+    chosen: dict[str, Any] = {"product": product, "verdicts": [str(one) for one in verdicts], "order": [*VERDICTS]}
+    return [row for site in sites for row in await warehouse.query(_SEATS, {"site": site, **chosen})]
+
+
+async def read_savings(
+    warehouse: Warehouse, settings: SeatsSettings, sites: Sequence[str], product: str = ""
+) -> list[Row]:
+    """Read each product's counts by verdict, and its bill now and without the seats that nobody uses.
+
+    Args:
+        warehouse: Where.
+        settings: The prices.
+        sites: Names of the sites.
+        product: Key of the only product; empty for all.
+
+    Raises:
+        WarehouseUnavailableError: The warehouse cannot be queried.
+    """
+    rows: list[Row] = []
+    for site in sites:
+        for row in await warehouse.query(_NOW, {"site": site, "product": product}):
+            reclaimable = row["idle"] + row["never"]
+            bill = bill_of(settings.products.get(row["product"]), row["held"], reclaimable, row["today"])
+            money = {
+                "currency": bill.currency,
+                "period": bill.period,
+                "reclaimable": reclaimable,
+                "bill": bill.now,
+                "bill_after": bill.after,
+                "saving": bill.saving,
+                "saving_from": bill.saving_from,
+            }
+            rows.append({**row, **money})
+    return rows
+
+
+async def read_thresholds(warehouse: Warehouse, sites: Sequence[str]) -> list[Row]:
+    """Read how often people reached each threshold and came back, and who is past it now.
+
+    Raises:
+        WarehouseUnavailableError: The warehouse cannot be queried.
+    """
+    return [row for site in sites for row in await warehouse.query(_THRESHOLDS, {"site": site})]
