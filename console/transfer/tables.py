@@ -14,6 +14,7 @@ _NAMES = (
     "activity",
     "activity_sources",
     "account_types",
+    "issue_projects",
     "directory_users",
     "directory_licenses",
     "directory_roles",

@@ -83,17 +83,26 @@ FACTSGROUP BY site, day, account_id, project_key, issue_id
 HAVING day >= {start:Date} AND day < {end:Date}
 """.replace("FACTS", _FACTS)
 
-# Not days, and no rebuild forgets a word: what is written once more are the facts that came by an import.
+# Not days, and no rebuild forgets a word: what is written once more are words of facts that came by an import.
 _ISSUE_PROJECTS = """
 INSERT INTO issue_projects (site, issue_id, word)
-SELECT
-    facts.site AS site, facts.issue_id AS issue_id,
-    max((toUInt8(facts.source = 'reconcile'), facts.received_at, toString(facts.project_key))) AS word
-FROM activity AS facts
-WHERE site = {site:String} AND facts.occurred_at >= {start:Date} - 1 AND facts.occurred_at < {end:Date} + 1
-    AND facts.project_key != '' AND facts.issue_id != 0
-    AND facts.issue_id NOT IN (SELECT issue_id FROM issue_projects WHERE site = {site:String})
-GROUP BY site, issue_id
+SELECT {site:String}, found.issue_id, found.word
+FROM
+(
+    SELECT
+        facts.issue_id AS issue_id,
+        max((toUInt8(facts.source = 'reconcile'), facts.received_at, toString(facts.project_key))) AS word
+    FROM activity AS facts
+    WHERE site = {site:String} AND facts.occurred_at >= {start:Date} - 1 AND facts.occurred_at < {end:Date} + 1
+        AND facts.project_key != '' AND facts.issue_id != 0
+    GROUP BY issue_id
+) AS found
+LEFT JOIN
+(
+    SELECT issue_id, max(projects.word) AS word FROM issue_projects AS projects
+    WHERE site = {site:String} GROUP BY issue_id
+) AS known ON known.issue_id = found.issue_id
+WHERE found.word > known.word
 """
 
 

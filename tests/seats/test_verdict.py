@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from rollcall.records import User
 from rollcall.settings import SeatsSettings
 from rollcall.warehouse import Row, Warehouse
+from rollcall.warehouse.rollups import refresh_site
 
 from ..facts import fact, ms, write
 from ..warehouse.engines import clickhouse, on_both_engines, warehouse, warehouse_url
@@ -301,6 +302,9 @@ async def test_coverage_below_the_line_is_said(warehouse: Warehouse) -> None:
     late = [act("bert", f"2026-11-{day}T12:00:00", source="reconcile") for day in (10, 11, 12)]
     both = [act("bert", "2026-11-13T12:00:00"), act("bert", "2026-11-13T12:00:00", source="reconcile")]
     cases = [Case(looking(None), [*late, *both], SeatsSettings(coverage_line=line)) for line in (0.95, 0.2)]
+    await judged(warehouse, cases, NOW)
+    for site in ("s0", "s1"):
+        await refresh_site(warehouse, site)
     first, second = await judged(warehouse, cases, NOW)
     assert "webhooks brought 25 % of what Jira knows" in first["why"]
     assert "webhooks brought" not in second["why"]
