@@ -22,17 +22,11 @@ from rollcall.errors import WarehouseUnavailableError
 from rollcall.eventlog import Entry, Position, Reader
 from rollcall.logs import logger
 from rollcall.records import (
+    KINDS,
     Activity,
-    Added,
     Directory,
-    Grant,
-    License,
-    Looked,
-    Project,
-    Role,
-    Seats,
+    DirectoryRow,
     SnapshotComplete,
-    User,
     decode_activity,
     decode_directory,
     encode,
@@ -217,15 +211,8 @@ def _zone_suffix(timezone: str) -> bytes:
     return b',"timezone":' + msgspec.json.encode(timezone) + b"}"
 
 
-_TABLES: dict[type[Directory], str] = {
-    User: "directory_users",
-    License: "directory_licenses",
-    Role: "directory_roles",
-    Seats: "directory_seats",
-    Project: "directory_projects",
-    Grant: "directory_grants",
-    Looked: "directory_looked",
-    Added: "directory_added",
+_TABLES: dict[type[DirectoryRow], str] = {
+    **{kind: f"directory_{name}" for kind, name in KINDS.items()},
     SnapshotComplete: "directory_snapshots",
 }
 """In the order of writing: what completes a snapshot comes after all its rows."""

@@ -44,6 +44,11 @@ async def group_ids(jira: JiraClient, name: str) -> list[str]:
 async def members_of(jira: JiraClient, groups: Groups, names: Collection[str]) -> tuple[set[Held], list[str]]:
     """Return who is in the groups of these names, as roles, and the names that the site lacks.
 
+    Args:
+        jira: Asks.
+        groups: The groups of the site, each read once a run.
+        names: Of the groups.
+
     Raises:
         JiraError: Jira did not answer, or refused.
     """
@@ -78,7 +83,16 @@ def told(
 
 
 async def lost_names(jira: JiraClient, seats: SeatsSettings, site: str) -> list[str]:
-    """Ask for each name of the settings, and return a sentence for each that the site lacks. Raises JiraError."""
+    """Ask for each name of the settings, and return a sentence for each that the site lacks.
+
+    Args:
+        jira: Asks.
+        seats: The settings.
+        site: Name of the site in them.
+
+    Raises:
+        JiraError: Jira did not answer, or refused.
+    """
     products = [role.key for role in await listed_products(jira, lambda: None)] if seats.products else []
     groups = [name for name in exempt_groups(seats, site) if not await group_ids(jira, name)]
     accounts = exempt_accounts(seats, site)
