@@ -214,10 +214,14 @@ class Group(msgspec.Struct, rename="camel", frozen=True):
 
 
 class ApplicationRole(msgspec.Struct, rename="camel", frozen=True):
-    """A product: which groups give access to it, and its seats. ``platform`` marks Jira Core (OpenAPI file)."""
+    """A product: which groups give access to it, which of them somebody new is put into, and its seats.
+
+    ``platform`` marks Jira Core (OpenAPI file).
+    """
 
     key: str
     group_details: list[Group] | None = None
+    default_groups_details: list[Group] | None = None
     number_of_seats: int | None = None
     user_count: int | None = None
     has_unlimited_seats: bool | None = None

@@ -115,11 +115,15 @@ class Project(DirectoryRow, frozen=True, kw_only=True, tag="project"):
 
 
 class Grant(DirectoryRow, frozen=True, kw_only=True, tag="grant"):
-    """A group, by name, through which an account holds a product; there may be several."""
+    """A group, by name, through which an account holds a product; there may be several.
+
+    ``is_default``: Jira puts whoever is given the product anew into it.
+    """
 
     product: Text
     account_id: AccountId
     group: Text
+    is_default: bool = False
 
 
 class Looked(DirectoryRow, frozen=True, kw_only=True, tag="looked"):

@@ -24,6 +24,7 @@ from reconcile.client.paging import by_offset, decoded_elements, gather_first_er
 from reconcile.publisher import Gaps
 from reconcile.responses import PERSON, PRODUCT, ApplicationRole, Group, GroupPage, MemberPage, Person, UserPage
 from rollcall.jira.values import LONGEST_TEXT, account_id
+from rollcall.records import Grant, License, Seats
 
 _USERS = 1000
 """Users a page at most (OpenAPI file)."""
@@ -191,6 +192,7 @@ class Product:
         holders: Account ids with access.
         counted: Those of them who count for this product and not for another.
         through: The names of all groups that give access, by account: who leaves one of two groups keeps the seat.
+        defaults: The names of those of them that somebody new is put into.
         unread: Why its holders are not all there is; empty when they are.
         lost: How many of its groups were lost.
     """
@@ -199,6 +201,7 @@ class Product:
     holders: set[str] = field(default_factory=set)
     counted: set[str] = field(default_factory=set)
     through: dict[str, set[str]] = field(default_factory=dict)
+    defaults: set[str] = field(default_factory=set)
     unread: str = ""
     lost: int = 0
 
@@ -223,6 +226,22 @@ class Product:
     def is_far(self) -> bool:
         """Whether the holders are far from Jira's count."""
         return min(abs(self.used - len(some)) for some in (self.holders, self.counted)) > _NEAR * self.used
+
+    def rows(self, site: str, snapshot_id: int) -> Iterator[License | Grant | Seats]:
+        """Return its rows of a snapshot: who counts for it, through which groups, and last its seats."""
+        for account in sorted(self.counted):
+            yield License(site=site, snapshot_id=snapshot_id, product=self.role.key, account_id=account)
+        for account in sorted(self.counted):
+            for group in sorted(self.through.get(account, ())):
+                yield Grant(
+                    site=site,
+                    snapshot_id=snapshot_id,
+                    product=self.role.key,
+                    account_id=account,
+                    group=group,
+                    is_default=group in self.defaults,
+                )
+        yield Seats(site=site, snapshot_id=snapshot_id, product=self.role.key, total=self.seats, used=self.used)
 
     @property
     def difference(self) -> str:
@@ -284,7 +303,10 @@ async def _product(role: ApplicationRole, groups: Groups) -> Product:
     for group_id, people in read.items():
         for account in () if isinstance(people, str) else people:
             through.setdefault(account, set()).add(names[group_id][:LONGEST_TEXT])
-    found = Product(role, set(through), set(through), through, failed, len(names.keys() & groups.lost))
+    defaults = {
+        names[one.group_id][:LONGEST_TEXT] for one in role.default_groups_details or () if one.group_id in names
+    }
+    found = Product(role, set(through), set(through), through, defaults, failed, len(names.keys() & groups.lost))
     if found.unread or not found.lost or (role.user_count is not None and not found.differs):
         return found
     return replace(found, unread=f"{found.lost} of its groups cannot be found; {found.difference}")

@@ -36,7 +36,7 @@ from reconcile.state.checkpoint import Checkpoint
 from rollcall.clock import now_ms
 from rollcall.errors import WarehouseUnavailableError
 from rollcall.logs import logger
-from rollcall.records import Grant, License, Project, Role, Seats, SnapshotComplete, User
+from rollcall.records import Project, Role, SnapshotComplete, User
 from rollcall.settings import Settings
 
 _FEW = 0.05
@@ -300,18 +300,7 @@ class Snapshot:
                 self._missing.append(f"licenses of {key}: {product.difference}")
             elif product.differs:
                 self._run.notes.append(f"{key}: {product.difference}")
-            await self._publisher.add(
-                License(site=self._site, snapshot_id=self._id, product=key, account_id=account)
-                for account in sorted(product.counted)
-            )
-            await self._publisher.add(
-                Grant(site=self._site, snapshot_id=self._id, product=key, account_id=account, group=group)
-                for account in sorted(product.counted)
-                for group in sorted(product.through.get(account, ()))
-            )
-            await self._publisher.add(
-                [Seats(site=self._site, snapshot_id=self._id, product=key, total=product.seats, used=product.used)]
-            )
+            await self._publisher.add(product.rows(self._site, self._id))
             self._landed = True
         self._progress.end("licenses", self._run.found.rows["licenses"])
 

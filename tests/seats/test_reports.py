@@ -53,7 +53,9 @@ def snapshot() -> Snapshot:
         made.added(who, "2020-01-01T00:00:00")
         for product in (SOFTWARE, DESK):
             made.looked(who, product, {"reads": ago(3), "idle": ago(100)}.get(who))
-    made.granted("never", SOFTWARE, "builders", "builders-contract")
+    made.granted("never", SOFTWARE, "builders", "builders-contract", default="builders")
+    made.granted("idle", SOFTWARE, "builders", default="builders")
+    made.granted("acts", SOFTWARE, "builders", "builders-contract")
     return made
 
 
@@ -90,9 +92,13 @@ def test_seats_and_savings(filled: Shell) -> None:
     }
     [never] = filled.rows("report", "seats", "--product", SOFTWARE, "--verdict", "never")
     assert (never["account_id"], never["granted_by"]) == ("never", ["builders", "builders-contract"])
+    assert "; granted by builders (default) and builders-contract, leaving one of them is not enough" in never["why"]
     two = filled.rows("report", "seats", "--product", SOFTWARE, "--verdict", "never", "--verdict", "idle")
     assert [row["verdict"] for row in two] == ["never", "idle"]
     assert two[1]["since"] == two[1]["looked_at"]
+    assert "; granted by builders (default)" in two[1]["why"]
+    assert "leaving" not in two[1]["why"]
+    assert not any("granted" in row["why"] for row in rows if row["account_id"] == "acts")
     table = csv.DictReader(io.StringIO(filled.run("report", "seats", "--format", "csv").stdout))
     assert [row["why"] for row in table] == [row["why"] for row in rows]
     assert filled.run("report", "seats", "--verdict", "lazy").exit_code == 2

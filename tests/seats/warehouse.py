@@ -80,8 +80,11 @@ class Snapshot:
         self.rows.append(Added(account_id=account, added_to_org=ms(at), **self.base))
         return self
 
-    def granted(self, account: str, product: str, *groups: str) -> "Snapshot":
-        self.rows += [Grant(product=product, account_id=account, group=group, **self.base) for group in groups]
+    def granted(self, account: str, product: str, *groups: str, default: str = "") -> "Snapshot":
+        self.rows += [
+            Grant(product=product, account_id=account, group=group, is_default=group == default, **self.base)
+            for group in groups
+        ]
         return self
 
     def member(self, account: str, group: str) -> "Snapshot":

@@ -16,14 +16,16 @@ CREATE TABLE directory_projects {on_cluster}
 ENGINE = {replicated}ReplacingMergeTree
 ORDER BY (site, snapshot_id, project_key);
 
--- The groups through which a license is held; they come and go with the licenses of their product.
+-- The groups through which a license is held; they come and go with the licenses of their product. Jira puts whoever is
+-- given the product anew into the default ones.
 CREATE TABLE directory_grants {on_cluster}
 (
     site        LowCardinality(String),
     snapshot_id DateTime64(3, 'UTC'),
     product     LowCardinality(String),
     account_id  String,
-    group       LowCardinality(String)
+    group       LowCardinality(String),
+    is_default  Bool
 )
 ENGINE = {replicated}ReplacingMergeTree
 ORDER BY (site, snapshot_id, product, account_id, group);
@@ -207,6 +209,7 @@ WITH
 SELECT
     held.site AS site, held.product AS product, held.account_id AS account_id,
     arraySort(arrayDistinct(groups.names)) AS granted_by,
+    arraySort(arrayDistinct(groups.defaults)) AS default_groups,
     if(held.first_number = 1, NULL, held.first_at) AS since
 FROM
 (
@@ -225,7 +228,8 @@ FROM
 ) AS held
 LEFT JOIN
 (
-    SELECT site, toString(product) AS product, account_id, groupArray(toString(group)) AS names
+    SELECT site, toString(product) AS product, account_id, groupArray(toString(group)) AS names,
+        groupArrayIf(toString(group), is_default) AS defaults
     FROM directory_grants
     WHERE (site, toString(product), snapshot_id) IN (SELECT site, product, snapshot_id FROM newest)
     GROUP BY site, product, account_id
@@ -314,6 +318,7 @@ WITH
             first_days.day AS known_since,
             coalesce(holders.since, added.at) AS holds_since,
             holders.granted_by AS granted_by,
+            arrayMap(one -> concat(one, if(has(holders.default_groups, one), ' (default)', '')), holders.granted_by) AS grants,
             arrayConcat(rules.exemptions,
                 if(callers.account_id = holders.account_id, [('', holders.account_id, 'Rollcall reads with it', NULL)], []))
                 AS exemptions,
@@ -383,6 +388,11 @@ SELECT
                 ifNull(concat('looked at it last on ', toString(looked_day)), 'never looked at it'))),
         if(verdict IN ('never', 'idle') OR (verdict = 'unseen' AND is_told), concat('; as of ',
             formatDateTime(assumeNotNull(looked_as_of), '%F %R', timezone), ', a look of the day before may not be told yet'), ''),
+        multiIf(
+            empty(granted_by) OR verdict NOT IN ('unseen', 'never', 'idle'), '',
+            length(granted_by) = 1, concat('; granted by ', grants[1]),
+            concat('; granted by ', arrayStringConcat(arraySlice(grants, 1, -1), ', '), ' and ', grants[-1],
+                ', leaving one of them is not enough')),
         if(inside AND verdict != 'active', concat('; days are known since ', from_day, ' only'), ''),
         if(is_thin AND verdict != 'active', concat('; webhooks brought ', toString(floor(100 * share)),
             ' % of what Jira knows of these days'), '')) AS why
