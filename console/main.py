@@ -20,6 +20,7 @@ from rollcall import __version__
 
 app = typer.Typer(
     no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_show_locals=False,  # locals hold settings, and settings hold secrets
     help="Who really uses Jira Cloud: receive its webhooks, keep who was active on which day, find seats nobody uses.",
 )

@@ -19,6 +19,7 @@ from typing import Annotated, Any, NamedTuple
 import msgspec
 import typer
 from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.console import Console, RenderableType
 from rich.progress import (
     BarColumn,
@@ -51,6 +52,9 @@ _WIDTH_IN_A_FILE = 250
 """Columns of a table that no terminal shows: wide enough not to break ids."""
 
 
+_WIDEST = 24
+"""Columns of a terminal that a cell takes at most before it is folded."""
+
 _JSON = msgspec.json.Encoder(decimal_format="number")
 """Money is a number, digit by digit as it was computed."""
 
@@ -66,11 +70,22 @@ class OutputFormat(StrEnum):
 FormatOption = Annotated[OutputFormat, typer.Option("--format", help="How to print.")]
 
 
-def print_rows(rows: Sequence[Row], columns: Sequence[str], form: OutputFormat) -> None:
+def print_rows(rows: Sequence[Row], columns: Sequence[str], form: OutputFormat, weight: Sequence[str] = ()) -> None:
     """Print rows to stdout, the given columns in order.
 
-    JSON is one array of objects and nothing else; times are ISO 8601 in UTC.
+    JSON is one array of objects and nothing else; times are ISO 8601 in UTC. A table is drawn on a terminal; elsewhere
+    it is a line a row with tabs between the cells, so that `cut` and `sort` read it.
+
+    Args:
+        rows: What to print.
+        columns: Names of the columns.
+        form: How.
+        weight: The columns as a terminal has them, the most telling first: as many as fit side by side are shown, with
+            times cut to the minute, and the others named on stderr. None for all columns, as they are.
     """
+    if form is OutputFormat.TABLE and sys.stdout.isatty() and weight:
+        _print_fitting(rows, weight)
+        return
     shown = ({name: _plain(row[name]) for name in columns} for row in rows)
     if form is OutputFormat.JSON:
         encoded = _JSON.encode(list(shown))
@@ -78,8 +93,12 @@ def print_rows(rows: Sequence[Row], columns: Sequence[str], form: OutputFormat) 
         sys.stdout.buffer.flush()
     elif form is OutputFormat.CSV:
         _print_csv(shown, columns)
-    else:
+    elif sys.stdout.isatty():
         _print_table(shown, columns)
+    else:
+        print("\t".join(map(printable, columns)))
+        for row in shown:
+            print("\t".join(printable(_words(row[name])) for name in columns))
 
 
 def _escaped(encoded: bytes) -> bytes:
@@ -187,6 +206,24 @@ def _print_table(rows: Iterable[Row], columns: Sequence[str]) -> None:
     for row in rows:
         table.add_row(*(Text(printable(_words(row[name]))) for name in columns))
     _console().print(table)
+
+
+def _print_fitting(rows: Sequence[Row], weight: Sequence[str]) -> None:
+    shown = [{name: _short(row[name]) for name in weight} for row in rows]
+    left, columns = _console().width - 1, list[str]()  # each column has a rule and two blanks, the table one rule more
+    for name in weight:
+        left -= 3 + max([len(name), *(min(cell_len(row[name]), _WIDEST) for row in shown)])
+        if left < 0 and columns:
+            break
+        columns.append(name)
+    _print_table(shown, columns)
+    if others := weight[len(columns) :]:
+        print(f"not shown for want of room: {', '.join(others)}; --format csv, or a pipe, has all", file=sys.stderr)
+
+
+def _short(value: Any) -> str:
+    """Return a cell of a terminal; what a name could write to it is escaped, so that its width is the one it gets."""
+    return printable(f"{value:%Y-%m-%d %H:%MZ}" if isinstance(value, datetime) else _words(_plain(value)))
 
 
 def _words(value: Any) -> str:

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from console.commands.report import MOST_DAYS, LimitOption, ProductOption, SortOption, by_weight, check_sort, chosen
 from console.output import FormatOption, OutputFormat, print_rows
 from console.process import DONE, Config, SiteOption, print_error, run_command, site_names
 from rollcall.runtime import opened_for_reading
@@ -51,9 +52,19 @@ SAVINGS = (
 )
 THRESHOLDS = ("site", "days", "reached", "returned", "share", "idle_now")
 
-ProductOption = Annotated[str, typer.Option("--product", help="Only this product, by its key, such as jira-software.")]
+_SEATS_FIRST = ("name", "product", "verdict", "did_at", "looked_at", "granted_by", "why", "email", "holds_since")
+_SAVINGS_FIRST = ("product", "held", "reclaimable", "bill", "bill_after", "saving", "currency", "period", "saving_from")
+_THRESHOLDS_FIRST = ("days", "share", "reached", "returned", "idle_now")
+
 VerdictOption = Annotated[
     list[Verdict] | None, typer.Option("--verdict", help="Only this verdict; may be given several times.")
+]
+
+DaysOption = Annotated[
+    int,
+    typer.Option(
+        "--days", min=0, max=MOST_DAYS, help="Only who neither did nor looked at anything in it for so many days."
+    ),
 ]
 
 _NOTHING = (
@@ -65,20 +76,25 @@ def seats_command(
     site: SiteOption = None,
     product: ProductOption = "",
     verdict: VerdictOption = None,
+    days: DaysOption = 0,
+    sort: SortOption = None,
+    limit: LimitOption = None,
     form: FormatOption = OutputFormat.TABLE,
     config: Config = None,
 ) -> None:
     """Every seat with its verdict, the evidence, and the groups that grant it. Rollcall removes nobody."""
 
     async def read(warehouse: Warehouse, settings: Settings) -> list[Row]:
-        return await read_seats(warehouse, site_names(settings, site), product, verdict or ())
+        return await read_seats(warehouse, site_names(settings, site), product, verdict or (), days)
 
-    _print(config, read, SEATS, form)
+    _print(config, read, SEATS, _SEATS_FIRST, form, sort, limit)
 
 
 def savings_command(
     site: SiteOption = None,
     product: ProductOption = "",
+    sort: SortOption = None,
+    limit: LimitOption = None,
     form: FormatOption = OutputFormat.TABLE,
     config: Config = None,
 ) -> None:
@@ -87,26 +103,42 @@ def savings_command(
     async def read(warehouse: Warehouse, settings: Settings) -> list[Row]:
         return await read_savings(warehouse, settings.seats, site_names(settings, site), product)
 
-    _print(config, read, SAVINGS, form)
+    _print(config, read, SAVINGS, _SAVINGS_FIRST, form, sort, limit)
 
 
-def thresholds_command(site: SiteOption = None, form: FormatOption = OutputFormat.TABLE, config: Config = None) -> None:
+def thresholds_command(
+    site: SiteOption = None,
+    sort: SortOption = None,
+    limit: LimitOption = None,
+    form: FormatOption = OutputFormat.TABLE,
+    config: Config = None,
+) -> None:
     """Of those who did nothing for so many days, how many came back within 30; to choose `seats.idle_days`."""
 
     async def read(warehouse: Warehouse, settings: Settings) -> list[Row]:
         return await read_thresholds(warehouse, site_names(settings, site))
 
-    _print(config, read, THRESHOLDS, form)
+    _print(config, read, THRESHOLDS, _THRESHOLDS_FIRST, form, sort, limit)
 
 
 Read = Callable[[Warehouse, Settings], Awaitable[list[Row]]]
 
 
-def _print(config: Path | None, read: Read, columns: Sequence[str], form: OutputFormat) -> None:
+def _print(
+    config: Path | None,
+    read: Read,
+    columns: Sequence[str],
+    first: Sequence[str],
+    form: OutputFormat,
+    sort: str | None,
+    limit: int | None,
+) -> None:
+    check_sort(sort, columns)
+
     async def body(settings: Settings) -> int:
         async with opened_for_reading(settings, "rollcall report") as warehouse:
-            rows = await read(warehouse, settings)
-        print_rows(rows, columns, form)
+            rows = chosen(await read(warehouse, settings), sort, limit)
+        print_rows(rows, columns, form, by_weight(rows, columns, first))
         if not rows:
             print_error(_NOTHING)
         return DONE

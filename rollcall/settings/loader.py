@@ -72,6 +72,10 @@ def settings_file(config: Path | None) -> Path | None:
     try:
         if named is None:
             return DEFAULT_FILE if DEFAULT_FILE.is_file() else None
+        if named.is_dir():
+            raise SettingsError(
+                f"settings file {named} is a folder; name the file in it, such as {named / DEFAULT_FILE}"
+            )
         if not named.is_file():
             raise SettingsError(f"settings file {named} is not there; name it with --config or {CONFIG_VARIABLE}")
     except OSError as error:  # of a folder that may not be entered

@@ -87,9 +87,12 @@ async def count_seats(warehouse: Warehouse, site: str) -> None:
 
 
 _SEATS = """
+WITH (SELECT any((today, toString(timezone))) FROM site_days WHERE site = {site:String}) AS here
 SELECT * FROM seats
 WHERE site = {site:String} AND (empty({product:String}) OR product = {product:String})
     AND (empty({verdicts:Array(String)}) OR has({verdicts:Array(String)}, verdict))
+    AND ifNull(here.1 - toDate(formatDateTime(
+        greatest(ifNull(did_at, looked_at), ifNull(looked_at, did_at)), '%F', here.2)) >= {days:UInt32}, 1)
 ORDER BY product, indexOf({order:Array(String)}, verdict), since, account_id
 """
 _NOW = """
@@ -153,7 +156,7 @@ ORDER BY days
 
 
 async def read_seats(
-    warehouse: Warehouse, sites: Sequence[str], product: str = "", verdicts: Sequence[str] = ()
+    warehouse: Warehouse, sites: Sequence[str], product: str = "", verdicts: Sequence[str] = (), days: int = 0
 ) -> list[Row]:
     """Read every seat of some sites, with its verdict and evidence.
 
@@ -162,11 +165,17 @@ async def read_seats(
         sites: Names of the sites.
         product: Key of the only product; empty for all.
         verdicts: The only verdicts; none for all.
+        days: Only whose last act in the product, and last look at it, are so many days ago or more, or who have none.
 
     Raises:
         WarehouseUnavailableError: The warehouse cannot be queried.
     """
-    chosen: dict[str, Any] = {"product": product, "verdicts": [str(one) for one in verdicts], "order": [*VERDICTS]}
+    chosen: dict[str, Any] = {
+        "product": product,
+        "verdicts": [str(one) for one in verdicts],
+        "days": days,
+        "order": [*VERDICTS],
+    }
     return [row for site in sites for row in await warehouse.query(_SEATS, {"site": site, **chosen})]
 
 

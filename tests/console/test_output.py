@@ -3,9 +3,12 @@
 import csv
 import io
 import json
+import re
 import sys
+from datetime import UTC, datetime
 
 import pytest
+from rich.cells import cell_len
 
 from console.output import OutputFormat, print_rows
 from console.process import print_error
@@ -90,3 +93,30 @@ def test_json_is_the_same_on_a_terminal_and_harmless(
 def test_nor_does_an_error(capsys: pytest.CaptureFixture[str]) -> None:
     print_error("one\x1b[2J\ntwo")
     assert capsys.readouterr().err == "rollcall: one\\u001b[2J\ntwo\n"
+
+
+def test_a_terminal_shows_the_most_telling_columns_that_fit(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wide signs, signs that a name may write with and a name longer than any column: no line is wider than asked."""
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    at = datetime(2026, 11, 27, 9, 30, 59, 1000, UTC)
+    names = ["Ann", "\u6f22\u5b57" * 8, "Bo\x1b[2J", "x" * 10_000]
+    rows = [{"id": "i" * 60, "why": "", "name": name, "at": at, "last": None, "many": ["a", "b"]} for name in names]
+    for width in (40, 80, 120):
+        monkeypatch.setenv("COLUMNS", str(width))
+        print_rows(rows, list(rows[0]), OutputFormat.TABLE, ["name", "at", "many", "last", "why", "id"])
+        shown = capsys.readouterr()
+        lines = re.sub("\x1b\\[[01]m", "", shown.out).splitlines()  # the bold of the header
+        assert max(map(cell_len, lines)) <= width
+        assert "\x1b" not in "".join(lines)
+        assert "Ann" in shown.out
+        assert ("2026-11-27 09:30Z" in shown.out) == (width > 40)
+        assert ("not shown for want of room" in shown.err) == (width < 120)
+    assert "at, many, last, why, id; --format csv" not in shown.err
+
+
+def test_a_pipe_gets_tabs_and_a_line_a_row(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [{"name": "a\tb\nc", "many": ["x", "y"], "on": True, "none": None}]
+    print_rows(rows, ["name", "many", "on", "none"], OutputFormat.TABLE, ["on"])
+    assert capsys.readouterr().out == "name\tmany\ton\tnone\na\\u0009b\\u000ac\tx, y\tyes\t\n"

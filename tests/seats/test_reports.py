@@ -125,6 +125,35 @@ def test_seats_and_savings(filled: Shell) -> None:
     assert desk["saving_from"] is None
 
 
+def test_seats_are_chosen_and_ordered(filled: Shell) -> None:
+    def accounts(*options: str) -> list[str]:
+        return [row["account_id"] for row in filled.rows("report", "seats", "--product", SOFTWARE, *options)]
+
+    # One acted yesterday, one looked 3 days ago, one 100 days ago; of two nothing is known.
+    assert set(accounts("--days", "4")) == {"idle", "never", "unseen"}
+    assert "reads" in accounts("--days", "3")
+    assert "reads" not in accounts("--days", "4")
+    assert set(accounts("--days", "101")) == {"never", "unseen"}
+    assert accounts("--sort", "account_id") == ["acts", "idle", "never", "reads", "unseen"]
+    assert accounts("--sort", "-looked_at")[:2] == ["reads", "idle"]
+    assert accounts("--sort", "looked_at")[:2] == ["idle", "reads"]
+    assert accounts("--sort", "-account_id", "--limit", "2") == ["unseen", "reads"]
+    [most] = filled.rows("report", "savings", "--sort", "-reclaimable", "--limit", "1")
+    assert most["reclaimable"] == 3
+    refused = filled.run("report", "seats", "--sort", "lazy")
+    assert refused.exit_code == 2
+    assert "no such column" in refused.output
+    [licenses] = filled.rows("report", "licenses", "--product", DESK)
+    assert licenses["product"] == DESK
+
+
+def test_in_a_pipe_a_line_is_a_seat(filled: Shell) -> None:
+    header, *lines = filled.run("report", "seats").stdout.splitlines()
+    assert header.split("\t") == list(SEATS)
+    rows = filled.rows("report", "seats")
+    assert [line.split("\t")[SEATS.index("why")] for line in lines] == [row["why"] for row in rows]
+
+
 def test_without_prices_there_is_no_money_anywhere(shell: Shell) -> None:
     fill(shell, snapshot().complete(), FACTS)
     for row in shell.rows("report", "savings"):

@@ -70,6 +70,8 @@ def test_the_file_is_named_by_variable_or_found_beside(
     monkeypatch.setenv("ROLLCALL_CONFIG", str(tmp_path / "gone.toml"))
     with pytest.raises(SettingsError, match=r"gone\.toml is not there"):
         load_settings()
+    with pytest.raises(SettingsError, match=r"is a folder; name the file in it, such as .*rollcall\.toml"):
+        load_settings(tmp_path)
 
 
 def test_without_a_file_there_are_the_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,9 @@ shell complete commands and options. `rollcall --version` prints the version.
 
 With `--format json` a command prints one JSON array of flat objects to stdout and nothing else; logs and complaints
 go to stderr. Times are ISO 8601 in UTC. In CSV a text that a spreadsheet would take for a formula begins with an
-apostrophe.
+apostrophe. A table is drawn on a terminal only: in a pipe or a file it is a line a row, with tabs between the cells.
+A report on a terminal shows as many columns as fit, the most telling first, with times to the minute, and names the
+others.
 
 | exit code | meaning |
 | --- | --- |
