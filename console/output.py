@@ -52,8 +52,8 @@ _WIDTH_IN_A_FILE = 250
 """Columns of a table that no terminal shows: wide enough not to break ids."""
 
 
-_WIDEST = 24
-"""Columns of a terminal that a cell takes at most before it is folded."""
+_NARROW, _WIDE, _LONG_WORD = 11, 40, 30
+"""Signs in a line of a terminal that a short text is given at least, a long one, and a word before it breaks."""
 
 _JSON = msgspec.json.Encoder(decimal_format="number")
 """Money is a number, digit by digit as it was computed."""
@@ -199,10 +199,13 @@ def _is_formula(text: str) -> bool:
     return not text.startswith("'") and unicodedata.normalize("NFKC", start)[:1] in tuple(_FORMULA)
 
 
-def _print_table(rows: Iterable[Row], columns: Sequence[str]) -> None:
+def _print_table(rows: Iterable[Row], columns: Sequence[str] | Mapping[str, int]) -> None:
+    """Print a table; columns may have their widths beside them."""
     table = Table(header_style="bold")
     for name in columns:
-        table.add_column(printable(name), overflow="fold")
+        table.add_column(
+            printable(name), overflow="fold", width=columns[name] if isinstance(columns, Mapping) else None
+        )
     for row in rows:
         table.add_row(*(Text(printable(_words(row[name]))) for name in columns))
     _console().print(table)
@@ -210,15 +213,28 @@ def _print_table(rows: Iterable[Row], columns: Sequence[str]) -> None:
 
 def _print_fitting(rows: Sequence[Row], weight: Sequence[str]) -> None:
     shown = [{name: _short(row[name]) for name in weight} for row in rows]
-    left, columns = _console().width - 1, list[str]()  # each column has a rule and two blanks, the table one rule more
+    left, widths = _console().width - 1, dict[str, int]()  # a column has a rule and two blanks, the table a rule more
     for name in weight:
-        left -= 3 + max([len(name), *(min(cell_len(row[name]), _WIDEST) for row in shown)])
-        if left < 0 and columns:
+        least = max([len(name), *(_least(row[name]) for row in shown)])
+        if least + 3 > left and widths:
             break
-        columns.append(name)
-    _print_table(shown, columns)
-    if others := weight[len(columns) :]:
+        widths[name] = min(least, max(1, left - 3))
+        left -= widths[name] + 3
+    for name in widths:
+        more = max(0, min(left, max((cell_len(row[name]) for row in shown), default=0) - widths[name]))
+        widths[name] += more
+        left -= more
+    _print_table(shown, widths)
+    if others := weight[len(widths) :]:
         print(f"not shown for want of room: {', '.join(others)}; --format csv, or a pipe, has all", file=sys.stderr)
+
+
+def _least(text: str) -> int:
+    """Return how wide a column has to be for a text: for its words, and for few lines."""
+    size = cell_len(text)
+    return max(
+        min(size, _NARROW), min(size // 4, _WIDE), *(min(cell_len(word), _LONG_WORD) for word in text.split(" "))
+    )
 
 
 def _short(value: Any) -> str:
