@@ -18,7 +18,7 @@ from simulator.hooks.registry import EVENTS
 from simulator.hooks.sender import Disorder, Sender
 from simulator.life.stream import acts
 from simulator.life.truth import truth
-from simulator.rest.site import EMAIL, TOKEN, Site
+from simulator.rest.site import EMAIL, ORGANIZATION, ORGANIZATION_KEY, TOKEN, Site
 from simulator.server import run
 
 Seed = Annotated[int, typer.Option(help="Everything random follows from it.")]
@@ -110,7 +110,8 @@ def serve(
 ) -> None:
     """Serve the site's REST API and send its webhooks until interrupted.
 
-    Prints one JSON line when ready: address, cloud_id, email, token, and the site's parameters.
+    Prints one JSON line when ready: address, cloud_id, email, token, organization, organization_key, and the site's
+    parameters.
     """
     config = site_config(seed, people, days, now, acts_per_day, more or [])
     if live_per_minute:
@@ -121,7 +122,8 @@ def serve(
 
     def ready(address: str) -> None:
         login = {"cloud_id": place.cloud_id, "email": EMAIL, "token": token}
-        typer.echo(msgspec.json.encode({"address": address, **login, "site": config}))
+        keyed = {"organization": ORGANIZATION, "organization_key": ORGANIZATION_KEY}
+        typer.echo(msgspec.json.encode({"address": address, **login, **keyed, "site": config}))
         sys.stdout.flush()
 
     disorder = Disorder(loss=loss, duplicates=duplicates, window=window, salt=seed)

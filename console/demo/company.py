@@ -25,6 +25,8 @@ class Ready(msgspec.Struct):
     address: str
     email: str
     token: str
+    organization: str
+    organization_key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,8 @@ class Company:
         address: Its base URL.
         email: Account of the API token.
         token: The API token.
+        organization: Id of the organization that the site belongs to.
+        organization_key: The organization's API key.
         secret: What its webhooks are signed with.
         options: Command line options that make the same company again.
         secret_file: File that holds the secret, so that it is on no command line.
@@ -43,6 +47,8 @@ class Company:
     address: str
     email: str
     token: str
+    organization: str
+    organization_key: str
     secret: str
     options: tuple[str, ...]
     secret_file: Path
@@ -94,7 +100,8 @@ async def running_company(folder: Path, people: int, days: int, live_per_minute:
             ready = msgspec.json.decode(line, type=Ready)
         except msgspec.DecodeError:
             raise RollcallError("the simulated site did not start; its error is above") from None
-        yield Company(ready.address, ready.email, ready.token, secret, options, secret_file)
+        keyed = (ready.organization, ready.organization_key)
+        yield Company(ready.address, ready.email, ready.token, *keyed, secret, options, secret_file)
     finally:
         await _stop(process)
 

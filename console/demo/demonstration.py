@@ -93,6 +93,25 @@ email = "{company.email}"
 api_token = "{company.token}"
 webhook_secrets_file = "{company.secret_file}"
 timezone = "Europe/Berlin"
+
+[organization]
+id = "{company.organization}"
+api_key = "{company.organization_key}"
+url = "{company.address}"
+
+[seats]
+idle_days = 14
+new_days = 7
+
+[seats.products.jira-software]
+currency = "USD"
+price = [[100, 9.05], [250, 6.70]]
+renews = 2026-01-15
+
+[seats.products.jira-servicedesk]
+currency = "USD"
+tiers = [[10, 2400], [25, 6000], [50, 11500], [100, 22000]]
+renews = 2026-03-01
 """,
             encoding="utf-8",
         )

@@ -32,7 +32,7 @@ def test_the_demo_reads_the_company_from_rest_at_its_first_start(tmp_path: Path)
         assert demo.poll() is None, output.read_text()
         assert time.monotonic() < deadline, output.read_text()
         time.sleep(0.5)
-    users = report("users")
+    users, seats, savings = report("users"), report("seats"), report("savings")
     demo.send_signal(signal.SIGINT)
     assert demo.wait(PATIENCE) == 0, output.read_text()
     assert "Traceback" not in output.read_text()
@@ -42,3 +42,8 @@ def test_the_demo_reads_the_company_from_rest_at_its_first_start(tmp_path: Path)
     assert len(users) >= 29
     assert all(row["name"] for row in users)
     assert {row["status"] for row in users} <= {"active", "inactive"}
+    assert any(row["looked_as_of"] for row in seats)
+    assert {row["product"]: row["bill"] > 0 for row in savings if row["bill"] is not None} == {
+        "jira-software": True,
+        "jira-servicedesk": True,
+    }
