@@ -167,7 +167,7 @@ async def test_a_changed_time_zone_rebuilds_the_sites_days(warehouse: Warehouse)
 async def test_a_time_zone_is_recorded_only_once_its_days_are_rebuilt(warehouse: Warehouse) -> None:
     """Wherever it dies, the next start does the rest."""
     await write(warehouse, fact("history:1", "2026-11-02T16:30:00"))
-    for first in range(1, 20):
+    for first in range(1, 60):
         moved, day = (TOKYO, "2026-11-03") if first % 2 else (ACME, "2026-11-02")
         failures = Failures(first)
         try:
