@@ -49,7 +49,7 @@ class Demo:
     def wait_for_its_site(self) -> str:
         """Wait until the simulated site runs, which is before anything else does; return its address."""
         deadline = time.monotonic() + PATIENCE
-        while not (self.config.exists() and (settings := self.config.read_text()).endswith('Berlin"\n')):
+        while not (self.config.exists() and (settings := self.config.read_text()).endswith("renews = 2026-03-01\n")):
             assert self.process.poll() is None, self.output
             assert time.monotonic() < deadline, self.output
             self.look()
