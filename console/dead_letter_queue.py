@@ -30,7 +30,7 @@ class DeadLetterQueue:
     def __init__(self, runtime: Runtime) -> None:
         self._log = runtime.log
         self._topics = runtime.topics
-        self._counted = _Counted()
+        self._counted = _Counted(0)
         self._counting = asyncio.Lock()
 
     async def letters(self, *, settled: bool = False, payloads: bool = True) -> dict[str, DeadLetter]:
@@ -60,13 +60,13 @@ class DeadLetterQueue:
             LogUnavailableError: The log cannot be read.
         """
         async with self._counting:
-            if state.records < self._counted.records:  # retention removed some
-                self._counted = _Counted()
+            if (begin := state.end - state.records) != self._counted.begin:  # retention removed some
+                self._counted = _Counted(begin)
             counted = self._counted
-            if state != counted.state:
+            if state.end != counted.end:
                 async for entry in self._log.scan(self._topics.deadletter.name, counted.following):
                     counted.add(entry)
-                counted.state = state
+                counted.end = state.end
             return counted.open
 
     async def replay(self, letter: DeadLetter) -> int:
@@ -111,7 +111,7 @@ class _Fold:
         """Take a record."""
         found = self._settlements if letter.settled else self._letters
         before = found.get(letter.letter_id)
-        if before is None or _replaces(letter, before):
+        if before is None or _until(letter) >= _until(before):
             found[letter.letter_id] = letter
 
     def letters(self) -> Iterator[DeadLetter]:
@@ -121,7 +121,7 @@ class _Fold:
     def _standing(self, name: str) -> DeadLetter:
         settlement = self._settlements.get(name)
         letter = self._letters.get(name) or self._settlements[name]
-        if settlement and (settlement.settled == "dismissed" or settlement.received_at >= letter.received_at):
+        if settlement and _until(settlement) >= letter.received_at:
             return msgspec.structs.replace(letter, settled=settlement.settled)
         return letter
 
@@ -129,33 +129,32 @@ class _Fold:
 class _Counted:
     """What was counted of the topic so far.
 
+    Args:
+        begin: Where the topic begins.
+
     Attributes:
-        state: How the topic stood then.
-        records: How many of its records were read.
+        begin: Where it began.
+        end: Where it ended.
         following: What is to be read next of each partition.
         open: Dead letters that are open.
     """
 
-    def __init__(self) -> None:
-        self.state: TopicState | None = None
-        self.records = self.open = 0
+    def __init__(self, begin: int) -> None:
+        self.begin = self.end = begin
+        self.open = 0
         self.following: dict[int, int] = {}
         # Of each letter two moments and no more: hundreds of thousands may be open, and this stays in memory.
-        self._came: dict[str, int] = {}
+        self._came: dict[str, float] = {}
         self._settled: dict[str, float] = {}
 
     def add(self, entry: Entry) -> None:
         """Take the next record of a partition."""
-        self.records += 1
         self.following[entry.partition] = entry.offset + 1
         if letter := _decode(entry):
             name = letter.letter_id
             self.open -= self._is_open(name)
-            if letter.settled:
-                until = inf if letter.settled == "dismissed" else letter.received_at
-                self._settled[name] = max(until, self._settled.get(name, until))
-            else:
-                self._came[name] = max(letter.received_at, self._came.get(name, letter.received_at))
+            found = self._settled if letter.settled else self._came
+            found[name] = max(_until(letter), found.get(name, -inf))
             self.open += self._is_open(name)
 
     def _is_open(self, name: str) -> bool:
@@ -193,11 +192,9 @@ def _decode(entry: Entry) -> DeadLetter | None:
         return None
 
 
-def _replaces(letter: DeadLetter, before: DeadLetter) -> bool:
-    """Tell whether a record of a dead letter counts instead of another one: the later, but a dismissal holds."""
-    if "dismissed" in (letter.settled, before.settled):
-        return letter.settled == "dismissed"
-    return letter.received_at >= before.received_at
+def _until(letter: DeadLetter) -> float:
+    """Return until when a record of a dead letter counts before others: the later one, but a dismissal holds."""
+    return inf if letter.settled == "dismissed" else letter.received_at
 
 
 def _records(topics: Topics, letter: DeadLetter) -> tuple[str, list[Record]]:

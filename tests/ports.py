@@ -2,6 +2,7 @@
 
 import atexit
 import fcntl
+import os
 import random
 import socket
 import tempfile
@@ -20,7 +21,7 @@ def _own_ports() -> Iterator[int]:
     Looking whether a port is free is not enough: between the look and the server's start another process of tests,
     or the next call here, would be given the same one.
     """
-    folder = Path(tempfile.gettempdir()) / "rollcall-test-ports"
+    folder = Path(tempfile.gettempdir()) / f"rollcall-test-ports-{os.getuid()}"
     folder.mkdir(exist_ok=True)
     for block in range(_BLOCKS):
         lock = (folder / str(block)).open("w")
@@ -29,7 +30,7 @@ def _own_ports() -> Iterator[int]:
         except BlockingIOError:
             lock.close()
             continue
-        atexit.register(lock.close)
+        atexit.register(lock.close)  # and so it stays open until then
         return _around(_FIRST + block * _BLOCK)
     raise RuntimeError(f"{_BLOCKS} processes of tests run at once; see {folder}")
 

@@ -70,12 +70,15 @@ class TopicState:
         bytes: The bytes of their values.
         lag: Each group's lag in records.
         positions: What each group has committed.
+        end: The offset that the next record gets, of several partitions the sum. Less the records kept, it moves only
+            when retention removes some.
     """
 
     records: int
     bytes: int
     lag: dict[str, int]
     positions: dict[str, list[Position]] = field(default_factory=dict)
+    end: int = 0
 
 
 @dataclass(frozen=True, slots=True)

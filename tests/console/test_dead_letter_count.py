@@ -1,6 +1,7 @@
 """How many dead letters are open: counted on from where the last look ended, and always what the list would say."""
 
 import asyncio
+import tracemalloc
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -9,7 +10,7 @@ from typing import Any, cast
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from console.dead_letter_queue import DeadLetterQueue
@@ -21,6 +22,8 @@ from rollcall.records import DeadLetter
 from ..eventlog.sqlite_place import SqlitePlace
 
 AGE_MS = 1000
+BYTES_A_LETTER = 250
+"""An id of 32 digits, a moment, and their places in two tables."""
 
 LETTER = st.tuples(st.just("letter"), st.integers(0, 3), st.integers(0, 5))
 SETTLEMENT = st.tuples(st.sampled_from(["replayed", "dismissed"]), st.integers(0, 3), st.integers(0, 5))
@@ -50,6 +53,12 @@ def queue_of(place: SqlitePlace, log: CountingLog) -> DeadLetterQueue:
 
 
 @settings(deadline=None)
+@example(  # as much was removed as came, byte for byte
+    [
+        *[("letter", 0, 0), ("letter", 0, 0), ("dismissed", 0, 0), ("retention", 0, 668), ("look", 0, 0)],
+        *[("letter", 0, 0), ("letter", 1, 0), ("retention", 0, 332), ("dismissed", 0, 0)],
+    ]
+)
 @given(st.lists(LETTER | SETTLEMENT | OTHER, max_size=20))
 def test_the_count_is_that_of_the_list(done: list[tuple[str, int, int]]) -> None:
     async def main(folder: str) -> None:
@@ -66,8 +75,6 @@ def test_the_count_is_that_of_the_list(done: list[tuple[str, int, int]]) -> None
                 await log.append(topic, [Record(b"{}")])
             else:
                 await log.append(topic, [record_of(letter(number, when, what if what != "letter" else ""))])
-        # What was removed while as much came is seen at the look after the next.
-        await queue.count_open(await log.state(topic))
         assert await queue.count_open(await log.state(topic)) == len(await queue.letters())
         await log.close()
 
@@ -86,4 +93,22 @@ async def test_only_what_is_new_is_read(tmp_path: Path) -> None:
         assert await queue.count_open(await log.state(topic)) == number + 1
     assert await queue.count_open(await log.state(topic)) == 30
     assert counting.read == 30
+    await log.close()
+
+
+@pytest.mark.anyio
+async def test_what_is_kept_of_each_is_little(tmp_path: Path) -> None:
+    """Whoever posts nonsense fills the log, not the memory of the process that answers webhooks."""
+    place, some = SqlitePlace(tmp_path / "events.db"), 3000
+    log, topic = await place.open(), place.letters.name
+    headers = {"x-atlassian-webhook-flow": "Primary"}
+    many = [msgspec.structs.replace(letter(number, number), headers=headers) for number in range(some)]
+    await log.append(topic, [record_of(one) for one in many])
+    queue = queue_of(place, CountingLog(log))
+    tracemalloc.start()
+    try:
+        assert await queue.count_open(await log.state(topic)) == some
+        assert tracemalloc.get_traced_memory()[0] / some < BYTES_A_LETTER
+    finally:
+        tracemalloc.stop()
     await log.close()

@@ -283,6 +283,13 @@ class EventLogContract:
             assert positions_at(third, entries) == [(entries[-1].offset + 1, "five")]
             assert list(state.positions["group"]) == sorted(third.unaccepted(), key=lambda one: one.partition)
 
+    async def test_the_end_moves_by_what_is_appended(self, place: Place) -> None:
+        async with self.open(place) as log:
+            before = await log.log.state(log.topic)
+            await log.append(numbered(4))
+            after = await log.log.state(log.topic)
+            assert (after.end - before.end, after.records - before.records) == (4, 4)
+
     async def test_what_was_not_accepted_is_not_committed_with_metadata(self, place: Place) -> None:
         async with self.open(place) as log:
             await log.append(numbered(4))

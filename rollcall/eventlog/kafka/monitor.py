@@ -97,7 +97,7 @@ class Monitor:
             lag[group] = sum(last[tp] - max(first[tp], done[tp].offset) for tp in tps)
             positions[group] = [Position(tp.partition, max(0, done[tp].offset), done[tp].metadata or "") for tp in tps]
         size = await _bytes(clients, topic, [tp.partition for tp in tps], brokers)
-        return TopicState(sum(last[tp] - first[tp] for tp in tps), size, lag, positions)
+        return TopicState(sum(last[tp] - first[tp] for tp in tps), size, lag, positions, sum(last[tp] for tp in tps))
 
     async def _groups_of(self, clients: _Clients, topic: str, brokers: list[int]) -> set[str]:
         """Return the groups of a topic, by their names; those of a broker that just died are remembered."""

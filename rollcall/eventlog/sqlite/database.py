@@ -216,6 +216,7 @@ def measure(db: sqlite3.Connection, table: TopicTable) -> TopicState:
         size,
         {group: max(0, min(records, end - following)) for group, following, _ in groups},
         {group: [Position(0, following, metadata)] for group, following, metadata in groups},
+        end,
     )
 
 
