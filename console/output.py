@@ -166,6 +166,41 @@ def _plain(value: Any) -> Any:
     return value.isoformat() if isinstance(value, date) else value
 
 
+def csv_lines(rows: Iterable[Row], columns: Sequence[str]) -> Iterator[str]:
+    """Return rows as CSV, line by line with the columns' names first; no cell of it is taken for a formula.
+
+    Args:
+        rows: The rows, their times written as text already.
+        columns: What to write, in order.
+    """
+    line = _Line()
+    writer = csv.writer(line, lineterminator="\n")
+    writer.writerow(columns)
+    yield line.text
+    for row in rows:
+        writer.writerow([_guarded(row[name]) for name in columns])
+        yield line.text
+
+
+class _Line:
+    """A file that has what was written last."""
+
+    text = ""
+
+    def write(self, text: str) -> None:
+        """Take a line."""
+        self.text = text
+
+
+def json_parts(rows: Iterable[Row]) -> Iterator[bytes]:
+    """Return rows, their times written as text already, as one array of JSON, row by row."""
+    before = b"["
+    for row in rows:
+        yield before + _JSON.encode(row)
+        before = b","
+    yield b"]\n" if before == b"," else b"[]\n"
+
+
 def _print_csv(rows: Iterable[Row], columns: Sequence[str]) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(columns)
@@ -173,9 +208,15 @@ def _print_csv(rows: Iterable[Row], columns: Sequence[str]) -> None:
 
 
 def _cell(value: Any) -> Any:
+    """Guard a value, and on a terminal leave out what could write to it."""
+    text = _guarded(value)
+    return printable(text) if sys.stdout.isatty() and isinstance(value, str | list) else text
+
+
+def _guarded(value: Any) -> Any:
     """Keep a name that looks like a formula a name: spreadsheets take a leading apostrophe as "this is text".
 
-    Also behind a sign at which one may split, and on a terminal without what could write to it.
+    Also behind a sign at which one may split.
     """
     text = _words(value)
     if not isinstance(value, str | list):
@@ -185,8 +226,7 @@ def _cell(value: Any) -> Any:
     )  # else the module csv leaves it bare, and a row would end there
     first, *rest = _NEW_CELLS.split(text)
     odd = bool(text) and unicodedata.category(text[0]) in ("Cc", "Zl", "Zp")
-    text = "".join(("'" if odd or _is_formula(first) else "", first, *(_as_text(part) for part in rest)))
-    return printable(text) if sys.stdout.isatty() else text
+    return "".join(("'" if odd or _is_formula(first) else "", first, *(_as_text(part) for part in rest)))
 
 
 def _as_text(part: str) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from math import ceil
-from typing import Any, Self
+from typing import Any, Protocol, Self
 from urllib.parse import urlencode
 
 from console.web.overview import CHART_DAYS
@@ -19,6 +19,11 @@ PAGE_SIZE = 50
 LONGEST_SEARCH = 200
 MOST_PAGES = 100_000
 _UNTYPEABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]+")
+
+
+def typed(text: str) -> str:
+    """Return text of an address as somebody can have typed it: what no keyboard gives is a blank."""
+    return _UNTYPEABLE.sub(" ", text)
 
 
 class Show(StrEnum):
@@ -70,7 +75,7 @@ class TableQuery:
     @classmethod
     def read(cls, site: str, parameters: Mapping[str, str]) -> Self:
         """Read an address's query; whatever is not understood is as if it were not there."""
-        search = _UNTYPEABLE.sub(" ", parameters.get("q", ""))[:LONGEST_SEARCH].strip()
+        search = typed(parameters.get("q", ""))[:LONGEST_SEARCH].strip()
         show = parameters.get("show", "")
         sort = parameters.get("sort", "")
         name = sort.removeprefix("-")
@@ -158,8 +163,40 @@ class PersonRow:
     worklogs: int
 
 
+class Numbered(Protocol):
+    """A query that asks for a page by its number, from 1."""
+
+    @property
+    def page(self) -> int:
+        """The number."""
+
+
+class Pages(Protocol):
+    """A page of a list: which of how many it is."""
+
+    __slots__ = ()
+
+    @property
+    def query(self) -> Numbered:
+        """What was asked for."""
+
+    @property
+    def total(self) -> int:
+        """How many rows there are on all pages."""
+
+    @property
+    def pages(self) -> int:
+        """How many pages there are, at least one."""
+        return max(1, ceil(self.total / PAGE_SIZE))
+
+    @property
+    def first(self) -> int:
+        """Number of the first row on this page, from 1."""
+        return (self.query.page - 1) * PAGE_SIZE + 1
+
+
 @dataclass(frozen=True, slots=True)
-class People:
+class People(Pages):
     """A page of the table.
 
     Attributes:
@@ -176,16 +213,6 @@ class People:
     def total(self) -> int:
         """How many people the view lists on all its pages."""
         return self.totals[self.query.show]
-
-    @property
-    def pages(self) -> int:
-        """How many pages there are, at least one."""
-        return max(1, ceil(self.total / PAGE_SIZE))
-
-    @property
-    def first(self) -> int:
-        """Number of the first person on this page, from 1."""
-        return (self.query.page - 1) * PAGE_SIZE + 1
 
 
 async def read_people(warehouse: Warehouse, query: TableQuery) -> People:

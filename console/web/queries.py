@@ -23,7 +23,10 @@ from console.web.overview import (
     received_here,
 )
 from console.web.people import People, TableQuery, read_people
+from console.web.seats import SeatExport, SeatList, SeatQuery, read_groups, read_seat_export, read_seat_list
 from rollcall.errors import RollcallError, WarehouseUnavailableError
+from rollcall.warehouse import Row
+from rollcall.warehouse.seats import read_savings
 
 T = TypeVar("T")
 
@@ -79,6 +82,7 @@ class Cache(Generic[K, V]):
 
 COUNTS_SECONDS = 10.0
 PEOPLE_SECONDS = 10.0
+SEATS_SECONDS = 10.0
 STATE_SECONDS = 2.0
 """How long answers are cached: as old as what is shown may be."""
 
@@ -100,6 +104,10 @@ class PageQueries:
         self._counts: Cache[str, tuple[Headcounts, str]] = Cache(self._read_counts, COUNTS_SECONDS)
         self._arrivals: Cache[str, datetime | None] = Cache(self._read_arrival, COUNTS_SECONDS)
         self._people: Cache[TableQuery, People] = Cache(self._read_people, PEOPLE_SECONDS)
+        self._savings: Cache[str, list[Row]] = Cache(self._read_savings, SEATS_SECONDS)
+        self._groups: Cache[str, list[str]] = Cache(self._read_groups, SEATS_SECONDS)
+        self._seats: Cache[SeatQuery, SeatList] = Cache(self._read_seats, SEATS_SECONDS)
+        self._exports = asyncio.Semaphore(1)
         self._received: Cache[str, Received] = Cache(lambda _: self._ask_received(), STATE_SECONDS)
         self._state: Cache[str, PipelineState] = Cache(lambda _: self._watch.look(), STATE_SECONDS)
 
@@ -119,6 +127,33 @@ class PageQueries:
     async def people(self, query: TableQuery) -> People:
         """Return a page of people. Raises WarehouseUnavailableError."""
         return await self._people.get(query)
+
+    async def savings(self, site: str) -> list[Row]:
+        """Return each product's counts and bill, as the report has them. Raises WarehouseUnavailableError."""
+        return await self._savings.get(site)
+
+    async def groups(self, site: str) -> list[str]:
+        """Return the groups that grant a product. Raises WarehouseUnavailableError."""
+        return await self._groups.get(site)
+
+    async def seats(self, query: SeatQuery) -> SeatList:
+        """Return a page of seats. Raises WarehouseUnavailableError."""
+        return await self._seats.get(query)
+
+    async def seat_export(self, query: SeatQuery) -> SeatExport:
+        """Return all seats of a query, which may be large: one at a time. Raises WarehouseUnavailableError."""
+        async with self._exports:
+            return await self._limited(lambda: read_seat_export(self._page.runtime.warehouse, query))
+
+    async def _read_savings(self, site: str) -> list[Row]:
+        settings = self._page.runtime.settings.seats
+        return await self._limited(lambda: read_savings(self._page.runtime.warehouse, settings, [site]))
+
+    async def _read_groups(self, site: str) -> list[str]:
+        return await self._limited(lambda: read_groups(self._page.runtime.warehouse, site))
+
+    async def _read_seats(self, query: SeatQuery) -> SeatList:
+        return await self._limited(lambda: read_seat_list(self._page.runtime.warehouse, query))
 
     async def _read_counts(self, site: str) -> tuple[Headcounts, str]:
         counts = await self._limited(lambda: read_headcounts(self._page.runtime.warehouse, site))
