@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from math import ceil
-from typing import Any, Protocol, Self
+from typing import Any, Self
 from urllib.parse import urlencode
 
 from console.web.overview import CHART_DAYS
@@ -24,6 +24,11 @@ _UNTYPEABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]+")
 def typed(text: str) -> str:
     """Return text of an address as somebody can have typed it: what no keyboard gives is a blank."""
     return _UNTYPEABLE.sub(" ", text)
+
+
+def whole_number(text: str) -> int:
+    """Read a number of an address; 0 where it is none."""
+    return int(text) if re.fullmatch("[0-9]{1,9}", text, re.ASCII) else 0
 
 
 class Show(StrEnum):
@@ -87,7 +92,7 @@ class TableQuery:
             show=Show(show) if show in list(Show) else Show.ALL,
             sort=Sort(name) if known else Sort.LAST_ACTIVITY,
             descending=sort.startswith("-") if known else True,
-            page=min(max(int(page), 1), MOST_PAGES) if re.fullmatch("[0-9]{1,9}", page) else 1,
+            page=min(max(whole_number(page), 1), MOST_PAGES),
         )
 
     @property
@@ -163,40 +168,8 @@ class PersonRow:
     worklogs: int
 
 
-class Numbered(Protocol):
-    """A query that asks for a page by its number, from 1."""
-
-    @property
-    def page(self) -> int:
-        """The number."""
-
-
-class Pages(Protocol):
-    """A page of a list: which of how many it is."""
-
-    __slots__ = ()
-
-    @property
-    def query(self) -> Numbered:
-        """What was asked for."""
-
-    @property
-    def total(self) -> int:
-        """How many rows there are on all pages."""
-
-    @property
-    def pages(self) -> int:
-        """How many pages there are, at least one."""
-        return max(1, ceil(self.total / PAGE_SIZE))
-
-    @property
-    def first(self) -> int:
-        """Number of the first row on this page, from 1."""
-        return (self.query.page - 1) * PAGE_SIZE + 1
-
-
 @dataclass(frozen=True, slots=True)
-class People(Pages):
+class People:
     """A page of the table.
 
     Attributes:
@@ -213,6 +186,16 @@ class People(Pages):
     def total(self) -> int:
         """How many people the view lists on all its pages."""
         return self.totals[self.query.show]
+
+    @property
+    def pages(self) -> int:
+        """How many pages there are, at least one."""
+        return max(1, ceil(self.total / PAGE_SIZE))
+
+    @property
+    def first(self) -> int:
+        """Number of the first person on this page, from 1."""
+        return (self.query.page - 1) * PAGE_SIZE + 1
 
 
 async def read_people(warehouse: Warehouse, query: TableQuery) -> People:

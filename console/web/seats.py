@@ -3,18 +3,18 @@
 Verdicts, evidence and counts are those of the view ``seats``, which ``rollcall report seats`` reads too.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from math import ceil
 from typing import Any, Self
 from urllib.parse import urlencode
 
 import msgspec
 from starlette.datastructures import QueryParams
 
-from console.output import csv_lines, json_parts
-from console.web.people import LONGEST_SEARCH, MOST_PAGES, PAGE_SIZE, Pages, typed
+from console.row_format import csv_lines, json_parts
+from console.web.people import LONGEST_SEARCH, MOST_PAGES, PAGE_SIZE, typed, whole_number
 from rollcall.warehouse import Row, Warehouse
 from rollcall.warehouse.seats import SEATS, VERDICTS, Verdict
 
@@ -73,11 +73,11 @@ class SeatQuery:
             product=typed(last("product"))[:_LONGEST_KEY],
             verdicts=tuple(one for one in Verdict if one in verdicts),
             group=typed(last("group"))[:LONGEST_SEARCH].strip(),
-            days=min(_number(last("days")), MOST_DAYS),
+            days=min(whole_number(last("days")), MOST_DAYS),
             search=typed(last("q"))[:LONGEST_SEARCH].strip(),
             sort=SeatSort(sort.removeprefix("-")) if known else SeatSort.VERDICT,
             descending=known and sort.startswith("-"),
-            page=min(max(_number(last("page")), 1), MOST_PAGES),
+            page=min(max(whole_number(last("page")), 1), MOST_PAGES),
         )
 
     @property
@@ -117,10 +117,6 @@ class SeatQuery:
         return self.link(sort=SeatSort(column), descending=not self.descending if column == self.sort else False)
 
 
-def _number(text: str) -> int:
-    return int(text) if re.fullmatch("[0-9]{1,9}", text, re.ASCII) else 0
-
-
 _ORDER = {
     SeatSort.VERDICT: "product {way}, indexOf({{order:Array(String)}}, verdict) {way}, since {way}",
     SeatSort.NAME: "name = '', lowerUTF8(name) {way}",
@@ -154,7 +150,7 @@ ORDER BY name LIMIT 500
 
 
 @dataclass(frozen=True, slots=True)
-class SeatList(Pages):
+class SeatList:
     """A page of the list.
 
     Attributes:
@@ -167,11 +163,21 @@ class SeatList(Pages):
     rows: Sequence[Row]
     total: int
 
+    @property
+    def pages(self) -> int:
+        """How many pages there are, at least one."""
+        return max(1, ceil(self.total / PAGE_SIZE))
+
+    @property
+    def first(self) -> int:
+        """Number of the first seat on this page, from 1."""
+        return (self.query.page - 1) * PAGE_SIZE + 1
+
 
 async def read_seat_list(warehouse: Warehouse, query: SeatQuery) -> SeatList:
     """Read a page of seats. Raises WarehouseUnavailableError."""
     rows = await _page(warehouse, query)
-    total = rows[0]["found"] if rows else (await warehouse.query(_COUNT, _parameters(query)))[0]["found"]
+    total = (rows or await warehouse.query(_COUNT, _parameters(query)))[0]["found"]
     found = SeatList(query, rows, total)
     if rows or query.page <= found.pages:
         return found
