@@ -170,7 +170,7 @@ def client_of(request: HTTPConnection) -> str:
 
 
 SIGN_IN_PATH = "/sign-in"
-VIEWS = ("/", "/seats")
+VIEWS = ("/", "/seats", "/person", "/health")
 """Where a browser that is not signed in is sent to sign in, and then back."""
 EXPORTS = ("/seats.csv", "/seats.json")
 ROWS_SHOWN = "rows_shown"

@@ -22,7 +22,8 @@ from console.web.overview import (
     read_headcounts,
     received_here,
 )
-from console.web.people import People, TableQuery, read_people
+from console.web.people import People, Person, TableQuery, read_people, read_person
+from console.web.pipeline_health import Health, read_health
 from console.web.seats import SeatExport, SeatList, SeatQuery, read_groups, read_seat_export, read_seat_list
 from rollcall.errors import RollcallError, WarehouseUnavailableError
 from rollcall.warehouse import Row
@@ -107,6 +108,8 @@ class PageQueries:
         self._savings: Cache[str, list[Row]] = Cache(self._read_savings, SEATS_SECONDS)
         self._groups: Cache[str, list[str]] = Cache(self._read_groups, SEATS_SECONDS)
         self._seats: Cache[SeatQuery, SeatList] = Cache(self._read_seats, SEATS_SECONDS)
+        self._persons: Cache[tuple[str, str], Person | None] = Cache(self._read_person, SEATS_SECONDS)
+        self._health: Cache[str, Health] = Cache(self._read_health, COUNTS_SECONDS)
         self._exports = asyncio.Semaphore(1)
         self._received: Cache[str, Received] = Cache(lambda _: self._ask_received(), STATE_SECONDS)
         self._state: Cache[str, PipelineState] = Cache(lambda _: self._watch.look(), STATE_SECONDS)
@@ -115,7 +118,7 @@ class PageQueries:
         """Return the upper part of the page; trouble is part of it, not raised."""
         zone, notices = self._page.runtime.settings.sites[site].zone(), self._page.notices()
         state = await self._state.get("")
-        received = await self._received.get("") if self._page.listen else received_here()
+        received = await self._what_came()
         here, refused = received.last.get(site), received.refused_lately(site)
         try:
             (counts, chart), stored = await asyncio.gather(self._counts.get(site), self._arrivals.get(site))
@@ -140,10 +143,30 @@ class PageQueries:
         """Return a page of seats. Raises WarehouseUnavailableError."""
         return await self._seats.get(query)
 
+    async def health(self, site: str) -> Health:
+        """Return how the pipeline of a site does. Raises RollcallError."""
+        return await self._health.get(site)
+
+    async def person(self, site: str, account: str) -> Person | None:
+        """Return one account of a site; None where none has that id. Raises WarehouseUnavailableError."""
+        return await self._persons.get((site, account))
+
     async def seat_export(self, query: SeatQuery) -> SeatExport:
         """Return all seats of a query, which may be large: one at a time. Raises WarehouseUnavailableError."""
         async with self._exports:
             return await self._limited(lambda: read_seat_export(self._page.runtime.warehouse, query))
+
+    async def _what_came(self) -> Received:
+        return await self._received.get("") if self._page.listen else received_here()
+
+    async def _read_health(self, site: str) -> Health:
+        state, received, stored = await asyncio.gather(self._state.get(""), self._what_came(), self._arrivals.get(site))
+        known = [moment for moment in (received.last.get(site), stored) if moment]
+        last = max(known, default=None)
+        return await self._limited(lambda: read_health(self._page.runtime, site, state, received, last))
+
+    async def _read_person(self, key: tuple[str, str]) -> Person | None:
+        return await self._limited(lambda: read_person(self._page.runtime.warehouse, *key))
 
     async def _read_savings(self, site: str) -> list[Row]:
         settings = self._page.runtime.settings.seats

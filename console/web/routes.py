@@ -6,6 +6,7 @@ The headers say: nothing from elsewhere, nothing stored, shown in no frame.
 import asyncio
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
@@ -16,15 +17,17 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from console.web.access import ROWS_SHOWN, SIGN_IN_PATH, Gate, Password, Policy, Sessions
-from console.web.chart import SERIES
-from console.web.overview import Overview, Page, Stage, plain
-from console.web.people import LARGEST_FIRST, People, Show, Sort, TableQuery
+from console.web.chart import SERIES, draw_calendar
+from console.web.overview import CHART_DAYS, Overview, Page, Stage, plain
+from console.web.people import LARGEST_FIRST, LONGEST_ACCOUNT, People, Show, Sort, TableQuery, typed
+from console.web.pipeline_health import percent
 from console.web.queries import PageQueries
 from console.web.seats import SeatExport, SeatQuery
 from console.web.sign_in import SignIn
 from console.web.template import render
 from rollcall.errors import RollcallError
 from rollcall.http.guard import Throttle, host_of
+from rollcall.warehouse import Row
 from rollcall.warehouse.seats import Verdict
 
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -122,13 +125,18 @@ class Home:
         query = TableQuery.read(site, request.query_params)
         overview = await self._queries.overview(site)
         people: People | None = None
-        trouble = overview.trouble
+        trouble, seats, seats_trouble = overview.trouble, list[Row](), ""
         if not trouble:
             try:
                 people = await self._queries.people(query)
                 setattr(request.state, ROWS_SHOWN, len(people.rows))
             except RollcallError as error:
                 trouble = plain(error)
+        if not trouble:
+            try:
+                seats = await self._queries.savings(site)
+            except RollcallError as error:
+                seats_trouble = plain(error)
         columns = [(column, column in LARGEST_FIRST) for column in Sort]
         body = render(
             "page.html",
@@ -136,6 +144,8 @@ class Home:
             **self._values(request, overview),
             people=people,
             people_trouble=trouble,
+            seats=seats,
+            seats_trouble=seats_trouble,
             query=people.query if people else query,
             columns=columns,
             Show=Show,
@@ -223,6 +233,77 @@ class SeatsView:
         return StreamingResponse(form(found), headers=name, media_type=kind)
 
 
+class PersonView:
+    """The route ``/person``.
+
+    Args:
+        queries: What is read of the warehouse.
+        around: What is around every view.
+    """
+
+    def __init__(self, queries: PageQueries, around: Site) -> None:
+        self._queries = queries
+        self._around = around
+
+    async def show(self, request: Request) -> Response:
+        """Show one account: its year, its seats, its groups and roles."""
+        site = self._around.named(request)
+        account = typed(request.query_params.get("account", ""))[:LONGEST_ACCOUNT]
+        person, trouble = None, ""
+        try:
+            person = await self._queries.person(site, account)
+            setattr(request.state, ROWS_SHOWN, int(person is not None))
+        except RollcallError as error:
+            trouble = plain(error)
+        body = render(
+            "person.html",
+            **self._around.frame(site, "/person"),
+            person=person,
+            calendar=draw_calendar(person) if person else "",
+            trouble=trouble,
+            zone=self._around.settings.sites[site].zone(),
+            series=SERIES,
+        )
+        return Response(body, 503 if trouble else 200 if person else 404, media_type="text/html")
+
+
+class HealthView:
+    """The route ``/health``.
+
+    Args:
+        page: What the page stands on.
+        queries: What is read of log and warehouse.
+        around: What is around every view.
+    """
+
+    def __init__(self, page: Page, queries: PageQueries, around: Site) -> None:
+        self._notices = page.notices
+        self._queries = queries
+        self._around = around
+
+    async def show(self, request: Request) -> Response:
+        """Show how the pipeline of a site does."""
+        site = self._around.named(request)
+        health, trouble = None, ""
+        try:
+            health = await self._queries.health(site)
+            setattr(request.state, ROWS_SHOWN, 0)
+        except RollcallError as error:
+            trouble = plain(error)
+        body = render(
+            "health.html",
+            **self._around.frame(site, "/health"),
+            health=health,
+            notices=self._notices(),
+            trouble=trouble,
+            zone=self._around.settings.sites[site].zone(),
+            days=CHART_DAYS,
+            percent=percent,
+            moment=lambda ms: datetime.fromtimestamp(ms / 1000, UTC),
+        )
+        return Response(body, 503 if trouble else 200, media_type="text/html")
+
+
 def page_routes(page: Page) -> list[BaseRoute]:
     """Return the routes of the page: the views with their exports, ``/live``, ``/sign-in``, ``/sign-out``, ``/static``.
 
@@ -238,6 +319,7 @@ def page_routes(page: Page) -> list[BaseRoute]:
     signing = SignIn(settings, policy, sessions, password, page.once)
     around, queries = Site(page), PageQueries(page)
     home, seats = Home(page, queries, around), SeatsView(queries, around)
+    person, health = PersonView(queries, around), HealthView(page, queries, around)
     private = Middleware(PageHeaders, cache="private, no-store")
     behind_the_gate = [private, Middleware(Gate, policy=policy, sessions=sessions, password=password, audit=audit)]
     static = StaticFiles(packages=[("console.web", "static")])
@@ -245,6 +327,8 @@ def page_routes(page: Page) -> list[BaseRoute]:
         "/": home.show,
         "/live": home.live,
         "/seats": seats.show,
+        "/person": person.show,
+        "/health": health.show,
         "/seats.csv": seats.csv,
         "/seats.json": seats.json,
     }

@@ -6,6 +6,8 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import redirect_stdout
+from datetime import date, timedelta
+from html import unescape
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,8 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.datastructures import QueryParams
 
+from console.commands.report import DAYS, read_report
 from console.output import OutputFormat, print_rows
-from console.web.people import PAGE_SIZE
+from console.web.chart import draw_calendar
+from console.web.people import PAGE_SIZE, Person, read_person
 from console.web.seats import MOST_DAYS, SeatQuery, SeatSort
 from rollcall.errors import WarehouseUnavailableError
 from rollcall.warehouse import Row
@@ -200,6 +204,68 @@ def test_days_without_act_or_look_are_days_of_the_site(viewer: httpx.Client, com
         if not seen or (today - max(seen)).days >= days:
             expected.add((row["account_id"], row["product"], row["verdict"]))
     assert set(all_listed(viewer, site="acme", days=days)) == expected
+
+
+def test_the_first_view_sums_the_report_up_and_leads_to_the_seats(viewer: httpx.Client, company: Served) -> None:
+    rows = company.ask(read_savings(company.warehouse, company.settings.seats, ["acme"]))
+    text = viewer.get("/?site=acme").text
+    for name, query in (("held", {}), ("idle", {"verdict": "idle"}), ("never", {"verdict": "never"})):
+        shown = re.search(rf'id="seats-{name}"><a href="([^"]*)">([0-9,]+)</a>', text)
+        assert shown
+        link, figure = unescape(shown[1]), int(shown[2].replace(",", ""))
+        assert figure == sum(row[name] for row in rows)
+        assert int(re.findall(r'id="found">([0-9,]+)<', viewer.get(link).text)[0].replace(",", "")) == figure
+        assert link == httpx.URL("/seats", params={"site": "acme", **query})
+    [saving] = [row for row in rows if row["saving"] is not None]
+    assert f"USD {saving['saving']:,.2f}</strong> a month" in text
+    assert f"from {saving['saving_from']}" in text
+
+
+# ---- One person ----
+
+
+def test_a_person_is_what_reports_say_of_them(viewer: httpx.Client, company: Served) -> None:
+    text = viewer.get("/person?site=acme&account=acts").text
+    seats = [row for row in reported(company) if row["account_id"] == "acts"]
+    assert re.findall(r'class="seat" data-product="([^"]*)" data-verdict="([^"]*)"', text) == [
+        (row["product"], row["verdict"]) for row in seats
+    ]
+    for row in seats:
+        assert row["why"] in unescape(text)
+    days = company.ask(read_report(company.warehouse, DAYS, ["acme"], 365, all_accounts=False))
+    mine = {str(row["day"]): row for row in days if row["account_id"] == "acts"}
+    table = text.partition('class="numbers"')[2].partition("</table>")[0]
+    shown = re.findall(r'datetime="([0-9-]+)".*?</tr>', table)
+    assert shown == sorted(mine, reverse=True)
+    assert f'id="active-days">{len(mine)}<' in text
+    bars = re.findall(r'<rect class="(comment|history|worklog)" [^>]*><title>... ([0-9-]+):', text)
+    expected = {(name, day) for day, row in mine.items() for name in ("comment", "history", "worklog") if row[name]}
+    assert set(bars) == expected
+    assert len(bars) == 2 * len(expected), "once wide, once narrow"
+
+
+def test_days_that_are_not_known_are_no_days_without_activity(viewer: httpx.Client, company: Served) -> None:
+    text = viewer.get("/person?site=acme&account=never").text
+    wide = text.partition('class="chart calendar wide"')[2].partition("</svg>")[0]
+    assert wide.count('class="known"') + wide.count('class="unknown"') == 365
+    assert 'class="unknown"' not in wide, "days are known since 400 days"
+    assert company.ask(read_person(company.warehouse, "borealis", "never")) is None
+    assert viewer.get("/person?site=borealis&account=never").status_code == 404
+
+
+def test_the_calendar_holds_every_day_once_and_inside() -> None:
+    first = date(2024, 1, 1)
+    for today in (first + timedelta(days=n) for n in range(0, 800, 13)):
+        active = {today - timedelta(days=n): frozenset({"comment", "worklog"}) for n in (0, 1, 363, 364)}
+        person = Person({}, today, today - timedelta(days=200), active, [])
+        for svg in draw_calendar(person).split("</svg>")[:2]:
+            box = re.search(r'viewBox="0 0 (\d+) (\d+)"', svg)
+            assert box
+            cells = re.findall(r'class="(?:known|unknown)" x="(-?\d+)" y="(-?\d+)"', svg)
+            assert len(cells) == len(set(cells)) == 365
+            assert all(0 < int(x) <= int(box[1]) - 12 and 0 < int(y) <= int(box[2]) - 12 for x, y in cells)
+            assert svg.count('class="unknown"') == 365 - 201
+            assert svg.count("<title>") == 8
 
 
 # ---- What is taken away ----

@@ -9,7 +9,7 @@ from . import holders
 from .serving import Served, served, settings_of
 
 PASSWORD = "correct horse battery"
-VIEWS = ("/seats?site=acme&verdict=idle",)
+VIEWS = ("/seats?site=acme&verdict=idle", "/person?account=acts", "/health", "/health?site=borealis")
 EXPORTS = ("/seats.csv", "/seats.json")
 
 
@@ -54,3 +54,17 @@ def test_without_organization_and_prices_it_says_so_and_shows_no_money(locked: S
     assert 'id="no-organization"' in text
     assert 'class="money"' not in text
     assert "USD" not in text
+
+
+def test_without_prices_the_first_view_shows_no_money(locked: Served) -> None:
+    text = httpx.get(f"{locked.url}/?site=acme", auth=("", PASSWORD), timeout=60).text
+    assert 'id="paid"' in text
+    assert "no prices" in text
+    assert 'class="savings"' not in text
+
+
+def test_a_calm_site_is_said_to_be_calm_as_far_as_is_known(locked: Served) -> None:
+    text = httpx.get(f"{locked.url}/health?site=borealis", auth=("", PASSWORD), timeout=60).text
+    assert 'id="calm"' in text
+    assert "Not known: no run has compared" in text
+    assert "none by itself" in text
