@@ -32,9 +32,14 @@ SELECT snapshot_id AS began, completed_at AS ended, arraySort(lacks) AS lacks FR
 WHERE site = {site:String} ORDER BY began DESC LIMIT 5
 """
 _PARTS = """
-SELECT part, snapshot_id AS at FROM current_parts WHERE site = {site:String}
-UNION ALL
-SELECT 'looked', max(looked.as_of) FROM directory_looked AS looked WHERE site = {site:String} HAVING count() > 0
+SELECT part, at FROM
+(
+    SELECT toString(part) AS part, snapshot_id AS at FROM current_parts WHERE site = {site:String}
+    UNION ALL
+    SELECT 'looked' AS part, max(looked.as_of) AS at FROM directory_looked AS looked
+    WHERE site = {site:String}
+    HAVING count() > 0
+)
 ORDER BY at, part
 """
 
