@@ -68,6 +68,17 @@ class _Line:
         self.text = text
 
 
+def blocks(parts: Iterable[bytes], size: int = 65_536) -> Iterator[bytes]:
+    """Join small parts into blocks of at least some bytes: each is a step of whoever sends them."""
+    block = bytearray()
+    for part in parts:
+        block += part
+        if len(block) >= size:
+            yield bytes(block)
+            block.clear()
+    yield bytes(block)
+
+
 def json_parts(rows: Iterable[Row]) -> Iterator[bytes]:
     """Return rows, their times written as text already, as one array of JSON, row by row."""
     before = b"["

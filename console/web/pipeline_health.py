@@ -123,10 +123,10 @@ class Health:
                 f"{percent(self.line)}"
             )
         if self.letters:
-            found.append(f"{sum(one.count for one in self.letters)} dead letters are open")
+            found.append(f"{_counted(sum(one.count for one in self.letters), 'dead letter')} open")
         lately = [one for one in self.refused if one.last > self.now - timedelta(days=1)]
         if lately:
-            found.append(f"{sum(one.count for one in lately)} posts were refused, the last one within a day")
+            found.append(f"{_counted(sum(one.count for one in lately), 'post')} refused, the last one within a day")
         if self.runs.last and self.runs.last.missing:
             found.append("The last run could not read everything")
         if self.runs.last and self.now - _moment(self.runs.last.began) > _RUN_TOO_OLD:
@@ -137,6 +137,22 @@ class Health:
         if self.asks_who_looked and (looked is None or self.now - looked > _LOOKS_TOO_OLD):
             found.append("Who looked is not known, or was last told more than three days ago")
         return found
+
+    @property
+    def unknowns(self) -> list[str]:
+        """What cannot be said to be as it should be, a few words each."""
+        found = ["any webhook"] if self.last_webhook is None else []
+        if self.share is None:
+            found.append("how much webhooks bring")
+        if self.runs.last is None:
+            found.append("when Jira was last read whole")
+        if not self.asks_who_looked:
+            found.append("who looked")
+        return found
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def percent(share: float) -> str:

@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from console.row_format import blocks
 from console.web.access import ROWS_SHOWN, SIGN_IN_PATH, Gate, Password, Policy, Sessions
 from console.web.chart import SERIES, draw_calendar
 from console.web.overview import CHART_DAYS, Overview, Page, Stage, plain
@@ -146,6 +147,7 @@ class Home:
             people_trouble=trouble,
             seats=seats,
             seats_trouble=seats_trouble,
+            asks_who_looked=bool(self._settings.organization.id),
             query=people.query if people else query,
             columns=columns,
             Show=Show,
@@ -230,7 +232,7 @@ class SeatsView:
             return Response(f"{plain(error)}\n", 503, media_type="text/plain")
         setattr(request.state, ROWS_SHOWN, found.total)
         name = {"content-disposition": f'attachment; filename="seats-{site}.{ending}"'}
-        return StreamingResponse(form(found), headers=name, media_type=kind)
+        return StreamingResponse(blocks(form(found)), headers=name, media_type=kind)
 
 
 class PersonView:

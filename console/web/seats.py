@@ -18,8 +18,7 @@ from console.web.people import LONGEST_SEARCH, MOST_PAGES, PAGE_SIZE, typed, who
 from rollcall.warehouse import Row, Warehouse
 from rollcall.warehouse.seats import SEATS, VERDICTS, Verdict
 
-MOST_DAYS = 3650
-_LONGEST_KEY = 64
+MOST_DAYS, _LONGEST_KEY = 3650, 64
 
 
 class SeatSort(StrEnum):
@@ -213,6 +212,9 @@ def _parameters(query: SeatQuery) -> dict[str, Any]:
     }
 
 
+_MOMENTS = ("since", "did_at", "did_elsewhere_at", "looked_at", "looked_as_of", "holds_since")
+
+
 class SeatExport:
     """All seats that a query finds, whatever its page, in the order of the list.
 
@@ -237,16 +239,10 @@ class SeatExport:
         start = 0
         while (end := self._lines.find(b"\n", start)) >= 0:
             row: Row = msgspec.json.decode(self._lines[start:end])
-            yield {name: _iso(value) if name in _MOMENTS else value for name, value in row.items()}
+            for name in _MOMENTS:
+                row[name] = row[name] and f"{row[name].replace(' ', 'T')}Z"  # in UTC to the millisecond
+            yield row
             start = end + 1
-
-
-_MOMENTS = frozenset({"since", "did_at", "did_elsewhere_at", "looked_at", "looked_as_of", "holds_since"})
-
-
-def _iso(moment: str | None) -> str | None:
-    """Write a moment of ClickHouse's, in UTC to the millisecond, as ISO 8601."""
-    return f"{moment.replace(' ', 'T')}Z" if moment else None
 
 
 async def read_seat_export(warehouse: Warehouse, query: SeatQuery) -> SeatExport:

@@ -19,7 +19,7 @@ from .page_object import RollcallPage, number
 from .test_appearance import SCREENSHOTS, screenshot, violations
 from .test_keyboard import enter, press, tab_to
 
-WIDTHS = (320, 390, 800, 961, 1280, 1400, 1920)
+WIDTHS = (320, 390, 800, 1089, 1280, 1400, 1920)
 VIEWS = (
     "/?site=acme",
     "/seats?site=acme",

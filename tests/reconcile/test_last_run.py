@@ -68,5 +68,7 @@ async def test_a_run_is_noted_before_its_checkpoint_goes(tmp_path: Path) -> None
         (folder / "acme.last").rmdir()
         outcome = await rollcall.reconcile(RunOptions(resume=True))
         assert outcome.run.resumed == 1
-        assert read_last_run(folder, "acme") == LastRun(outcome.run.started_at, unfinished=False, missing=outcome.run.missing)
+        assert read_last_run(folder, "acme") == LastRun(
+            outcome.run.started_at, unfinished=False, missing=outcome.run.missing
+        )
         assert not (folder / "acme.json").exists()

@@ -90,8 +90,8 @@ def test_every_trouble_is_said(text: str) -> None:
     assert 'id="calm"' not in text
     troubles = text.partition('id="troubles"')[2].partition("</section>")[0]
     for one in (
-        "3 dead letters are open",
-        "1 posts were refused",
+        "3 dead letters open",
+        "1 post refused",
         "could not read everything",
         "more than two days old",
         "directory lacks parts",
@@ -149,8 +149,16 @@ def healthy(**changes: Any) -> Health:
     ],
 )
 def test_any_trouble_alone_ends_the_calm(changes: dict[str, Any]) -> None:
-    assert healthy().troubles == []
+    assert (healthy().troubles, healthy().unknowns) == ([], [])
     assert len(healthy(**changes).troubles) == 1
+
+
+@pytest.mark.parametrize(
+    "changes", [{"coverage": []}, {"runs": Runs()}, {"last_webhook": None}, {"asks_who_looked": False, "parts": []}]
+)
+def test_what_is_not_known_is_not_calm_either(changes: dict[str, Any]) -> None:
+    assert healthy(**changes).troubles == []
+    assert len(healthy(**changes).unknowns) == 1
 
 
 def test_a_share_is_never_rounded_up() -> None:
