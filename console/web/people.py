@@ -249,7 +249,7 @@ WHERE site = {site:String} AND account_id = {account:String}
 ORDER BY day
 """
 _SPAN = """
-SELECT any(days.today) AS today, (SELECT toNullable(min(day)) FROM user_day_states WHERE site = {site:String}) AS first
+SELECT any(days.today) AS today, (SELECT minOrNull(day) FROM user_day_states WHERE site = {site:String}) AS first
 FROM site_days AS days WHERE days.site = {site:String}
 """
 _SEATS = f"""

@@ -83,7 +83,7 @@ class Cache(Generic[K, V]):
 
 COUNTS_SECONDS = 10.0
 PEOPLE_SECONDS = 10.0
-SEATS_SECONDS = 10.0
+SEATS_SECONDS = 60.0
 STATE_SECONDS = 2.0
 """How long answers are cached: as old as what is shown may be."""
 

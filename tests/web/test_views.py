@@ -4,7 +4,14 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
+from consumers.writers import DirectoryWriter
+from rollcall.eventlog import Entry
+from rollcall.records import encode
+
+from ..facts import Refreshing
+from ..seats.warehouse import SOFTWARE, Snapshot
 from . import holders
 from .serving import Served, served, settings_of
 
@@ -68,3 +75,13 @@ def test_where_nothing_is_known_nothing_is_calm(locked: Served) -> None:
     assert "Not known: any webhook, how much webhooks bring, when Jira was last read whole, who looked." in text
     assert "Not known: no run has compared" in text
     assert "none by itself" in text
+
+
+def test_where_no_day_is_known_a_persons_year_is_not_empty_but_not_known(locked: Served) -> None:
+    snapshot = [replace(row, site="borealis") for row in Snapshot(holders.ago(0), {"hana": (SOFTWARE,)}).complete()]
+    rows = [Entry(encode(row), 0, n, f"rollcall.directory/0@{n}") for n, row in enumerate(snapshot)]
+    assert locked.ask(Refreshing(locked.warehouse, DirectoryWriter).write(rows)) == []
+    text = httpx.get(f"{locked.url}/person?site=borealis&account=hana", auth=("", PASSWORD), timeout=60).text
+    assert "No day of this site is known yet" in text
+    assert 'class="known"' not in text
+    assert text.count('class="unknown" x="') == 2 * 365 + 1, "wide, narrow, and in the legend"
