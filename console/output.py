@@ -6,17 +6,14 @@ Where there is no terminal, there is a line of the log for every step instead.
 
 import csv
 import json
-import re
 import sys
 import time
-import unicodedata
 from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, NamedTuple
 
-import msgspec
 import typer
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
@@ -35,18 +32,10 @@ from rich.progress import Progress as RichProgress
 from rich.table import Table
 from rich.text import Text
 
+from console.row_format import JSON, Row, guarded_cell, plain, words
 from reconcile.progress import LoggedProgress, Progress
 from reconcile.state.checkpoint import Part
-from rollcall.clock import iso
 from rollcall.logs import log_lines_to, printable
-
-Row = Mapping[str, Any]
-
-_FORMULA = "=+-@"
-"""First characters that spreadsheets take as the start of a formula (OWASP, CSV injection)."""
-
-_NEW_CELLS = re.compile("([;|\t\n\v\f\r\x85\u2028\u2029])")
-"""What may end a cell too, where a spreadsheet splits at another sign than the comma."""
 
 _WIDTH_IN_A_FILE = 250
 """Columns of a table that no terminal shows: wide enough not to break ids."""
@@ -54,9 +43,6 @@ _WIDTH_IN_A_FILE = 250
 
 _NARROW, _WIDE, _LONG_WORD = 11, 40, 30
 """Signs in a line of a terminal that a short text is given at least, a long one, and a word before it breaks."""
-
-_JSON = msgspec.json.Encoder(decimal_format="number")
-"""Money is a number, digit by digit as it was computed."""
 
 
 class OutputFormat(StrEnum):
@@ -86,9 +72,9 @@ def print_rows(rows: Sequence[Row], columns: Sequence[str], form: OutputFormat, 
     if form is OutputFormat.TABLE and sys.stdout.isatty() and weight:
         _print_fitting(rows, weight)
         return
-    shown = ({name: _plain(row[name]) for name in columns} for row in rows)
+    shown = ({name: plain(row[name]) for name in columns} for row in rows)
     if form is OutputFormat.JSON:
-        encoded = _JSON.encode(list(shown))
+        encoded = JSON.encode(list(shown))
         sys.stdout.buffer.write((_escaped(encoded) if sys.stdout.isatty() else encoded) + b"\n")
         sys.stdout.buffer.flush()
     elif form is OutputFormat.CSV:
@@ -98,7 +84,7 @@ def print_rows(rows: Sequence[Row], columns: Sequence[str], form: OutputFormat, 
     else:
         print("\t".join(map(printable, columns)))
         for row in shown:
-            print("\t".join(printable(_words(row[name])) for name in columns))
+            print("\t".join(printable(words(row[name])) for name in columns))
 
 
 def _escaped(encoded: bytes) -> bytes:
@@ -112,7 +98,7 @@ def print_record(row: Row, columns: Sequence[str], form: OutputFormat) -> None:
         print_rows([row], columns, form)
         return
     for name in columns:
-        print(f"{name}: {printable(_words(_plain(row[name])))}".rstrip())
+        print(f"{name}: {printable(words(plain(row[name])))}".rstrip())
 
 
 def print_payload(payload: bytes) -> None:
@@ -141,7 +127,7 @@ async def print_rows_as_they_come(rows: AsyncIterable[Row], columns: Mapping[str
     async for row in rows:
         if form is OutputFormat.CSV:
             writer.writerows([[*columns]] if first else [])
-            writer.writerow([_cell(_plain(row[name])) for name in columns])
+            writer.writerow([_cell(plain(row[name])) for name in columns])
         else:
             console.print(_one_row(row, columns, header=first))
         sys.stdout.flush()
@@ -152,18 +138,12 @@ def _one_row(row: Row, columns: Mapping[str, int], *, header: bool) -> Table:
     table = Table(box=SIMPLE_HEAD, header_style="bold", expand=True, show_header=header, pad_edge=False)
     for name, ratio in columns.items():
         table.add_column(name, overflow="fold", ratio=ratio)
-    table.add_row(*(Text(printable(_words(_plain(row[name])))) for name in columns))
+    table.add_row(*(Text(printable(words(plain(row[name])))) for name in columns))
     return table
 
 
 def _console() -> Console:
     return Console(width=None if sys.stdout.isatty() else _WIDTH_IN_A_FILE)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return iso(value)
-    return value.isoformat() if isinstance(value, date) else value
 
 
 def _print_csv(rows: Iterable[Row], columns: Sequence[str]) -> None:
@@ -173,30 +153,9 @@ def _print_csv(rows: Iterable[Row], columns: Sequence[str]) -> None:
 
 
 def _cell(value: Any) -> Any:
-    """Keep a name that looks like a formula a name: spreadsheets take a leading apostrophe as "this is text".
-
-    Also behind a sign at which one may split, and on a terminal without what could write to it.
-    """
-    text = _words(value)
-    if not isinstance(value, str | list):
-        return text
-    text = text.replace("\r\n", "\n").replace(
-        "\r", "\n"
-    )  # else the module csv leaves it bare, and a row would end there
-    first, *rest = _NEW_CELLS.split(text)
-    odd = bool(text) and unicodedata.category(text[0]) in ("Cc", "Zl", "Zp")
-    text = "".join(("'" if odd or _is_formula(first) else "", first, *(_as_text(part) for part in rest)))
-    return printable(text) if sys.stdout.isatty() else text
-
-
-def _as_text(part: str) -> str:
-    return f"'{part}" if _is_formula(part) else part
-
-
-def _is_formula(text: str) -> bool:
-    """Whether a spreadsheet may take it for one: blanks and what is not seen before the sign are passed over."""
-    start = next((char for char in text if char != "'" and unicodedata.category(char)[0] not in "ZC"), "")
-    return not text.startswith("'") and unicodedata.normalize("NFKC", start)[:1] in tuple(_FORMULA)
+    """Guard a value, and on a terminal leave out what could write to it."""
+    text = guarded_cell(value)
+    return printable(text) if sys.stdout.isatty() and isinstance(value, str | list) else text
 
 
 def _print_table(rows: Iterable[Row], columns: Sequence[str] | Mapping[str, int]) -> None:
@@ -207,7 +166,7 @@ def _print_table(rows: Iterable[Row], columns: Sequence[str] | Mapping[str, int]
             printable(name), overflow="fold", width=columns[name] if isinstance(columns, Mapping) else None
         )
     for row in rows:
-        table.add_row(*(Text(printable(_words(row[name]))) for name in columns))
+        table.add_row(*(Text(printable(words(row[name]))) for name in columns))
     _console().print(table)
 
 
@@ -239,15 +198,7 @@ def _least(text: str) -> int:
 
 def _short(value: Any) -> str:
     """Return a cell of a terminal; what a name could write to it is escaped, so that its width is the one it gets."""
-    return printable(f"{value:%Y-%m-%d %H:%MZ}" if isinstance(value, datetime) else _words(_plain(value)))
-
-
-def _words(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return printable(f"{value:%Y-%m-%d %H:%MZ}" if isinstance(value, datetime) else words(plain(value)))
 
 
 WRITING, REBUILDING = "into the warehouse", "days rebuilt"

@@ -15,27 +15,8 @@ from console.process import DONE, Config, SiteOption, print_error, run_command, 
 from rollcall.runtime import opened_for_reading
 from rollcall.settings import Settings
 from rollcall.warehouse import Row, Warehouse
-from rollcall.warehouse.seats import VERDICTS, Verdict, read_savings, read_seats, read_thresholds
+from rollcall.warehouse.seats import SEATS, VERDICTS, Verdict, read_savings, read_seats, read_thresholds
 
-SEATS = (
-    "site",
-    "product",
-    "account_id",
-    "name",
-    "email",
-    "verdict",
-    "since",
-    "did_at",
-    "did_elsewhere_at",
-    "looked_at",
-    "looked_as_of",
-    "known_since",
-    "holds_since",
-    "granted_by",
-    "exempt_reason",
-    "exempt_until",
-    "why",
-)
 SAVINGS = (
     "site",
     "product",

@@ -170,6 +170,9 @@ def client_of(request: HTTPConnection) -> str:
 
 
 SIGN_IN_PATH = "/sign-in"
+VIEWS = ("/", "/seats", "/person", "/health")
+"""Where a browser that is not signed in is sent to sign in, and then back."""
+EXPORTS = ("/seats.csv", "/seats.json")
 ROWS_SHOWN = "rows_shown"
 """Where a request's state has how many people the page shows, once they are read."""
 
@@ -209,11 +212,15 @@ class Gate:
 
     def _note_refusal(self, request: HTTPConnection, why: str) -> None:
         if self._audit:
-            kind = "live" if request.url.path == "/live" else "page"
+            kind = kind_of(request.url.path)
             self._refusals.info("page refused", {"outcome": why}, client=client_of(request), kind=kind)
 
     async def _show(self, request: HTTPConnection, receive: Receive, send: Send) -> None:
-        if not self._audit or request.url.path != "/":  # what its script asks for again and again is of the same view
+        path = request.url.path
+        if not self._audit or path not in (
+            *VIEWS,
+            *EXPORTS,
+        ):  # what its script asks for again and again is of the same view
             await self._app(request.scope, receive, send)
             return
         by = "session" if self._sessions.known(request.cookies.get(COOKIE)) else "password"
@@ -223,7 +230,8 @@ class Gate:
         finally:
             rows = request.scope.get("state", {}).get(ROWS_SHOWN)
             outcome = "failed" if rows is None else "ok"
-            _log.info("page viewed", client=client_of(request), by=by, site=site, outcome=outcome, rows=rows)
+            kind = kind_of(path)
+            _log.info("page viewed", client=client_of(request), by=by, kind=kind, site=site, outcome=outcome, rows=rows)
 
     def _refuse(self, request: HTTPConnection) -> Response | None:
         """Judge HTTP Basic; return None for the password."""
@@ -239,6 +247,11 @@ class Gate:
         return _plain("That is not the password.", 401, "www-authenticate", 'Basic realm="rollcall"')
 
 
+def kind_of(path: str) -> str:
+    """Return what the audit calls a view: ``page``, or its address without the slash."""
+    return path.removeprefix("/") if path in (*VIEWS, *EXPORTS, "/live") and path != "/" else "page"
+
+
 def _plain(text: str, status: int, name: str, value: object) -> Response:
     return Response(f"{text}\n", status, {name: str(value)}, media_type="text/plain")
 
@@ -251,7 +264,8 @@ def refusal_page(decision: Decision) -> Response:
 def _answer(request: HTTPConnection, decision: Decision) -> Response:
     if decision is not Decision.SIGN_IN:
         return refusal_page(decision)
-    if request.url.path != "/":
+    path, query = request.url.path, request.url.query
+    if path not in VIEWS:
         return Response("sign in first\n", 401, media_type="text/plain")
-    query = request.url.query
-    return RedirectResponse(f"{SIGN_IN_PATH}?next={quote(f'/?{query}')}" if query else SIGN_IN_PATH, 303)
+    there = f"{path}?{query}" if query else path
+    return RedirectResponse(SIGN_IN_PATH if there == "/" else f"{SIGN_IN_PATH}?next={quote(there)}", 303)

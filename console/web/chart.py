@@ -1,14 +1,17 @@
-"""The chart of active people a day: where its lines, ticks and labels lie.
+"""The chart of active people a day, and the calendar of somebody's year: where lines, days and labels lie.
 
-A template makes SVG of it, and the page's stylesheet dresses that for light and dark.
+Templates make SVG of them, and the page's stylesheet dresses that for light and dark.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date, timedelta
 from itertools import count
+from math import ceil
 from typing import NamedTuple
 
 from console.web.overview import DayCount, Headcounts
+from console.web.people import FAMILIES, YEAR_DAYS, Person
 from console.web.template import grouped, render
 
 SERIES = (("active", "All"), ("comment", "Comments"), ("history", "Changes"), ("worklog", "Worklogs"))
@@ -122,6 +125,104 @@ def describe(counts: Headcounts) -> str:
     if not known:
         return f"{span}: nothing recorded yet."
     return f"{span}: between {min(known)} and {max(known)}, today {counts.today}. The table below has every number."
+
+
+_CELL, _APART = 12, 15
+"""Side of a day of the calendar, and from one day to the next."""
+_MONTHS_ABOVE, _WEEKDAYS_LEFT = 16, 32
+_SHORTEST_MONTH = 3
+"""Weeks that a month's name is wide."""
+
+
+class _Mark(NamedTuple):
+    x: int
+    y: int
+    kind: str
+    """A family, ``known`` or ``unknown``."""
+    height: int
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Calendar:
+    """A year of days in one size, a column a week from Monday to Sunday; in the narrow one it is broken into halves.
+
+    A day has a bar for each family: comments on top, changes in the middle, worklogs below.
+    """
+
+    name: str
+    rows: int
+    person: Person
+
+    @property
+    def label(self) -> str:
+        count = len(self.person.active)
+        days = f"{count} active day{'' if count == 1 else 's'}"
+        return f"{days} in the year to {self.person.today}. The table below has them."
+
+    @property
+    def width(self) -> int:
+        return _WEEKDAYS_LEFT + self._weeks * _APART + _AIR
+
+    @property
+    def height(self) -> int:
+        return self.rows * self._row_height
+
+    @property
+    def weekdays(self) -> list[_Tick]:
+        named = ((0, "Mon"), (2, "Wed"), (4, "Fri"))
+        tops = range(_MONTHS_ABOVE, self.height, self._row_height)
+        return [_Tick(top + n * _APART + _CELL - 2, name) for top in tops for n, name in named]
+
+    @property
+    def months(self) -> list[tuple[int, int, str]]:
+        """Where the names of months stand, over the week that has a month's first day."""
+        found: list[tuple[int, int, str]] = []
+        for day in self._days:
+            x, y = self._corner(day)
+            row = (y - _MONTHS_ABOVE) // self._row_height * self._row_height
+            fits = x + _SHORTEST_MONTH * _APART <= self.width
+            if day.day == 1 and fits:
+                found.append((x, row + _MONTHS_ABOVE - 5, f"{day:%b}"))
+        return found
+
+    @property
+    def marks(self) -> Iterator[_Mark]:
+        first, third = self.person.known_since, _CELL // 3
+        for day in self._days:
+            x, y = self._corner(day)
+            yield _Mark(x, y, "unknown" if first is None or day < first else "known", _CELL)
+            families = self.person.active.get(day, frozenset())
+            names = ", ".join(name.lower() for field, name in SERIES if field in families)
+            for place, family in enumerate(FAMILIES):
+                if family in families:
+                    yield _Mark(x, y + place * third, family, third, f"{day:%a} {day}: {names}")
+
+    @property
+    def _days(self) -> list[date]:
+        return [self.person.today - timedelta(days=before) for before in reversed(range(YEAR_DAYS))]
+
+    @property
+    def _weeks(self) -> int:
+        """Weeks in a row."""
+        return ceil((YEAR_DAYS + 6) / 7 / self.rows)
+
+    @property
+    def _row_height(self) -> int:
+        return _MONTHS_ABOVE + 7 * _APART + _AIR
+
+    def _corner(self, day: date) -> tuple[int, int]:
+        """Return where a day's cell begins; the last week is at the right end of the last row."""
+        monday = self.person.today - timedelta(days=self.person.today.weekday())
+        back = (monday - (day - timedelta(days=day.weekday()))).days // 7
+        row, column = divmod(self.rows * self._weeks - 1 - back, self._weeks)
+        return _WEEKDAYS_LEFT + column * _APART, row * self._row_height + _MONTHS_ABOVE + day.weekday() * _APART
+
+
+def draw_calendar(person: Person) -> str:
+    """Return somebody's year for a page, in two sizes: SVG without style or script, every active day with a title."""
+    calendars = (_Calendar("wide", 1, person), _Calendar("narrow", 2, person))
+    return "".join(render("calendar.svg", calendar=one).decode() for one in calendars)
 
 
 def _ticks(most: int) -> list[int]:

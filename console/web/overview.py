@@ -145,11 +145,14 @@ def _waiting(state: TopicState) -> int:
 
 CHART_DAYS = 30
 
-_TODAY = "SELECT today FROM site_days WHERE site = {site:String}"
+_TODAY = """
+SELECT today, (SELECT minOrNull(day) FROM active_users_daily WHERE site = {site:String}) AS first
+FROM site_days WHERE site = {site:String}
+"""
 _COUNTS = """
 SELECT day, active, comment, history, worklog, active_7d, active_30d
 FROM active_users_daily
-WHERE site = {site:String} AND day > {today:Date} - {days:UInt32} AND day <= {today:Date}
+WHERE site = {site:String} AND day >= {today:Date} - {days:UInt32} AND day <= {today:Date}
 """
 
 
@@ -166,12 +169,23 @@ class DayCount:
 
 @dataclass(frozen=True, slots=True)
 class Headcounts:
-    """The last 30 days of a site, oldest first; the last of them is today in its reporting time zone."""
+    """The last 30 days of a site, oldest first; the last of them is today in its reporting time zone.
+
+    Attributes:
+        days: The days.
+        today: People active today, which is not over.
+        week: People active in the last 7 days.
+        month: People active in the last 30 days.
+        week_before: People active in the 7 days before those; None where not all of them are known.
+        month_before: People active in the 30 days before, likewise.
+    """
 
     days: tuple[DayCount, ...]
     today: int
     week: int
     month: int
+    week_before: int | None = None
+    month_before: int | None = None
 
     @property
     def known(self) -> bool:
@@ -197,12 +211,24 @@ async def read_headcounts(warehouse: Warehouse, site: str) -> Headcounts:
     rows = await warehouse.query(_COUNTS, {"site": site, "today": today, "days": CHART_DAYS})
     by_day = {row["day"]: row for row in rows}
     days = [today - timedelta(days=before) for before in reversed(range(CHART_DAYS))]
+    first: date | None = known[0]["first"]
+
+    def before(days: int) -> int | None:
+        """Return who was active in so many days before the last ones, if every one of them is known."""
+        end = today - timedelta(days=days)
+        if first is None or first > end - timedelta(days=days - 1):
+            return None
+        count: int = by_day.get(end, {}).get(f"active_{days}d", 0)
+        return count
+
     now = by_day.get(today, {"active": 0, "active_7d": 0, "active_30d": 0})
     return Headcounts(
         days=tuple(_count(day, by_day.get(day)) for day in days),
         today=now["active"],
         week=now["active_7d"],
         month=now["active_30d"],
+        week_before=before(7),
+        month_before=before(30),
     )
 
 

@@ -1,12 +1,12 @@
-"""The table of people of a site: the query in the address, and the page of people that the warehouse finds for it.
+"""The people of a site: the query of their table in the address, the page that is found for it, and one person alone.
 
 A query is read from the address and written back into links. Search, order and paging are the warehouse's work.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from math import ceil
 from typing import Any, Self
@@ -14,11 +14,23 @@ from urllib.parse import urlencode
 
 from console.web.overview import CHART_DAYS
 from rollcall.warehouse import Row, Warehouse
+from rollcall.warehouse.seats import SEATS
 
 PAGE_SIZE = 50
+FAMILIES = ("comment", "history", "worklog")
 LONGEST_SEARCH = 200
 MOST_PAGES = 100_000
 _UNTYPEABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]+")
+
+
+def typed(text: str) -> str:
+    """Return text of an address as somebody can have typed it: what no keyboard gives is a blank."""
+    return _UNTYPEABLE.sub(" ", text)
+
+
+def whole_number(text: str) -> int:
+    """Read a number of an address; 0 where it is none."""
+    return int(text) if re.fullmatch("[0-9]{1,9}", text, re.ASCII) else 0
 
 
 class Show(StrEnum):
@@ -70,7 +82,7 @@ class TableQuery:
     @classmethod
     def read(cls, site: str, parameters: Mapping[str, str]) -> Self:
         """Read an address's query; whatever is not understood is as if it were not there."""
-        search = _UNTYPEABLE.sub(" ", parameters.get("q", ""))[:LONGEST_SEARCH].strip()
+        search = typed(parameters.get("q", ""))[:LONGEST_SEARCH].strip()
         show = parameters.get("show", "")
         sort = parameters.get("sort", "")
         name = sort.removeprefix("-")
@@ -82,7 +94,7 @@ class TableQuery:
             show=Show(show) if show in list(Show) else Show.ALL,
             sort=Sort(name) if known else Sort.LAST_ACTIVITY,
             descending=sort.startswith("-") if known else True,
-            page=min(max(int(page), 1), MOST_PAGES) if re.fullmatch("[0-9]{1,9}", page) else 1,
+            page=min(max(whole_number(page), 1), MOST_PAGES),
         )
 
     @property
@@ -221,3 +233,65 @@ def _parameters(query: TableQuery) -> dict[str, Any]:
 
 def _person(row: Row) -> PersonRow:
     return PersonRow(**{name: row[name] for name in PersonRow.__slots__})
+
+
+YEAR_DAYS = 365
+LONGEST_ACCOUNT = 128
+
+_ACCOUNT = """
+SELECT account_id, name, email, account_type, status, roles, last_active_at
+FROM user_usage(days = 1) WHERE site = {site:String} AND account_id = {account:String}
+"""
+_DAYS = """
+SELECT day, comment, history, worklog FROM user_days
+WHERE site = {site:String} AND account_id = {account:String}
+    AND day > {today:Date} - {days:UInt32} AND day <= {today:Date}
+ORDER BY day
+"""
+_SPAN = """
+SELECT any(days.today) AS today, (SELECT minOrNull(day) FROM user_day_states WHERE site = {site:String}) AS first
+FROM site_days AS days WHERE days.site = {site:String}
+"""
+_SEATS = f"""
+SELECT {", ".join(SEATS)} FROM seats WHERE site = {{site:String}} AND account_id = {{account:String}} ORDER BY product
+"""  # noqa: S608 - constants of this file
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """An account with the last year of its active days, its seats, groups and roles.
+
+    Attributes:
+        account: The columns of ``rollcall report users`` that do not count anything.
+        today: The site's.
+        known_since: The first day of which the site has a fact; None without any.
+        active: The active days of the last year, with their families.
+        seats: Its seats, with the columns of ``rollcall report seats``.
+    """
+
+    account: Row
+    today: date
+    known_since: date | None
+    active: Mapping[date, frozenset[str]]
+    seats: Sequence[Row]
+
+    @property
+    def roles(self) -> list[tuple[str, list[str]]]:
+        """Its groups and roles by their scope, such as ``group``, both in the order of their names."""
+        found: dict[str, list[str]] = {}
+        for one in self.account["roles"]:
+            role, _, scope = one.removesuffix(")").rpartition(" (")
+            found.setdefault(scope, []).append(role)
+        return sorted((scope, sorted(roles)) for scope, roles in found.items())
+
+
+async def read_person(warehouse: Warehouse, site: str, account: str) -> Person | None:
+    """Read one account of a site; None where none has that id. Raises WarehouseUnavailableError."""
+    who: dict[str, Any] = {"site": site, "account": account}
+    found = await warehouse.query(_ACCOUNT, who)
+    if not found:
+        return None
+    span = (await warehouse.query(_SPAN, who))[0]
+    days = await warehouse.query(_DAYS, {**who, "today": span["today"], "days": YEAR_DAYS})
+    active = {row["day"]: frozenset(name for name in FAMILIES if row[name]) for row in days}
+    return Person(found[0], span["today"], span["first"], active, await warehouse.query(_SEATS, who))

@@ -22,8 +22,12 @@ from console.web.overview import (
     read_headcounts,
     received_here,
 )
-from console.web.people import People, TableQuery, read_people
+from console.web.people import People, Person, TableQuery, read_people, read_person
+from console.web.pipeline_health import Health, read_health
+from console.web.seats import SeatExport, SeatList, SeatQuery, read_groups, read_seat_export, read_seat_list
 from rollcall.errors import RollcallError, WarehouseUnavailableError
+from rollcall.warehouse import Row
+from rollcall.warehouse.seats import read_savings
 
 T = TypeVar("T")
 
@@ -79,6 +83,7 @@ class Cache(Generic[K, V]):
 
 COUNTS_SECONDS = 10.0
 PEOPLE_SECONDS = 10.0
+SEATS_SECONDS = 60.0
 STATE_SECONDS = 2.0
 """How long answers are cached: as old as what is shown may be."""
 
@@ -100,6 +105,12 @@ class PageQueries:
         self._counts: Cache[str, tuple[Headcounts, str]] = Cache(self._read_counts, COUNTS_SECONDS)
         self._arrivals: Cache[str, datetime | None] = Cache(self._read_arrival, COUNTS_SECONDS)
         self._people: Cache[TableQuery, People] = Cache(self._read_people, PEOPLE_SECONDS)
+        self._savings: Cache[str, list[Row]] = Cache(self._read_savings, SEATS_SECONDS)
+        self._groups: Cache[str, list[str]] = Cache(self._read_groups, SEATS_SECONDS)
+        self._seats: Cache[SeatQuery, SeatList] = Cache(self._read_seats, SEATS_SECONDS)
+        self._persons: Cache[tuple[str, str], Person | None] = Cache(self._read_person, SEATS_SECONDS)
+        self._health: Cache[str, Health] = Cache(self._read_health, COUNTS_SECONDS)
+        self._exports = asyncio.Semaphore(1)
         self._received: Cache[str, Received] = Cache(lambda _: self._ask_received(), STATE_SECONDS)
         self._state: Cache[str, PipelineState] = Cache(lambda _: self._watch.look(), STATE_SECONDS)
 
@@ -107,7 +118,7 @@ class PageQueries:
         """Return the upper part of the page; trouble is part of it, not raised."""
         zone, notices = self._page.runtime.settings.sites[site].zone(), self._page.notices()
         state = await self._state.get("")
-        received = await self._received.get("") if self._page.listen else received_here()
+        received = await self._what_came()
         here, refused = received.last.get(site), received.refused_lately(site)
         try:
             (counts, chart), stored = await asyncio.gather(self._counts.get(site), self._arrivals.get(site))
@@ -119,6 +130,53 @@ class PageQueries:
     async def people(self, query: TableQuery) -> People:
         """Return a page of people. Raises WarehouseUnavailableError."""
         return await self._people.get(query)
+
+    async def savings(self, site: str) -> list[Row]:
+        """Return each product's counts and bill, as the report has them. Raises WarehouseUnavailableError."""
+        return await self._savings.get(site)
+
+    async def groups(self, site: str) -> list[str]:
+        """Return the groups that grant a product. Raises WarehouseUnavailableError."""
+        return await self._groups.get(site)
+
+    async def seats(self, query: SeatQuery) -> SeatList:
+        """Return a page of seats. Raises WarehouseUnavailableError."""
+        return await self._seats.get(query)
+
+    async def health(self, site: str) -> Health:
+        """Return how the pipeline of a site does. Raises RollcallError."""
+        return await self._health.get(site)
+
+    async def person(self, site: str, account: str) -> Person | None:
+        """Return one account of a site; None where none has that id. Raises WarehouseUnavailableError."""
+        return await self._persons.get((site, account))
+
+    async def seat_export(self, query: SeatQuery) -> SeatExport:
+        """Return all seats of a query, which may be large: one at a time. Raises WarehouseUnavailableError."""
+        async with self._exports:
+            return await self._limited(lambda: read_seat_export(self._page.runtime.warehouse, query))
+
+    async def _what_came(self) -> Received:
+        return await self._received.get("") if self._page.listen else received_here()
+
+    async def _read_health(self, site: str) -> Health:
+        state, received, stored = await asyncio.gather(self._state.get(""), self._what_came(), self._arrivals.get(site))
+        known = [moment for moment in (received.last.get(site), stored) if moment]
+        last = max(known, default=None)
+        return await self._limited(lambda: read_health(self._page.runtime, site, state, received, last))
+
+    async def _read_person(self, key: tuple[str, str]) -> Person | None:
+        return await self._limited(lambda: read_person(self._page.runtime.warehouse, *key))
+
+    async def _read_savings(self, site: str) -> list[Row]:
+        settings = self._page.runtime.settings.seats
+        return await self._limited(lambda: read_savings(self._page.runtime.warehouse, settings, [site]))
+
+    async def _read_groups(self, site: str) -> list[str]:
+        return await self._limited(lambda: read_groups(self._page.runtime.warehouse, site))
+
+    async def _read_seats(self, query: SeatQuery) -> SeatList:
+        return await self._limited(lambda: read_seat_list(self._page.runtime.warehouse, query))
 
     async def _read_counts(self, site: str) -> tuple[Headcounts, str]:
         counts = await self._limited(lambda: read_headcounts(self._page.runtime.warehouse, site))

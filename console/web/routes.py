@@ -3,25 +3,33 @@
 The headers say: nothing from elsewhere, nothing stored, shown in no frame.
 """
 
+import asyncio
 import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from console.row_format import blocks
 from console.web.access import ROWS_SHOWN, SIGN_IN_PATH, Gate, Password, Policy, Sessions
-from console.web.chart import SERIES
-from console.web.overview import Overview, Page, Stage, plain
-from console.web.people import LARGEST_FIRST, People, Show, Sort, TableQuery
+from console.web.chart import SERIES, draw_calendar
+from console.web.overview import CHART_DAYS, Overview, Page, Stage, plain
+from console.web.people import LARGEST_FIRST, LONGEST_ACCOUNT, People, Show, Sort, TableQuery, typed
+from console.web.pipeline_health import percent
 from console.web.queries import PageQueries
+from console.web.seats import SeatExport, SeatQuery
 from console.web.sign_in import SignIn
 from console.web.template import render
 from rollcall.errors import RollcallError
 from rollcall.http.guard import Throttle, host_of
+from rollcall.warehouse import Row
+from rollcall.warehouse.seats import Verdict
 
 CONTENT_SECURITY_POLICY = "; ".join(
     (
@@ -71,42 +79,75 @@ class PageHeaders:
         await self._app(scope, receive, sending)
 
 
+class Site:
+    """What every view shows around its own: the sites, the views, and who is signed in.
+
+    Args:
+        page: What the page stands on.
+    """
+
+    def __init__(self, page: Page) -> None:
+        self.settings = page.runtime.settings
+        self._signed_in = not self.settings.page.unprotected
+
+    def named(self, request: Request) -> str:
+        """Return the site that a request names; the first one where it names none."""
+        named = request.query_params.get("site", "")
+        return named if named in self.settings.sites else next(iter(self.settings.sites))
+
+    def frame(self, site: str, view: str) -> dict[str, object]:
+        """Return the values of what is around a view.
+
+        Args:
+            site: Name of the site shown.
+            view: The view's address.
+        """
+        return {"site": site, "sites": list(self.settings.sites), "signed_in": self._signed_in, "view": view}
+
+
 class Home:
     """The routes ``/`` and ``/live``.
 
     Args:
         page: What the page stands on.
         queries: What is read of log and warehouse.
+        around: What is around every view.
     """
 
-    def __init__(self, page: Page, queries: PageQueries) -> None:
+    def __init__(self, page: Page, queries: PageQueries, around: Site) -> None:
         self._settings = settings = page.runtime.settings
         self._webhooks_elsewhere = f"http://{settings.listen}" if page.listen else ""
         self._queries = queries
-        self._signed_in = not settings.page.unprotected
+        self._around = around
 
     async def show(self, request: Request) -> Response:
         """Show the whole page of a site."""
-        site = self._site(request)
+        site = self._around.named(request)
         query = TableQuery.read(site, request.query_params)
         overview = await self._queries.overview(site)
         people: People | None = None
-        trouble = overview.trouble
+        trouble, seats, seats_trouble = overview.trouble, list[Row](), ""
         if not trouble:
             try:
                 people = await self._queries.people(query)
                 setattr(request.state, ROWS_SHOWN, len(people.rows))
             except RollcallError as error:
                 trouble = plain(error)
-        values = self._values(request, overview)
+        if not trouble:
+            try:
+                seats = await self._queries.savings(site)
+            except RollcallError as error:
+                seats_trouble = plain(error)
         columns = [(column, column in LARGEST_FIRST) for column in Sort]
         body = render(
             "page.html",
-            **values,
-            sites=list(self._settings.sites),
-            signed_in=self._signed_in,
+            **self._around.frame(site, "/"),
+            **self._values(request, overview),
             people=people,
             people_trouble=trouble,
+            seats=seats,
+            seats_trouble=seats_trouble,
+            asks_who_looked=bool(self._settings.organization.id),
             query=people.query if people else query,
             columns=columns,
             Show=Show,
@@ -115,12 +156,9 @@ class Home:
 
     async def live(self, request: Request) -> Response:
         """Show only what changes by itself; always 200, for trouble is part of it."""
-        overview = await self._queries.overview(self._site(request))
-        return Response(render("live.html", **self._values(request, overview)), media_type="text/html")
-
-    def _site(self, request: Request) -> str:
-        named = request.query_params.get("site", "")
-        return named if named in self._settings.sites else next(iter(self._settings.sites))
+        overview = await self._queries.overview(self._around.named(request))
+        body = render("live.html", site=overview.site, **self._values(request, overview))
+        return Response(body, media_type="text/html")
 
     def _values(self, request: Request, overview: Overview) -> dict[str, object]:
         public = self._settings.page.public_url
@@ -128,7 +166,6 @@ class Home:
         address = public or self._webhooks_elsewhere or here
         return {
             "overview": overview,
-            "site": overview.site,
             "unsigned": self._settings.sites[overview.site].unsigned,
             "webhook_url": f"{address}/webhooks/{overview.site}",
             "reachable": address.startswith("https://"),
@@ -137,8 +174,140 @@ class Home:
         }
 
 
+class SeatsView:
+    """The routes ``/seats``, ``/seats.csv`` and ``/seats.json``.
+
+    Args:
+        queries: What is read of the warehouse.
+        around: What is around every view.
+    """
+
+    def __init__(self, queries: PageQueries, around: Site) -> None:
+        self._queries = queries
+        self._around = around
+
+    async def show(self, request: Request) -> Response:
+        """Show a site's products, and a page of its seats."""
+        site = self._around.named(request)
+        query = SeatQuery.read(site, request.query_params)
+        shown: dict[str, object] = {"products": [], "groups": [], "seats": None, "trouble": ""}
+        try:
+            products, groups, seats = await asyncio.gather(
+                self._queries.savings(site), self._queries.groups(site), self._queries.seats(query)
+            )
+        except RollcallError as error:
+            shown["trouble"] = plain(error)
+        else:
+            setattr(request.state, ROWS_SHOWN, len(seats.rows))
+            query = seats.query
+            shown |= {"products": products, "groups": groups, "seats": seats}
+        settings = self._around.settings
+        body = render(
+            "seats.html",
+            **self._around.frame(site, "/seats"),
+            **shown,
+            query=query,
+            zone=settings.sites[site].zone(),
+            rules=settings.seats,
+            asks_who_looked=bool(settings.organization.id),
+            Verdict=Verdict,
+        )
+        return Response(body, 503 if shown["trouble"] else 200, media_type="text/html")
+
+    async def csv(self, request: Request) -> Response:
+        """Give all seats of a query as CSV."""
+        return await self._export(request, SeatExport.csv, "csv", "text/csv")
+
+    async def json(self, request: Request) -> Response:
+        """Give all seats of a query as JSON."""
+        return await self._export(request, SeatExport.json, "json", "application/json")
+
+    async def _export(
+        self, request: Request, form: Callable[[SeatExport], Iterator[bytes]], ending: str, kind: str
+    ) -> Response:
+        site = self._around.named(request)
+        try:
+            found = await self._queries.seat_export(SeatQuery.read(site, request.query_params))
+        except RollcallError as error:
+            return Response(f"{plain(error)}\n", 503, media_type="text/plain")
+        setattr(request.state, ROWS_SHOWN, found.total)
+        name = {"content-disposition": f'attachment; filename="seats-{site}.{ending}"'}
+        return StreamingResponse(blocks(form(found)), headers=name, media_type=kind)
+
+
+class PersonView:
+    """The route ``/person``.
+
+    Args:
+        queries: What is read of the warehouse.
+        around: What is around every view.
+    """
+
+    def __init__(self, queries: PageQueries, around: Site) -> None:
+        self._queries = queries
+        self._around = around
+
+    async def show(self, request: Request) -> Response:
+        """Show one account: its year, its seats, its groups and roles."""
+        site = self._around.named(request)
+        account = typed(request.query_params.get("account", ""))[:LONGEST_ACCOUNT]
+        person, trouble = None, ""
+        try:
+            person = await self._queries.person(site, account)
+            setattr(request.state, ROWS_SHOWN, int(person is not None))
+        except RollcallError as error:
+            trouble = plain(error)
+        body = render(
+            "person.html",
+            **self._around.frame(site, "/person"),
+            person=person,
+            calendar=draw_calendar(person) if person else "",
+            trouble=trouble,
+            zone=self._around.settings.sites[site].zone(),
+            series=SERIES,
+        )
+        return Response(body, 503 if trouble else 200 if person else 404, media_type="text/html")
+
+
+class HealthView:
+    """The route ``/health``.
+
+    Args:
+        page: What the page stands on.
+        queries: What is read of log and warehouse.
+        around: What is around every view.
+    """
+
+    def __init__(self, page: Page, queries: PageQueries, around: Site) -> None:
+        self._notices = page.notices
+        self._queries = queries
+        self._around = around
+
+    async def show(self, request: Request) -> Response:
+        """Show how the pipeline of a site does."""
+        site = self._around.named(request)
+        health, trouble = None, ""
+        try:
+            health = await self._queries.health(site)
+            setattr(request.state, ROWS_SHOWN, 0)
+        except RollcallError as error:
+            trouble = plain(error)
+        body = render(
+            "health.html",
+            **self._around.frame(site, "/health"),
+            health=health,
+            notices=self._notices(),
+            trouble=trouble,
+            zone=self._around.settings.sites[site].zone(),
+            days=CHART_DAYS,
+            percent=percent,
+            moment=lambda ms: datetime.fromtimestamp(ms / 1000, UTC),
+        )
+        return Response(body, 503 if trouble else 200, media_type="text/html")
+
+
 def page_routes(page: Page) -> list[BaseRoute]:
-    """Return the routes of the page: ``/``, ``/live``, ``/sign-in``, ``/sign-out`` and ``/static``.
+    """Return the routes of the page: the views with their exports, ``/live``, ``/sign-in``, ``/sign-out``, ``/static``.
 
     Args:
         page: What it stands on; at least one site must be in its settings. The routes belong to the event loop that
@@ -150,13 +319,23 @@ def page_routes(page: Page) -> list[BaseRoute]:
     audit = settings.audits(page.listen or settings.listen)
     password = Password(settings.page.secret(), Throttle(time.monotonic))
     signing = SignIn(settings, policy, sessions, password, page.once)
-    home = Home(page, PageQueries(page))
+    around, queries = Site(page), PageQueries(page)
+    home, seats = Home(page, queries, around), SeatsView(queries, around)
+    person, health = PersonView(queries, around), HealthView(page, queries, around)
     private = Middleware(PageHeaders, cache="private, no-store")
     behind_the_gate = [private, Middleware(Gate, policy=policy, sessions=sessions, password=password, audit=audit)]
     static = StaticFiles(packages=[("console.web", "static")])
+    gated = {
+        "/": home.show,
+        "/live": home.live,
+        "/seats": seats.show,
+        "/person": person.show,
+        "/health": health.show,
+        "/seats.csv": seats.csv,
+        "/seats.json": seats.json,
+    }
     return [
-        Route("/", home.show, methods=["GET"], middleware=behind_the_gate),
-        Route("/live", home.live, methods=["GET"], middleware=behind_the_gate),
+        *(Route(path, show, methods=["GET"], middleware=behind_the_gate) for path, show in gated.items()),
         Route(SIGN_IN_PATH, signing.form, methods=["GET"], middleware=[private]),
         Route(SIGN_IN_PATH, signing.sign_in, methods=["POST"], middleware=[private]),
         Route("/sign-out", signing.sign_out, methods=["POST"], middleware=[private]),

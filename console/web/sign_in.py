@@ -11,6 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from console.web.access import (
     COOKIE,
     SIGN_IN_PATH,
+    VIEWS,
     Decision,
     Password,
     Policy,
@@ -27,7 +28,7 @@ _log = logger(__name__)
 
 _LARGEST_FORM = 4096
 _FORM_SECONDS = 10.0
-_OUR_PAGE = re.compile(r"/(\?[!-~]*)?", re.ASCII)
+_OUR_PAGE = re.compile(rf"({'|'.join(map(re.escape, VIEWS))})(\?[!-~]*)?", re.ASCII)
 
 
 class SignIn:

@@ -5,6 +5,7 @@ Everything in a template is escaped unless it is markup of our own.
 
 import unicodedata
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -71,6 +72,30 @@ def local(moment: datetime, zone: ZoneInfo) -> Markup:
     return Markup('<time datetime="{}">{}</time>').format(iso(moment), shown)
 
 
+def day(moment: datetime, zone: ZoneInfo) -> Markup:
+    """Write the day of a moment in a time zone, as HTML that also has the moment exactly."""
+    return Markup('<time datetime="{}">{}</time>').format(iso(moment), f"{moment.astimezone(zone):%Y-%m-%d}")
+
+
+def money(amount: Decimal, currency: str) -> str:
+    """Write an amount to the cent, such as ``USD 1,234.50``."""
+    return f"{currency} {amount:,.2f}"
+
+
+PRODUCT_NAMES = {
+    "jira-software": "Jira",
+    "jira-servicedesk": "Jira Service Management",
+    "jira-product-discovery": "Jira Product Discovery",
+    "jira-core": "Jira Work Management",
+}
+"""Products by the names that Jira's own pages have for them."""
+
+
+def product(key: str) -> str:
+    """Return a product's name; of one that is not known its key."""
+    return PRODUCT_NAMES.get(key, key)
+
+
 def _environment() -> Environment:
     made = Environment(
         loader=PackageLoader("console.web", "templates"),
@@ -79,7 +104,9 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(ago=ago, grouped=grouped, local=local, size=size, visible=visible)
+    made.filters.update(
+        ago=ago, day=day, grouped=grouped, local=local, money=money, product=product, size=size, visible=visible
+    )
     return made
 
 

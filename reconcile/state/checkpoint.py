@@ -423,15 +423,17 @@ class LastRun(msgspec.Struct, frozen=True):
     Attributes:
         began: When it began, epoch ms.
         unfinished: Whether trying again soon may bring what it lacks; what Jira refuses is no reason.
+        missing: What it could not read, a sentence each.
     """
 
     began: int
     unfinished: bool
+    missing: list[str] = []
 
 
 def last_run_of(run: Checkpoint) -> LastRun | None:
     """Return what to remember of a run that came to its end; None when it was less than a whole day's."""
-    return LastRun(run.started_at, run.unfinished) if run.whole else None
+    return LastRun(run.started_at, run.unfinished, run.missing) if run.whole else None
 
 
 def read_last_run(folder: Path, site: str) -> LastRun | None:

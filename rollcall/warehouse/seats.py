@@ -30,6 +30,27 @@ class Verdict(StrEnum):
 VERDICTS = tuple(one.value for one in Verdict)
 """The columns of counts by verdict."""
 
+SEATS = (
+    "site",
+    "product",
+    "account_id",
+    "name",
+    "email",
+    "verdict",
+    "since",
+    "did_at",
+    "did_elsewhere_at",
+    "looked_at",
+    "looked_as_of",
+    "known_since",
+    "holds_since",
+    "granted_by",
+    "exempt_reason",
+    "exempt_until",
+    "why",
+)
+"""The columns of the view, as reports and exports show them."""
+
 _SETTINGS = "SELECT site, idle_days, new_days, coverage_line, products, exemptions FROM seat_settings FINAL"
 
 _COUNTS = f"""

@@ -8,7 +8,8 @@ from selenium.webdriver.remote.webelement import WebElement
 
 from .page_object import RollcallPage
 
-MOST_TABS = 60
+MOST_TABS = 120
+"""Each of the 50 people on a page of the table is a link."""
 
 
 def press(driver: Chrome, *keys: str) -> None:

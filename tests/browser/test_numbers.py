@@ -5,6 +5,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from console.commands.report import DAYS, USERS, Report, read_report
+from console.web.template import product
 from rollcall.clock import iso
 
 from ..web.serving import Served
@@ -74,6 +75,6 @@ def as_shown(row: dict[str, Any]) -> PersonRow:
         email=row["email"],
         last_active_at=iso(last) if last else None,
         last_activity=local if row["active_days"] or not last else f"{local} none in 30 days",
-        licenses=tuple(row["licenses"]),
+        licenses=tuple(map(product, row["licenses"])),
         **{name: row[name] for name in ("active_days", "comments", "changes", "worklogs", "status")},
     )

@@ -43,7 +43,7 @@ async def test_what_counts_as_a_days_run(tmp_path: Path, plan: RunOptions, count
         run = await reconcile(settings_for(jira.url, tmp_path), plan)
     last = last_run_of(run)
     assert (last is not None) == counts
-    assert last is None or last == LastRun(run.started_at, unfinished=False)
+    assert last is None or last == LastRun(run.started_at, unfinished=False, missing=run.missing)
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b'{"began": "then"}', b"\xff"])
@@ -68,5 +68,7 @@ async def test_a_run_is_noted_before_its_checkpoint_goes(tmp_path: Path) -> None
         (folder / "acme.last").rmdir()
         outcome = await rollcall.reconcile(RunOptions(resume=True))
         assert outcome.run.resumed == 1
-        assert read_last_run(folder, "acme") == LastRun(outcome.run.started_at, unfinished=False)
+        assert read_last_run(folder, "acme") == LastRun(
+            outcome.run.started_at, unfinished=False, missing=outcome.run.missing
+        )
         assert not (folder / "acme.json").exists()

@@ -11,12 +11,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from console.commands.seats import SAVINGS, SEATS
+from console.commands.seats import SAVINGS
 from rollcall.records import Activity, Directory
 from rollcall.settings import load_settings
 from rollcall.warehouse import Warehouse, record_seat_settings
 from rollcall.warehouse.rebuild import rebuild_site
-from rollcall.warehouse.seats import count_seats, read_thresholds
+from rollcall.warehouse.seats import SEATS, count_seats, read_thresholds
 
 from ..console.conftest import Shell, shell
 from ..facts import fresh_warehouse, write

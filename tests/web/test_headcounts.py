@@ -22,6 +22,20 @@ def test_days_weeks_and_months_are_counted_people(companies: Served) -> None:
         assert told == len({row["account_id"] for row in rows if first <= row["day"] <= counts.day})
 
 
+def test_the_days_before_are_compared_once_all_are_known(companies: Served) -> None:
+    """The company is known since 44 days: all of the week before, and not all of the month before."""
+    counts = companies.ask(read_headcounts(companies.warehouse, "acme"))
+    rows = companies.ask(
+        companies.warehouse.query("SELECT * FROM user_days WHERE site = 'acme' AND account_type = 'atlassian'")
+    )
+    before = [counts.day - timedelta(days=days) for days in range(7, 14)]
+    assert counts.week_before == len({row["account_id"] for row in rows if row["day"] in before}) > 0
+    assert counts.month_before is None
+    borealis = companies.ask(read_headcounts(companies.warehouse, "borealis"))
+    assert borealis.week_before is not None, "known since 14 days, all of which that is"
+    assert companies.ask(read_headcounts(companies.warehouse, "cumulus")).week_before is None
+
+
 def test_before_the_first_activity_nothing_is_known(companies: Served) -> None:
     counts = companies.ask(read_headcounts(companies.warehouse, "borealis"))
     assert [count.active for count in counts.days] == [None] * (CHART_DAYS - 14) + [1] * 14

@@ -10,6 +10,11 @@ _PAGES = [
     "/live",
     "/?site=borealis",
     "/?site=cumulus",
+    "/seats",
+    "/seats?site=borealis&q=x&verdict=idle",
+    "/person?account=5b10a2844c20165700ed0002",
+    "/person?site=borealis&account=markup",
+    "/health",
     "/?site=nowhere",
     "/?q=x&sort=-worklogs&show=unseen&page=9",
 ]

@@ -1,0 +1,63 @@
+"""A made-up company that holds products: each verdict once and some often, hostile names, one product with prices."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from consumers.writers import DirectoryWriter
+from rollcall.eventlog import Entry, EventLog
+from rollcall.records import Directory, encode
+from rollcall.settings import Settings
+from rollcall.warehouse import Warehouse, record_seat_settings
+
+from ..facts import Refreshing, entries
+from ..seats.warehouse import DESK, SOFTWARE, Snapshot, act
+from .company import HOSTILE
+from .serving import site
+
+SITES = {"acme": site("acme"), "borealis": site("borealis", "Asia/Tokyo")}
+IDLE = 120
+ONE_OF_EACH = ("acts", "reads", "kept", "fresh", "unseen", "never")
+SEATS: dict[str, Any] = {
+    "exempt": [{"account_id": "kept", "reason": "on leave"}],
+    "products": {SOFTWARE: {"currency": "USD", "price": [[100, 9.05], [250, 6.7]], "renews": "2026-01-31"}},
+}
+ORGANIZATION = {"id": "an-organization", "api_key": "k"}
+
+
+def ago(days: int) -> str:
+    """A moment of a day in UTC, as the records of tests take it."""
+    return f"{datetime.now(UTC) - timedelta(days=days, minutes=5):%Y-%m-%dT%H:%M:%S}"
+
+
+def idle(number: int) -> str:
+    return f"idle{number:03}"
+
+
+def directory() -> list[Directory]:
+    """Two snapshots: who is fresh held nothing at the first."""
+    everybody = [*ONE_OF_EACH, *map(idle, range(IDLE)), *HOSTILE]
+    held = {account: (SOFTWARE, DESK) if account == "acts" else (SOFTWARE,) for account in everybody}
+    before = Snapshot(ago(3), {account: some for account, some in held.items() if account != "fresh"})
+    now = Snapshot(ago(0), held)
+    for place, row in enumerate(now.rows):
+        if getattr(row, "account_id", "") in HOSTILE and hasattr(row, "display_name"):
+            name = HOSTILE[row.account_id]  # type: ignore[union-attr]  # of users, as the line above sees to
+            now.rows[place] = type(row)(**{**{f: getattr(row, f) for f in row.__struct_fields__}, "display_name": name})
+    for account in (*everybody, "kept"):
+        if account == "unseen":
+            continue
+        looked = ago(2) if account == "reads" else ago(150) if account.startswith("idle") else None
+        now.looked(account, SOFTWARE, looked)
+        now.added(account, "2020-01-01T00:00:00")
+        now.granted(account, SOFTWARE, "builders", *(("=cmd|' /C calc'!A0",) if account == "never" else ()))
+    return [*before.complete(), *now.complete()]
+
+
+async def seed(settings: Settings, warehouse: Warehouse, _: EventLog) -> None:
+    """Write the company as the consumers would."""
+    await record_seat_settings(warehouse, settings.sites, settings.seats)
+    rows = [Entry(encode(row), 0, n, f"rollcall.directory/0@{n}") for n, row in enumerate(directory())]
+    await Refreshing(warehouse, DirectoryWriter).write(rows)
+    facts = [act("acts", ago(1)), act("acts", ago(40)), act("acts", ago(300), "HELP"), act("other", ago(400))]
+    facts += [act(idle(number), ago(100 + number)) for number in range(40)]
+    await Refreshing(warehouse, sites=settings.sites).write(entries(facts))
