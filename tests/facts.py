@@ -79,9 +79,17 @@ class Refreshing:
 
     async def write(self, entries: Sequence[Entry]) -> list[Poison]:
         """See `consumers.writers.Writer.write`."""
-        poison = await self._writer.write(entries)
-        await self._refresher.settle()
+        poison = await self.put(entries)
+        await self.settle()
         return poison
+
+    async def put(self, entries: Sequence[Entry]) -> list[Poison]:
+        """Write, and leave the computing to `settle`."""
+        return await self._writer.write(entries)
+
+    async def settle(self) -> None:
+        """Compute the rollups that all that was put touched."""
+        await self._refresher.settle()
 
 
 async def write(warehouse: Warehouse, *facts: Activity) -> list[Poison]:

@@ -107,11 +107,23 @@ FROM (SELECT {{first:Date}} + number AS day FROM numbers(toUInt64({{last:Date}} 
 LEFT JOIN counted ON counted.day = calendar.day
 """  # noqa: S608 - constants of this file
 
+# The directory's parts as two arrays of one order, found once: each look at the view costs as much as all else.
+_PARTS = "(SELECT (groupArray(part), groupArray(snapshot_id)) FROM current_parts WHERE site = {site:String}) AS parts"
+_CURRENT = """
+has(parts.2, snapshot_id) AND snapshot_id = parts.2[
+            indexOf(parts.1, if(has(parts.1, concat(KIND, ':', OF) AS part_of), part_of, kind))]
+""".strip()
+_CURRENT_LICENSES = _CURRENT.replace("KIND", "'licenses' AS kind").replace("OF", "toString(product)")
+_CURRENT_ROLES = _CURRENT.replace(
+    "KIND", "if(scope IN ('site admin', 'product access', 'group'), 'roles', 'projects') AS kind"
+).replace("OF", "toString(scope)")
+
 _ACCOUNTS = f"""
 INSERT INTO account_rollup
     (site, account_id, timezone, display_name, email, account_type, status, licenses, roles, last_at, computed_at, gone)
 WITH
     now64(6, 'UTC') AS began,
+    {_PARTS},
     days AS
     (
         SELECT account_id, max(states.last_at) AS last_at
@@ -121,22 +133,14 @@ WITH
     (
         SELECT account_id, arraySort(groupUniqArray(toString(product))) AS licenses
         FROM directory_licenses FINAL
-        WHERE site = {{site:String}} AND (site, snapshot_id) IN (SELECT site, snapshot_id FROM current_parts)
-            AND (site, snapshot_id, if((site, concat('licenses:', toString(product)) AS part_of)
-                IN (SELECT site, part FROM current_parts), part_of, 'licenses'))
-                IN (SELECT site, snapshot_id, part FROM current_parts)
+        WHERE site = {{site:String}} AND {_CURRENT_LICENSES}
         GROUP BY account_id
     ),
     held_roles AS
     (
         SELECT account_id, arraySort(groupUniqArray(concat(toString(role), ' (', toString(scope), ')'))) AS roles
         FROM directory_roles FINAL
-        WHERE site = {{site:String}} AND (site, snapshot_id) IN (SELECT site, snapshot_id FROM current_parts)
-            AND (site, snapshot_id, if((site, concat(
-                if(scope IN ('site admin', 'product access', 'group'), 'roles', 'projects') AS kind,
-                ':', toString(scope)) AS part_of)
-                IN (SELECT site, part FROM current_parts), part_of, kind))
-                IN (SELECT site, snapshot_id, part FROM current_parts)
+        WHERE site = {{site:String}} AND {_CURRENT_ROLES}
         GROUP BY account_id
     )
 SELECT
@@ -155,14 +159,12 @@ INSERT INTO license_rollup (site, product, day, until, timezone, seats, assigned
 WITH
     now64(6, 'UTC') AS began,
     {_ZONE} AS zone,
+    {_PARTS},
     seats AS
     (
         SELECT toString(product) AS product, total
         FROM directory_seats FINAL
-        WHERE site = {{site:String}} AND (site, snapshot_id) IN (SELECT site, snapshot_id FROM current_parts)
-            AND (site, snapshot_id, if((site, concat('licenses:', toString(product)) AS part_of)
-                IN (SELECT site, part FROM current_parts), part_of, 'licenses'))
-                IN (SELECT site, snapshot_id, part FROM current_parts)
+        WHERE site = {{site:String}} AND {_CURRENT_LICENSES}
     ),
     holders AS
     (
@@ -247,7 +249,8 @@ _SPAN = """
 SELECT
     toDate(formatDateTime(now64(3, 'UTC'), '%F', ZONE)) AS today,
     minOrNull(month) AS first_month, maxOrNull(month) AS last_month,
-    (SELECT (minOrNull(day), maxOrNull(day)) FROM headcount_rollup WHERE site = {site:String}) AS counted
+    (SELECT (minOrNull(day), maxOrNull(day)) FROM headcount_rollup WHERE site = {site:String}) AS counted,
+    (SELECT count() FROM directory_seats WHERE site = {site:String}) AS seats
 FROM account_month_states WHERE site = {site:String}
 """.replace("ZONE", _ZONE)
 _TOUCHED = """
@@ -275,11 +278,12 @@ SELECT minOrNull(day) AS first, maxOrNull(day) AS last FROM
 
 @dataclass(frozen=True, slots=True)
 class _Span:
-    """What day it is at a site, the days of its facts and those that head counts are there of."""
+    """A site's day, the days of its facts, those that head counts are there of, and whether it has seats."""
 
     today: date
     acted: tuple[date, date] | None
     counted: tuple[date, date] | None
+    has_seats: bool
 
     @classmethod
     async def of(cls, warehouse: Warehouse, site: str, timezone: str) -> "_Span":
@@ -287,7 +291,7 @@ class _Span:
         first, last = row["first_month"], row["last_month"]
         acted = (first, last + timedelta(days=30)) if first else None
         counted = tuple(row["counted"])
-        return cls(row["today"], acted, counted if counted[0] else None)
+        return cls(row["today"], acted, counted if counted[0] else None, row["seats"] > 0)
 
 
 async def refresh_site(warehouse: Warehouse, site: str) -> None:
@@ -360,7 +364,7 @@ async def _refresh_counts(
     await _caught_up(warehouse, "account_month_states", "account_rollup", "headcount_rollup")
     parameters = {"site": site, "timezone": timezone, "first": first, "last": last, "never": _LAST_DATE}
     await warehouse.command(_HEADCOUNTS, parameters)
-    if last >= span.today:
+    if last >= span.today and span.has_seats:
         ahead = {"first": span.today, "last": span.today + _WINDOW}
         await warehouse.command(_LICENSES, parameters | ahead)
 

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumers.writers import DirectoryWriter
+from consumers.writers import ActivityWriter, DirectoryWriter
 from rollcall.eventlog import Entry
 from rollcall.records import Activity, Directory, SnapshotComplete, User, encode
 from rollcall.warehouse import Row, Warehouse, migrate, open_warehouse, rebuild_days, record_sites
 
-from ..facts import ACME, Refreshing, fact, ms, write
+from ..facts import ACME, Refreshing, entries, fact, ms
 
 DAY = date(2026, 11, 2)
 NOON = ms("2026-11-02T12:00:00")
@@ -105,18 +105,19 @@ class House:
 
     async def _after(self, steps: Sequence[Step]) -> tuple[Types, Types]:
         await record_sites(self._warehouse, {self.site: ACME})
+        writers = [Refreshing(self._warehouse, kind, {self.site: ACME}) for kind in (ActivityWriter, DirectoryWriter)]
         for step in steps:
-            await self._take(step, self.site)
+            await self._take(step, self.site, *writers)
+        for writer in writers:
+            await writer.settle()
         return await self._types("accounts"), await self._types("user_days")
 
-    async def _take(self, step: Step, site: str) -> None:
+    async def _take(self, step: Step, site: str, activity: Refreshing, directory: Refreshing) -> None:
         if isinstance(step, Payload):
-            assert await write(self._warehouse, step.record(site)) == []
+            assert await activity.put(entries([step.record(site)])) == []
         elif isinstance(step, Snapshot):
-            entries = [
-                Entry(encode(one), 0, n, f"rollcall.directory/0@{n}") for n, one in enumerate(step.records(site))
-            ]
-            assert await Refreshing(self._warehouse, DirectoryWriter).write(entries) == []
+            listed = [Entry(encode(one), 0, n, f"rollcall.directory/0@{n}") for n, one in enumerate(step.records(site))]
+            assert await directory.put(listed) == []
         else:
             await rebuild_days(self._warehouse, site, ACME.timezone, [DAY])
 
