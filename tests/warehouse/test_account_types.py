@@ -163,7 +163,7 @@ def some_steps(draw: st.DrawFn) -> list[Step]:
     return draw(st.permutations([*once, *again, *draw(st.lists(st.just(REBUILD), max_size=2))]))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(steps=some_steps())
 def test_whatever_comes_in_whatever_order_the_rule_holds(house: House, steps: list[Step]) -> None:
     accounts, days = house.after(steps)
