@@ -110,7 +110,11 @@ class House:
             await self._take(step, self.site, *writers)
         for writer in writers:
             await writer.settle()
-        return await self._types("accounts"), await self._types("user_days")
+        accounts, known = await self._types("accounts"), await self._types("known_account_types")
+        assert {one: said for one, said in known.items() if one in accounts and said} == {
+            one: said for one, said in accounts.items() if said
+        }
+        return accounts, await self._types("user_days")
 
     async def _take(self, step: Step, site: str, activity: Refreshing, directory: Refreshing) -> None:
         if isinstance(step, Payload):
