@@ -91,6 +91,7 @@ class Refresher:
             await asyncio.wait_for(self.settle(), _LAST_SECONDS)
 
     async def _keep_refreshing(self) -> None:
+        await asyncio.sleep(_PAUSE_SECONDS)  # partitions are taken over one by one, and what waits there comes along
         while True:
             with suppress(TimeoutError):
                 due = min(self._due.values(), default=float("inf")) - time.monotonic()

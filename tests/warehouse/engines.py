@@ -10,12 +10,18 @@ from rollcall.warehouse import Warehouse, open_warehouse
 from rollcall.warehouse.migrations import create_database
 
 from ..facts import migrated
-from .servers import Chosen, server
+from .servers import Chosen, is_real, server
 
 _EMBEDDED, _SERVER = "embedded", "server"
 
 on_both_engines = pytest.mark.parametrize("warehouse_url", [_EMBEDDED, _SERVER], indirect=True)
 """Marks tests that use `warehouse` or `warehouse_url`; unmarked ones run on the embedded engine."""
+
+on_a_real_server_too = pytest.mark.parametrize(
+    "warehouse_url", [_EMBEDDED, pytest.param(_SERVER, marks=[] if is_real() else pytest.mark.soak)], indirect=True
+)
+"""As `on_both_engines`, for what hangs on the engine and not on how it is asked: a stand-in is the embedded engine once
+more, and has its turn in `make soak`."""
 
 on_the_server = pytest.mark.parametrize("warehouse_url", [_SERVER], indirect=True)
 

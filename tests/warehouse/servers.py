@@ -37,13 +37,18 @@ class Chosen:
 OF_THE_FILE = "tests/warehouse/test_users.py"
 """Needs the users of deploy/clickhouse/users.xml."""
 
-SPEAKING = (
-    "tests/consumers/test_writers.py",
-    "tests/transfer/test_round_trip.py",
+SOAKING = (
     "tests/warehouse/test_directory_parts.py",
     "tests/warehouse/test_identity.py",
     "tests/warehouse/test_rebuild.py",
     "tests/warehouse/test_rollups.py",
+)
+"""Those that speak to a real server always, and to the stand-in in `make soak` only."""
+
+SPEAKING = (
+    "tests/consumers/test_writers.py",
+    "tests/transfer/test_round_trip.py",
+    *SOAKING,
     "tests/warehouse/test_server.py",
     OF_THE_FILE,
 )
@@ -54,7 +59,13 @@ for those that need a stand-in to harm, to put behind TLS or to hold settings.""
 def what() -> str:
     """For the header of the test run."""
     left_out = {OF_THE_FILE} if os.environ.get(ADDRESS_VARIABLE) else set()
-    return f"{_which()}; {', '.join(name for name in SPEAKING if name not in left_out)} speak to it"
+    later = "" if is_real() else f", of these {', '.join(SOAKING)} to the stand-in only in `make soak`"
+    return f"{_which()}; {', '.join(name for name in SPEAKING if name not in left_out)} speak to it{later}"
+
+
+def is_real() -> bool:
+    """Whether it is ClickHouse's server, and no stand-in."""
+    return bool(os.environ.get(ADDRESS_VARIABLE)) or docker_answers()
 
 
 def _which() -> str:

@@ -35,7 +35,8 @@ class Listening(Warehouse):
         if "zookeeper_path" in sql:
             return [{"table": "activity", "paths": 2, "replicas": 3, "hosts": 3}] if self._torn else []
         if "counted" in sql:
-            return [{"today": date(2026, 11, 27), "first_month": None, "last_month": None, "counted": (None, None)}]
+            span = {"first_month": None, "last_month": None, "counted": (None, None)}
+            return [{"today": date(2026, 11, 27), **span, "seats": 1}]
         return [{"1": 1}] if "staging" in sql and "LIMIT 1" in sql and self._filled else []
 
     async def command(self, sql: str, parameters: Any = None) -> None:

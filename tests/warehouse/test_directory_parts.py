@@ -10,9 +10,9 @@ from rollcall.records import Directory, License, Role, Seats, SnapshotComplete, 
 from rollcall.warehouse import Warehouse
 
 from ..facts import Refreshing, ms
-from .engines import on_both_engines
+from .engines import on_a_real_server_too
 
-pytestmark = [pytest.mark.anyio, on_both_engines]
+pytestmark = [pytest.mark.anyio, on_a_real_server_too]
 
 WHEN = ms("2026-11-02T02:00:00.123")
 SOFTWARE, CORE = "jira-software", "jira-core"

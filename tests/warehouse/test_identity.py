@@ -10,9 +10,9 @@ import pytest
 from rollcall.warehouse import Warehouse
 
 from ..facts import fact, ms, write
-from .engines import on_both_engines
+from .engines import on_a_real_server_too
 
-pytestmark = [pytest.mark.anyio, on_both_engines]
+pytestmark = [pytest.mark.anyio, on_a_real_server_too]
 
 
 async def rows(warehouse: Warehouse, columns: str) -> list[tuple[Any, ...]]:

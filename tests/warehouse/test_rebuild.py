@@ -13,9 +13,9 @@ from rollcall.warehouse.rollup_check import differing_rows
 
 from ..facts import ACME, SITES, TOKYO, entries, fact, migrated, ms, write
 from ..failures import FailingWarehouse, Failures
-from .engines import on_both_engines
+from .engines import on_a_real_server_too
 
-pytestmark = [pytest.mark.anyio, on_both_engines]
+pytestmark = [pytest.mark.anyio, on_a_real_server_too]
 
 BERLIN = "Europe/Berlin"
 

@@ -19,9 +19,9 @@ from rollcall.warehouse.rollup_check import differing_rows
 
 from ..facts import ACME, SITES, Refreshing, entries, fact
 from ..failures import FailingWarehouse, Failures
-from .engines import on_both_engines
+from .engines import on_a_real_server_too
 
-pytestmark = [pytest.mark.anyio, on_both_engines]
+pytestmark = [pytest.mark.anyio, on_a_real_server_too]
 
 ACCOUNTS = [f"account{n}" for n in range(12)]
 DAY = 86_400_000
