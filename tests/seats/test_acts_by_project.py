@@ -11,7 +11,7 @@ from rollcall.records import Activity
 from rollcall.warehouse import Warehouse, days_with_facts, migrate, rebuild_days
 
 from ..facts import fact, write
-from ..warehouse.engines import clickhouse, on_both_engines, warehouse, warehouse_url
+from ..warehouse.engines import clickhouse, on_a_real_server_too, warehouse, warehouse_url
 
 pytestmark = pytest.mark.anyio
 __all__ = ["clickhouse", "warehouse", "warehouse_url"]
@@ -71,7 +71,7 @@ async def in_batches(warehouse: Warehouse, facts: Sequence[Activity], draw: rand
         left = left[size:]
 
 
-@on_both_engines
+@on_a_real_server_too
 @pytest.mark.parametrize("seed", range(2))
 async def test_no_replay_or_order_changes_them_and_a_rebuild_mends_them(warehouse: Warehouse, seed: int) -> None:
     draw = random.Random(seed)

@@ -17,10 +17,10 @@ from rollcall.warehouse import Row, Warehouse
 from rollcall.warehouse.rollups import refresh_site
 
 from ..facts import fact, ms, write
-from ..warehouse.engines import clickhouse, on_both_engines, warehouse, warehouse_url
+from ..warehouse.engines import clickhouse, on_a_real_server_too, warehouse, warehouse_url
 from .warehouse import CORE, DESK, DISCOVERY, SOFTWARE, Case, Snapshot, act, directory, judged, seats, set_now
 
-pytestmark = [pytest.mark.anyio, on_both_engines]
+pytestmark = [pytest.mark.anyio, on_a_real_server_too]
 __all__ = ["clickhouse", "warehouse", "warehouse_url"]
 
 NOW = "2026-11-27 10:30:00"

@@ -38,6 +38,8 @@ OF_THE_FILE = "tests/warehouse/test_users.py"
 """Needs the users of deploy/clickhouse/users.xml."""
 
 SOAKING = (
+    "tests/seats/test_acts_by_project.py",
+    "tests/seats/test_verdict.py",
     "tests/warehouse/test_directory_parts.py",
     "tests/warehouse/test_identity.py",
     "tests/warehouse/test_rebuild.py",
