@@ -17,7 +17,7 @@ import httpx
 import pytest
 from selenium.webdriver import Chrome
 
-from ..endtoend.installation import PATIENCE, rollcall, rollup_findings, sign_in_address
+from ..endtoend.installation import PATIENCE, records_left, rollcall, rollup_findings, sign_in_address
 from ..ports import free_port
 from .chromium import asked_hosts, console_lines
 from .page_object import RollcallPage
@@ -70,21 +70,13 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
         assert process.poll() is None, running.output.read_text()
         assert time.monotonic() < deadline, running.output.read_text()
         time.sleep(0.1)
-    while httpx.get(f"{running.url}/readyz").status_code != 200 or waiting(running) or behind(running):
+    while httpx.get(f"{running.url}/readyz").status_code != 200 or records_left(running.config) or behind(running):
         assert time.monotonic() < deadline, running.output.read_text()
-        time.sleep(0.1)
+        time.sleep(0.5)
     yield running
     process.send_signal(signal.SIGINT)
     assert process.wait(PATIENCE) == 0, running.output.read_text()
     assert "Traceback" not in running.output.read_text()
-
-
-def waiting(demo: Demo) -> int:
-    check = subprocess.run(
-        rollcall("check", "--local", "--format", "json", "--config", str(demo.config)), capture_output=True
-    )
-    found = next(row["found"] for row in json.loads(check.stdout) if row["subject"] == "event log")
-    return int(found.split(" not yet in the warehouse")[0].rsplit(" ", 1)[-1])
 
 
 def behind(demo: Demo) -> bool:

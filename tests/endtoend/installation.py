@@ -1,5 +1,6 @@
 """A whole Rollcall, run as its users run it: `rollcall up` as a process of its own, asked over HTTP and its CLI."""
 
+import asyncio
 import hashlib
 import hmac
 import json
@@ -10,12 +11,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import httpx
+
+from rollcall.runtime import WAREHOUSE_GROUP, opened
+from rollcall.settings import load_settings
 
 from ..ports import free_port
 
@@ -156,13 +161,11 @@ class Installation:
         deadline = time.monotonic() + PATIENCE
         while wrong := [row for row in rollup_findings(str(self.config)) if not row["ok"]]:
             assert time.monotonic() < deadline, f"{wrong}\n{self.output}"
-            time.sleep(0.2)
+            time.sleep(0.5)
 
-    def lag(self) -> int | None:
-        """Records on the log that are not committed, None before the consumers have joined."""
-        findings = json.loads(self.run("check", "--local", "--format", "json", check=False).stdout)
-        found = next(row["found"] for row in findings if row["subject"] == "event log")
-        return int(found.split(" not yet in the warehouse")[0].rsplit(" ", 1)[-1])
+    def lag(self) -> int:
+        """Facts on the log that are not committed."""
+        return records_left(self.config)
 
     def run(self, *arguments: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
         """Run a rollcall command on these settings."""
@@ -191,6 +194,18 @@ def sign_in_address(output: str) -> str:
 def rollcall(*arguments: str) -> Sequence[str]:
     """The command line of a rollcall command in this environment."""
     return [sys.executable, "-m", "console", *arguments]
+
+
+def records_left(config: Path) -> int:
+    """How many facts on an installation's log its consumers have not committed."""
+
+    async def asked() -> int:
+        async with opened(load_settings(config)) as runtime:
+            state = await runtime.log.state(runtime.topics.activity.name)
+            return state.lag.get(WAREHOUSE_GROUP, state.records)
+
+    with ThreadPoolExecutor(1) as apart:  # the caller may have a loop of its own
+        return apart.submit(asyncio.run, asked()).result()
 
 
 def rollup_findings(config: str) -> list[dict[str, Any]]:
