@@ -14,6 +14,7 @@ from xdist.scheduler import LoadFileScheduling
 
 from rollcall.warehouse import Warehouse
 
+from .drawing import DEAR_FILES, DRAW_VARIABLE, drawn_by, is_drawn
 from .facts import fresh_warehouse
 from .kafka.broker import choosing
 from .kafka.report import MEASURED
@@ -33,6 +34,8 @@ def pytest_report_header() -> list[str]:
     return [
         f"Kafka broker of the tests: {choosing.what()}",
         f"ClickHouse server of the tests: {servers.what()}",
+        f"Tests of {len(DEAR_FILES)} dear files: "
+        + (f"HALF OF THEM, drawn by {DRAW_VARIABLE}={by}" if (by := drawn_by()) else "all"),
     ]
 
 
@@ -117,7 +120,12 @@ LONG_FILES = ("endtoend/test_stream.py", "endtoend/test_kill.py", "web/test_peop
 work on them while the others have nothing left to do."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    by = drawn_by()
+    left = {item for item in items if not is_drawn("/".join(item.path.parts[-2:]), item.nodeid, by)}
+    if left:
+        config.hook.pytest_deselected(items=[item for item in items if item in left])
+        items[:] = [item for item in items if item not in left]
     items.sort(
         key=lambda item: (
             not item.nodeid.startswith(BROKERS_FOLDER),
