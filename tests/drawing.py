@@ -1,4 +1,4 @@
-"""Which of the dear tests a run takes: all of them, or the half that ROLLCALL_DRAW draws.
+"""Which of the dear tests a run takes: all of them, or the half that ROLLCALL_TEST_DRAW draws.
 
 `.ci/run` has to end well inside half an hour and draws by the commit, so that each of them has its turn within a few
 commits. `make test` takes all.
@@ -7,7 +7,7 @@ commits. `make test` takes all.
 import hashlib
 import os
 
-DRAW_VARIABLE = "ROLLCALL_DRAW"
+DRAW_VARIABLE = "ROLLCALL_TEST_DRAW"
 
 DEAR_FILES = frozenset(
     {

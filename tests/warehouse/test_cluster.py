@@ -59,7 +59,7 @@ async def test_every_table_is_replicated_and_every_statement_runs_everywhere(war
             assert engine == "Null" or re.fullmatch(r"Replicated\w*MergeTree", engine), sql
         [row] = await warehouse.query("SELECT formatQuery({sql:String}) AS written", {"sql": sql})
         assert "ON CLUSTER `three-replicas`" in row["written"]
-    assert sum("MergeTree" in sql for sql in statements) == 19
+    assert sum("MergeTree" in sql for sql in statements) == 27
 
 
 async def test_without_a_cluster_nothing_of_one_is_left() -> None:
@@ -72,9 +72,9 @@ async def test_without_a_cluster_nothing_of_one_is_left() -> None:
 async def test_a_rebuild_waits_for_all_replicas_before_each_step(warehouse: Warehouse) -> None:
     listening = Listening()
     await rebuild_days(listening, "acme", "Europe/Berlin", [date(2026, 11, 2)])
-    short = [re.sub(r"_\d{10}_[0-9a-f]{12}", "", " ".join(sql.split())) for sql in listening.heard[2:]]
+    short = [re.sub(r"_\d{10}_[0-9a-f]{12}", "", " ".join(sql.split())) for sql in listening.heard[3:]]
     everywhere = "ON CLUSTER `three-replicas`"
-    tables = ("user_day_states", "account_month_states")
+    tables = ("user_day_states", "account_month_states", "project_day_states")
     expected = [f"SYSTEM SYNC REPLICA {everywhere} activity LIGHTWEIGHT"]
     for table in tables:
         expected += [
@@ -91,6 +91,8 @@ async def test_a_rebuild_waits_for_all_replicas_before_each_step(warehouse: Ware
         "SELECT query_id FROM clusterAllReplicas(`three-replicas`, system.processes)",
         f"SYSTEM SYNC REPLICA {everywhere} activity LIGHTWEIGHT",
         *(f"INSERT INTO {table} SELECT" for table in tables),
+        f"SYSTEM SYNC REPLICA {everywhere} issue_projects LIGHTWEIGHT",
+        "INSERT INTO issue_projects (site, issue_id, word) SELECT",
         *(f"DROP TABLE IF EXISTS {table}_staging {everywhere}" for table in tables),
         # Then what hangs on the states; each step reads what the one before wrote.
         f"SYSTEM SYNC REPLICA {everywhere} account_month_states LIGHTWEIGHT",

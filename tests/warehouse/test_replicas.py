@@ -46,8 +46,16 @@ class Overheard(Warehouse):
         return [{"shards": 1}] if "shards" in sql else []
 
     async def command(self, sql: str, parameters: Any = None) -> None:
+        sql = sql.replace(CLUSTER.on_cluster, "")
         if "CREATE" in sql:
-            self.made.append(sql.replace(CLUSTER.on_cluster, ""))
+            self.made.append(sql)
+        elif added := re.match(r"\s*ALTER TABLE (\w+)\s+ADD COLUMN IF NOT EXISTS (.+)", sql):
+            # These replicas stay read-only: what is added later they have from the first.
+            table, column = added.groups()
+            [made] = [
+                n for n, one in enumerate(self.made) if re.match(rf"\s*CREATE TABLE IF NOT EXISTS {table}\s", one)
+            ]
+            self.made[made] = self.made[made].replace("\n)\nENGINE", f",\n    {column}\n)\nENGINE")
 
 
 async def statements() -> list[str]:

@@ -72,6 +72,8 @@ def test_the_sql_door_read_as_a_server(tmp_path: Path) -> None:
                 "activity_in_to_sources",
                 "activity_in_to_account_month_states",
                 "activity_in_to_account_types",
+                "activity_in_to_issue_projects",
+                "activity_in_to_project_day_states",
                 "activity_in_to_touched_days",
             }
             differences = house.run(drift(reader, unseen={*hidden, "activity_in_to_user_day_states"}))
