@@ -30,6 +30,9 @@ _PAUSE_SECONDS = 0.5
 _SHARE = 9
 """A computation is followed by a pause of so many times its length: at most a tenth of the time goes into them. Not so
 one for partitions taken over, which is long and comes once: the first facts after a start would wait for that."""
+_REBALANCE_SECONDS = 2.0
+"""How long partitions taken over later than at the start wait: members go and come one after the other, and each time
+all of a group's processes would compute everything."""
 _LAST_SECONDS = 10.0
 """How long the last computation before the end may take; what it leaves is left to the next start."""
 _KNOWN_DAYS = 3
@@ -91,11 +94,14 @@ class Refresher:
             await asyncio.wait_for(self.settle(), _LAST_SECONDS)
 
     async def _keep_refreshing(self) -> None:
-        await asyncio.sleep(_PAUSE_SECONDS)  # partitions are taken over one by one, and what waits there comes along
+        rebalancing = _PAUSE_SECONDS  # at the start they are taken one by one, and what waits there comes along
         while True:
             with suppress(TimeoutError):
                 due = min(self._due.values(), default=float("inf")) - time.monotonic()
                 await asyncio.wait_for(self._touched.any.wait(), min(max(due, 0.0), _ACCOUNTS_SECONDS))
+            if self._touched.is_taken:
+                await asyncio.sleep(rebalancing)
+                rebalancing = _REBALANCE_SECONDS
             began = time.monotonic()
             try:
                 await self.settle()

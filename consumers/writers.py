@@ -126,6 +126,11 @@ class TouchedSites:
         self._seen: set[tuple[str, str, str]] = set()
         self._day_of: dict[tuple[str, int], date] = {}
 
+    @property
+    def is_taken(self) -> bool:
+        """Whether partitions were taken over and nothing is computed since."""
+        return any(touched.is_taken for touched in self._sites.values())
+
     def facts(self, facts: Iterable[Activity]) -> None:
         """Note facts that are in the warehouse."""
         for fact in facts:

@@ -16,6 +16,7 @@ from rollcall.records import Activity, License, Seats, SnapshotComplete, User, e
 from rollcall.warehouse import Warehouse, migrate, open_warehouse, rebuild_days, require_current
 from rollcall.warehouse.migrations import all_migrations, pending
 from rollcall.warehouse.rollup_check import differing_rows
+from rollcall.warehouse.rollups import refresh_accounts
 
 from ..facts import ACME, SITES, Refreshing, entries, fact
 from ..failures import FailingWarehouse, Failures
@@ -160,6 +161,31 @@ async def test_rollups_follow_the_writing_and_the_stop_waits_for_the_last(
     stop.set()
     await running
     await assert_as_raw(warehouse)
+
+
+async def test_partitions_taken_over_one_after_the_other_are_computed_once(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    computed = list[str]()
+
+    async def counted(warehouse: Warehouse, site: str) -> None:
+        computed.append(site)
+        await refresh_accounts(warehouse, site)
+
+    monkeypatch.setattr("consumers.refresher.refresh_accounts", counted)
+    touched, stop = TouchedSites(SITES), asyncio.Event()
+    running = asyncio.create_task(Refresher(warehouse, touched, SITES).run(stop))
+    for times, members in (1, 1), (2, 3):
+        for _ in range(members):
+            touched.taken()
+            await asyncio.sleep(0.6)
+        async with asyncio.timeout(60):
+            while len(computed) < times * len(SITES):
+                await asyncio.sleep(0.05)
+    await asyncio.sleep(1.5)  # another computation would have begun
+    assert len(computed) == 2 * len(SITES)
+    stop.set()
+    await running
 
 
 async def test_what_could_not_be_computed_stays_noted(warehouse: Warehouse, writer: Refreshing) -> None:
