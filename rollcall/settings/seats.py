@@ -197,8 +197,3 @@ class SeatsSettings(BaseModel):
         """Return for how many days a seat of a product counts as new."""
         own = (self.products.get(product) or ProductSettings()).new_days
         return self.new_days if own is None else own
-
-    @property
-    def longest_idle_days(self) -> int:
-        """The most days that any seat is looked back over."""
-        return max([self.idle_days, *map(self.idle_days_of, self.products)])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rollcall.errors import SettingsError
-from rollcall.settings import SeatsSettings, Settings, load_settings
+from rollcall.settings import Settings, load_settings
 
 SITE = """
 [sites.acme]
@@ -80,8 +80,6 @@ def test_days_of_a_product_stand_before_those_of_all(config: Path, tmp_path: Pat
     products = ("jira-software", "jira-servicedesk", "jira-core")
     assert [seats.idle_days_of(one) for one in products] == [60, 90, 90]
     assert [seats.new_days_of(one) for one in products] == [30, 0, 30]
-    assert seats.longest_idle_days == 90
-    assert SeatsSettings(idle_days=10, products={"jira-core": {"idle_days": 200}}).longest_idle_days == 200  # type: ignore[dict-item]  # as from TOML
 
 
 def test_without_any_of_it_there_are_the_contracts_defaults(config: Path) -> None:
