@@ -11,12 +11,13 @@ import pytest
 from console.commands.report import COVERAGE, read_report
 from console.web.overview import PipelineState
 from console.web.pipeline_health import Health, Letters, Runs, next_run, percent
+from ingest import endpoint, refusals
 from reconcile.state.checkpoint import LastRun, keep_last_run
 from reconcile.state.run_state import state_folder
 from rollcall.clock import now_ms
 from rollcall.dead_letters import record_of
 from rollcall.eventlog import EventLog
-from rollcall.metrics import WEBHOOK_REFUSED_LAST, WEBHOOKS
+from rollcall.metrics import WEBHOOKS
 from rollcall.records import DeadLetter, SnapshotComplete
 from rollcall.settings import Settings
 from rollcall.warehouse import Warehouse
@@ -68,8 +69,9 @@ async def seed(settings: Settings, warehouse: Warehouse, log: EventLog) -> None:
 @pytest.fixture(scope="module")
 def ailing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     settings = settings_of(tmp_path_factory.mktemp("ailing"), holders.SITES, organization=holders.ORGANIZATION)
-    for metric in (WEBHOOKS, WEBHOOK_REFUSED_LAST):
-        metric.clear()  # of this process, in which other tests had posts refused
+    WEBHOOKS.clear()  # of this process, in which other tests had posts refused
+    for counter in (endpoint._counter, refusals._counter):
+        counter.cache_clear()
     with served(settings, seed) as page:
         httpx.post(f"{page.url}/webhooks/acme", content=b"{}", timeout=60)  # unsigned
         yield page
