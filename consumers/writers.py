@@ -24,6 +24,7 @@ from rollcall.logs import logger
 from rollcall.records import (
     KINDS,
     Activity,
+    DaysRead,
     Directory,
     DirectoryRow,
     SnapshotComplete,
@@ -218,6 +219,7 @@ def _zone_suffix(timezone: str) -> bytes:
 
 _TABLES: dict[type[DirectoryRow], str] = {
     **{kind: f"directory_{name}" for kind, name in KINDS.items()},
+    DaysRead: "directory_days_read",
     SnapshotComplete: "directory_snapshots",
 }
 """In the order of writing: what completes a snapshot comes after all its rows."""
@@ -265,7 +267,7 @@ class DirectoryWriter:
         return poison
 
 
-_MOMENTS = frozenset({"snapshot_id", "completed_at", "looked_at", "as_of", "added_to_org"})
+_MOMENTS = frozenset({"snapshot_id", "completed_at", "looked_at", "as_of", "added_to_org", "since"})
 
 
 def _line(record: Directory) -> bytes:

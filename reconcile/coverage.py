@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import NamedTuple
 
-from reconcile.state.checkpoint import Found, Window
+from reconcile.state.checkpoint import Found
+from reconcile.state.window import Window
 from rollcall.errors import WarehouseUnavailableError
 from rollcall.logs import logger
 from rollcall.settings import Settings

@@ -3,18 +3,16 @@
 A fact is new when it is not among those in the warehouse.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import NamedTuple, Protocol
 
-from reconcile.client.jira_errors import AccountRefusedError, JiraError
 from reconcile.state.checkpoint import Found
 from rollcall.errors import WarehouseUnavailableError
 from rollcall.eventlog import Record
 from rollcall.identity import entity_id
 from rollcall.logs import logger
-from rollcall.records import KINDS, Activity, Directory, SnapshotComplete, encode
+from rollcall.records import KINDS, Activity, DaysRead, Directory, SnapshotComplete, encode
 from rollcall.runtime import Runtime
 from rollcall.warehouse import Warehouse
 
@@ -389,6 +387,10 @@ class DirectoryPublisher:
         await self.flush()
         await self._append([last])
 
+    async def tell(self, read: DaysRead) -> None:
+        """Make durable from when on the site's days are read. Raises LogUnavailableError."""
+        await self._append([read])
+
     async def flush(self) -> None:
         """Append what waits. Raises LogUnavailableError."""
         rows, self._waiting = self._waiting, []
@@ -399,49 +401,3 @@ class DirectoryPublisher:
             # One key, so that a log with partitions keeps a snapshot in order.
             records = [Record(encode(row), row.site.encode()) for row in rows]
             await self._runtime.log.append(self._runtime.topics.directory.name, records)
-
-
-class Gaps:
-    """The parts of a directory that a run could not read, which stay as an earlier snapshot has them.
-
-    A part that fails costs only itself. Only a refusal of the account itself ends the whole.
-
-    Attributes:
-        lacks: The parts, each once, named as in `rollcall.records.SnapshotComplete`.
-        told: What to tell people, by the part it is about.
-        error: What the first of them failed with; None when nothing did.
-    """
-
-    def __init__(self) -> None:
-        self.lacks: list[str] = []
-        self.told: dict[str, str] = {}
-        self.error: JiraError | None = None
-
-    def add(self, part: str, words: str = "") -> None:
-        """Add a part, with words unless others tell of it too; the first words about a part stand."""
-        if part not in self.lacks:
-            self.lacks.append(part)
-        if words:
-            self.told.setdefault(part, words)
-
-    @contextmanager
-    def reading(self, part: str, what: str, *also: str) -> Iterator[None]:
-        """Add the part, and what goes with it, if the block fails to read it.
-
-        Args:
-            part: The part.
-            what: The same for people.
-            also: Parts that are not whole without it.
-
-        Raises:
-            AccountRefusedError: Jira refuses the account itself.
-        """
-        try:
-            yield
-        except AccountRefusedError:
-            raise
-        except JiraError as error:
-            self.error = self.error or error
-            self.add(part, f"{what}: {error}")
-            for other in also:
-                self.add(other)

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import date
 
 from reconcile.sink import Sink, try_rebuild
-from reconcile.state.checkpoint import Checkpoint, CheckpointError, WindowRequest, window
+from reconcile.state.checkpoint import Checkpoint, CheckpointError
 from reconcile.state.run_state import checkpoint_left, state_folder
+from reconcile.state.window import WindowRequest, window
 from rollcall.clock import now_ms
 from rollcall.errors import RollcallError
 from rollcall.settings import Settings

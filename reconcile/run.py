@@ -14,16 +14,7 @@ from reconcile.progress import LoggedProgress, Progress
 from reconcile.publisher import DirectoryPublisher, ExistingFacts, FactPublisher
 from reconcile.responses import Myself, ServerInfo, WorklogFeed
 from reconcile.sink import Sink, try_rebuild
-from reconcile.state.checkpoint import (
-    Checkpoint,
-    Part,
-    WindowRequest,
-    keep_last_run,
-    last_run_of,
-    notes_with_hidden,
-    place_of,
-    window,
-)
+from reconcile.state.checkpoint import Checkpoint, Part, keep_last_run, last_run_of, notes_with_hidden, place_of
 from reconcile.state.run_state import RunState, forget_run, opened_state, state_folder
 from reconcile.state.watermark import (
     Present,
@@ -33,15 +24,19 @@ from reconcile.state.watermark import (
     keep_watermark,
     moved_since,
     present_of,
+    read_before,
+    read_since,
     read_watermark,
     roles_due,
     shortfalls_of,
     watermark_after,
     worklogs_from,
 )
+from reconcile.state.window import WindowRequest, window
 from rollcall.clock import now_ms
 from rollcall.errors import WarehouseUnavailableError
 from rollcall.logs import logger
+from rollcall.records import DaysRead
 from rollcall.runtime import Runtime
 from rollcall.settings import Settings
 
@@ -138,7 +133,7 @@ async def read_site(site: RunContext, options: RunOptions, left: Checkpoint | No
         if run.moved:
             await _read(site, run, present, known)
             if await _is_known_still(site, run, known):
-                return _ended(site, run)
+                return await _ended(site, run)
             log.warning("another account asks, or its zone changed; all of the window is read", site=site.name)
             site.state.begin_anew()
             options = replace(options, whole=True)
@@ -157,7 +152,7 @@ async def read_site(site: RunContext, options: RunOptions, left: Checkpoint | No
     await _read(site, run, present, caller)
     if isinstance(account, Myself):
         await _confirm_account(site, run, account)
-    return _ended(site, run)
+    return await _ended(site, run)
 
 
 async def _read(site: RunContext, run: Checkpoint, present: Present, caller: Caller) -> None:
@@ -172,12 +167,15 @@ async def _read(site: RunContext, run: Checkpoint, present: Present, caller: Cal
             await directory.look_for(actors)
 
 
-def _ended(site: RunContext, run: Checkpoint) -> Checkpoint:
+async def _ended(site: RunContext, run: Checkpoint) -> Checkpoint:
     run.stats = site.jira.stats
     gaps = [gap.words() for gap in run.gaps]
     run.missing = [what for what in run.missing if UNREADABLE not in what and what not in gaps] + gaps
     if count := run.found.skipped[UNREADABLE]:
         run.missing.append(f"{count} {UNREADABLE}; please report it")
+    elif since := read_since(run):
+        told = DaysRead(site=site.name, snapshot_id=run.started_at, since=since)
+        await DirectoryPublisher(site.runtime, run.found).tell(told)
     run.notes = notes_with_hidden(run)
     if not run.unfinished:
         run.tries = 0  # what is left to do is not Jira's, and a new run would not do it sooner
@@ -319,6 +317,7 @@ def _begin(
         basis=basis,
         covers=covers and "activity" in options.parts,
         stood=shortfalls_of(watermark, basis),
+        read_since=read_before(watermark, basis, daily),
         moved=moved_since(before, basis, now, span, settings) if moves else None,
         # Who asks for the directory alone asks for all of it.
         roles_due=options.whole or "activity" not in options.parts or roles_due(watermark, basis, now, settings),

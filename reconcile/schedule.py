@@ -6,10 +6,12 @@ at its hour is due at the next start, the first one of all is due at once, and a
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from reconcile.client.jira_client import Limits
+from reconcile.history import next_span
 from reconcile.progress import Notice, NoticeProgress
 from reconcile.run import RunOptions, RunOutcome, run_site
 from reconcile.sink import RebuildDays, sink_beside_consumers
@@ -58,6 +60,8 @@ def is_due(now: datetime, last_whole: datetime | None, at: str, zone: ZoneInfo) 
 
 _CHECK_SECONDS = 30.0
 _AFTER_A_FAILURE = timedelta(hours=1)
+_AFTER_A_SPAN = timedelta(days=1)
+"""Until a span is tried again that Jira did not give whole: it costs as much each time."""
 
 
 def _now() -> datetime:
@@ -86,6 +90,7 @@ class Schedule:
         self._failed: dict[str, tuple[datetime, str]] = {}
         self._last: dict[str, LastRun] = {}
         self._hidden: dict[str, list[str]] = {}
+        self._stuck: dict[str, tuple[datetime, str]] = {}
 
     def notices(self) -> Sequence[Notice]:
         """Return what is under way and what went wrong, for the page."""
@@ -95,6 +100,10 @@ class Schedule:
             + [
                 Notice(f"{site} could not be read whole from Jira, the next try is within the hour: {why}")
                 for site, (_, why) in self._failed.items()
+            ]
+            + [
+                Notice(f"{site}: the days before those of each run could not be read: {why}")
+                for site, (_, why) in self._stuck.items()
             ]
             + [Notice(f"{site}: {note}") for site, notes in self._hidden.items() for note in notes]
         )
@@ -126,6 +135,8 @@ class Schedule:
         try:
             if self._is_due(name, site):
                 await self._reconcile(name)
+            elif name not in self._stuck or _now() >= self._stuck[name][0]:
+                await self._read_history(name)
         except RollcallError as error:
             self._note(name, str(error))
         except asyncio.CancelledError as error:
@@ -191,6 +202,32 @@ class Schedule:
             missing=outcome.run.missing,
             notes=outcome.run.notes,
         )
+
+    async def _read_history(self, name: str) -> None:
+        """Read a site a span further back than each run does, if that is still to be done."""
+        span = next_span(self._settings, name)
+        if span is None:
+            self._stuck.pop(name, None)
+            return
+        self._stuck[name] = (_now() + _AFTER_A_FAILURE, "the try is not through")
+        interrupted, why = self._interrupted(name)
+        self._running = NoticeProgress(name)
+        log.info("days before those of each run are read", site=name, since=f"{span.window.since:%F}")
+        try:
+            sink = sink_beside_consumers(self._runtime, self._rebuild)
+            options = replace(span, resume=interrupted and not why)
+            outcome = await run_site(self._settings, name, options, sink, self._limits, self._running)
+        except RollcallError as error:
+            self._stuck[name] = (_now() + _AFTER_A_FAILURE, str(error))
+            log.error("the days before those of each run could not be read", site=name, cause=str(error))
+            return
+        finally:
+            self._running = None
+        if next_span(self._settings, name) == span:
+            self._stuck[name] = (_now() + _AFTER_A_SPAN, "; ".join(outcome.run.missing))
+        else:
+            del self._stuck[name]
+        log.info("days before those of each run are in", site=name, missing=outcome.run.missing)
 
     def _remember(self, name: str, outcome: RunOutcome) -> None:
         self._failed.pop(name, None)

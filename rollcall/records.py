@@ -145,6 +145,15 @@ class Added(DirectoryRow, frozen=True, kw_only=True, tag="added"):
     added_to_org: EpochMs
 
 
+class DaysRead(DirectoryRow, frozen=True, kw_only=True, tag="days_read"):
+    """From when on a site's days have been read from REST without a hole; the newest counts, and it is of no snapshot.
+
+    ``snapshot_id`` is when the run began that says so. ``since`` is the beginning of the first day, epoch ms.
+    """
+
+    since: EpochMs
+
+
 class SnapshotComplete(DirectoryRow, frozen=True, kw_only=True, tag="snapshot_complete"):
     """The last row of a snapshot, with how many rows of each kind it has, and what it has not.
 
@@ -175,7 +184,7 @@ KINDS: dict[type[DirectoryRow], str] = {
 }
 """What the rows of a snapshot are called, and counted as."""
 
-Directory = User | License | Role | Seats | Project | Grant | Looked | Added | SnapshotComplete
+Directory = User | License | Role | Seats | Project | Grant | Looked | Added | DaysRead | SnapshotComplete
 
 
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):

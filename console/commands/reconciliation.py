@@ -1,22 +1,20 @@
-"""``rollcall reconcile``: its options, the runs site by site, what is printed of each, and the exit code they come to.
-
-The summary's rows are site, part, name and value.
-"""
+"""``rollcall reconcile``: its options, the runs site by site, and the exit code they come to."""
 
 import asyncio
 import shlex
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from console.commands.run_summary import SUMMARY_COLUMNS, Rows, history_summary, summary
 from console.control import request_rebuild
 from console.output import REBUILDING, WRITING, OutputFormat, print_rows, progress_bars
 from console.process import (
@@ -31,14 +29,14 @@ from console.process import (
     site_names,
 )
 from consumers.supervisor import drain
-from reconcile.coverage import Coverage
+from reconcile.history import next_span
 from reconcile.progress import Progress
 from reconcile.remainder import Remainder, bring, remainder_of
 from reconcile.run import RunOptions, RunOutcome, run_site
 from reconcile.sink import Sink, open_dry_run_sink, open_sink
-from reconcile.state.checkpoint import Checkpoint, Part, WindowRequest, require_order
+from reconcile.state.checkpoint import Part
 from reconcile.state.run_state import AlreadyRunningError, checkpoint_left, required_folder, state_folder
-from rollcall.clock import iso
+from reconcile.state.window import WindowRequest, require_order
 from rollcall.errors import RollcallError, SettingsError
 from rollcall.logs import kind_and_place
 from rollcall.runtime import opened
@@ -163,106 +161,6 @@ def reconcile(
     run_command(config, body)
 
 
-SUMMARY_COLUMNS = ("site", "part", "name", "value")
-
-Rows = list[dict[str, Any]]
-
-
-def summary(run: Checkpoint, coverage: Coverage | None, *, dry_run: bool, by_day: bool) -> Rows:
-    """Return the rows of one site's run, with new facts by day if so chosen."""
-    parts = [
-        _run(run, dry_run),
-        _requests(run),
-        _facts(run, by_day),
-        _directory(run),
-        _coverage(coverage, by_day),
-        _rest(run),
-    ]
-    return [
-        {"site": run.site, "part": part, "name": name, "value": value} for some in parts for part, name, value in some
-    ]
-
-
-_Lines = Iterator[tuple[str, str, object]]
-
-
-def _run(run: Checkpoint, dry_run: bool) -> _Lines:
-    yield "run", "since", _moment(run.window.since)
-    yield "run", "until", _moment(run.window.until)
-    if run.moved and "activity" in run.parts:
-        yield "run", "issues moved since", _moment(run.moved.issues)
-    yield "run", "parts", ", ".join(run.parts)
-    yield "run", "dry run", dry_run
-    if run.resumed:
-        yield "run", "resumed", run.resumed
-
-
-def _requests(run: Checkpoint) -> _Lines:
-    stats = run.stats
-    for name, count in sorted(stats.requests.items(), key=lambda pair: (-pair[1], pair[0])):
-        yield "requests", name, count
-    yield "requests", "total", stats.requests.total()
-    for reason, count in sorted(stats.waits.items()):
-        yield "waits", reason, count
-        yield "wait seconds", reason, round(stats.wait_seconds.get(reason, 0.0), 1)
-    yield "waits", "total", stats.waits.total()
-    yield "wait seconds", "total", round(sum(stats.wait_seconds.values()), 1)
-
-
-def _facts(run: Checkpoint, by_day: bool) -> _Lines:
-    if "activity" not in run.parts:
-        return
-    found = run.found
-    yield "issues", "candidates", run.issues.issues
-    for kind, count in sorted(found.facts.items()):
-        yield "facts found", kind, count
-    yield "facts", "found", found.facts.total()
-    for kind, count in sorted(found.new.items()):
-        yield "facts new", kind, count
-    for day, count in sorted(found.new_days.items()) if by_day else ():
-        yield "facts new by day", day, count
-    yield "facts", "new", found.new.total()
-    yield "facts", "repaired", found.named + found.retimed
-    yield "facts repaired", "actor learned", found.named
-    yield "facts repaired", "time corrected", found.retimed
-    if found.unjudged:
-        yield "facts", "not compared", found.unjudged
-
-
-def _directory(run: Checkpoint) -> _Lines:
-    if "directory" in run.parts:
-        for kind in ("users", "licenses", "roles", "seats"):
-            yield "directory", kind, run.found.rows[kind]
-
-
-def _coverage(coverage: Coverage | None, by_day: bool) -> _Lines:
-    if coverage is None:
-        return
-    for day, known, by_webhook in coverage.days if by_day else ():
-        yield "known by day", day.isoformat(), known
-        yield "by webhook by day", day.isoformat(), by_webhook
-    yield "coverage", "facts that REST knows", coverage.known
-    yield "coverage", "brought by webhooks", coverage.by_webhook
-    if coverage.share is not None:
-        yield "coverage", "share", round(coverage.share, 4)
-    for day, share in coverage.low:
-        yield "coverage low", day.isoformat(), round(share, 4)
-
-
-def _rest(run: Checkpoint) -> _Lines:
-    for why, count in sorted(run.found.skipped.items()):
-        if count:
-            yield "skipped", why, count
-    for note in run.notes:
-        yield "note", "", note
-    for what in run.missing:
-        yield "missing", "", what
-
-
-def _moment(epoch_ms: int) -> str:
-    return iso(datetime.fromtimestamp(epoch_ms / 1000, UTC))
-
-
 class SiteRuns:
     """Runs sites one after the other, and prints what became of them.
 
@@ -283,6 +181,7 @@ class SiteRuns:
         self._form = form
         self._config = config
         self._outcomes: list[RunOutcome] = []
+        self._history: list[RunOutcome] = []
         self._failed: set[int] = set()
 
     async def run(self, names: list[str]) -> int:
@@ -303,7 +202,7 @@ class SiteRuns:
                 self._print()
         if self._failed:
             return min(self._failed)
-        return DONE if all(outcome.complete for outcome in self._outcomes) else INCOMPLETE
+        return DONE if all(outcome.complete for outcome in self._outcomes + self._history) else INCOMPLETE
 
     def _resumable(self, names: list[str]) -> list[str]:
         """Return the sites with a run to go on with; a new one, of thirty days, is not what was asked for."""
@@ -323,7 +222,10 @@ class SiteRuns:
         try:
             with progress_bars(name, self._parts(name), resumed=self._options.resume) as progress:
                 sink = _shown(self._sink, progress)
-                self._outcomes.append(await run_site(self._settings, name, self._options, sink, progress=progress))
+                outcome = await run_site(self._settings, name, self._options, sink, progress=progress)
+            self._outcomes.append(outcome)
+            if outcome.run.covers and self._options.window == WindowRequest() and self._sink.runtime:
+                await self._read_history(name, told)
         except asyncio.CancelledError:
             await self._bring_interrupted(name)
             raise
@@ -338,6 +240,18 @@ class SiteRuns:
             self._failed.add(FAILED)
             if left := self._left(name):
                 await self._bring(name, left)
+
+    async def _read_history(self, name: str, told: str) -> None:
+        """Read further back than each run does, as far as the thresholds of seats want, which is done once."""
+        before = None
+        while (span := next_span(self._settings, name)) and span != before:
+            print_error(
+                f"{told}reads once the days from {span.window.since:%F} on, too, for the thresholds of seats; "
+                "a run that follows goes on where this ends"
+            )
+            with progress_bars(name, span.parts, resumed=False) as progress:
+                sink, before = _shown(self._sink, progress), span
+                self._history.append(await run_site(self._settings, name, span, sink, progress=progress))
 
     def _parts(self, name: str) -> Sequence[Part]:
         if self._options.resume and (left := checkpoint_left(required_folder(self._settings), name)):
@@ -383,8 +297,10 @@ class SiteRuns:
         by_day = options.dry_run or self._form is not OutputFormat.TABLE
         for outcome in self._outcomes:
             rows += summary(outcome.run, outcome.coverage, dry_run=options.dry_run, by_day=by_day)
+        for outcome in self._history:
+            rows += history_summary(outcome.run)
         print_rows(rows, SUMMARY_COLUMNS, self._form)
-        for outcome in self._outcomes:
+        for outcome in self._outcomes + self._history:
             name, run = outcome.run.site, outcome.run
             for what in run.missing:
                 print_error(f"{name}: missing: {what}")

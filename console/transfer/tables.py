@@ -23,6 +23,7 @@ _NAMES = (
     "directory_grants",
     "directory_looked",
     "directory_added",
+    "directory_days_read",
     "seat_day_counts",
     # Last: rows of a snapshot count as soon as it stands here.
     "directory_snapshots",

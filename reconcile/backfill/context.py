@@ -20,8 +20,9 @@ from reconcile.client.jira_errors import AccountRefusedError, JiraError, JiraUna
 from reconcile.progress import Progress
 from reconcile.publisher import FactPublisher
 from reconcile.responses import Changes, WorklogFeed
-from reconcile.state.checkpoint import Checkpoint, Found, Gap, Shortfall, Window
+from reconcile.state.checkpoint import Checkpoint, Found, Gap, Shortfall
 from reconcile.state.run_state import RunState
+from reconcile.state.window import Window
 from rollcall.errors import NotUnderstoodError, OlderThanJiraError
 from rollcall.facts import AHEAD_MS, Entity, FactMaker, Issue
 from rollcall.identity import EntityKind

@@ -21,7 +21,7 @@ from reconcile.client.endpoints import (
 from reconcile.client.jira_client import JiraClient
 from reconcile.client.jira_errors import AccountRefusedError, JiraError, JiraRefusedError, NotThereError
 from reconcile.client.paging import by_offset, decoded_elements, gather_first_error
-from reconcile.publisher import Gaps
+from reconcile.directory.omissions import Gaps
 from reconcile.responses import PERSON, PRODUCT, ApplicationRole, Group, GroupPage, MemberPage, Person, UserPage
 from rollcall.jira.values import LONGEST_TEXT, account_id
 from rollcall.records import Grant, License, Seats

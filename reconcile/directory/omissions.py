@@ -1,6 +1,10 @@
-"""What lists leave out, asked for by id or key, for it may be there all the same: accounts, products, projects."""
+"""What is left out of a directory: parts that could not be read, and what lists lack.
 
-from collections.abc import Callable
+Accounts, products and projects that a list lacks are asked for by id or key, for they may be there all the same.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from reconcile.client.endpoints import APPLICATION_ROLE, PROJECTS, USERS_BY_ID
 from reconcile.client.jira_client import JiraClient
@@ -15,6 +19,52 @@ MOST_BY_ID = 20 * _IDS
 
 Tell = Callable[[int, JiraError], None]
 """Hears how many could not be asked for, and why."""
+
+
+class Gaps:
+    """The parts of a directory that a run could not read, which stay as an earlier snapshot has them.
+
+    A part that fails costs only itself. Only a refusal of the account itself ends the whole.
+
+    Attributes:
+        lacks: The parts, each once, named as in `rollcall.records.SnapshotComplete`.
+        told: What to tell people, by the part it is about.
+        error: What the first of them failed with; None when nothing did.
+    """
+
+    def __init__(self) -> None:
+        self.lacks: list[str] = []
+        self.told: dict[str, str] = {}
+        self.error: JiraError | None = None
+
+    def add(self, part: str, words: str = "") -> None:
+        """Add a part, with words unless others tell of it too; the first words about a part stand."""
+        if part not in self.lacks:
+            self.lacks.append(part)
+        if words:
+            self.told.setdefault(part, words)
+
+    @contextmanager
+    def reading(self, part: str, what: str, *also: str) -> Iterator[None]:
+        """Add the part, and what goes with it, if the block fails to read it.
+
+        Args:
+            part: The part.
+            what: The same for people.
+            also: Parts that are not whole without it.
+
+        Raises:
+            AccountRefusedError: Jira refuses the account itself.
+        """
+        try:
+            yield
+        except AccountRefusedError:
+            raise
+        except JiraError as error:
+            self.error = self.error or error
+            self.add(part, f"{what}: {error}")
+            for other in also:
+                self.add(other)
 
 
 async def accounts_by_id(jira: JiraClient, accounts: list[str], tell: Tell) -> dict[str, Person]:

@@ -26,11 +26,11 @@ from reconcile.directory.grants import (
     listed_products,
     products,
 )
-from reconcile.directory.omissions import MOST_BY_ID, accounts_by_id, product_of_key
+from reconcile.directory.omissions import MOST_BY_ID, Gaps, accounts_by_id, product_of_key
 from reconcile.directory.organization import Organization
 from reconcile.directory.projects import ProjectRoles, project_types
 from reconcile.progress import Progress
-from reconcile.publisher import DirectoryPublisher, ExistingFacts, Gaps, KnownDirectory
+from reconcile.publisher import DirectoryPublisher, ExistingFacts, KnownDirectory
 from reconcile.responses import ApplicationRole, Person
 from reconcile.state.checkpoint import Checkpoint
 from rollcall.clock import now_ms

@@ -19,7 +19,8 @@ from reconcile.client.endpoints import SERVER_INFO
 from reconcile.client.jira_client import JiraClient
 from reconcile.client.jira_errors import JiraError
 from reconcile.responses import Myself, ServerInfo
-from reconcile.state.checkpoint import Checkpoint, Gap, Moved, Shortfall, Window, read_state, write_state
+from reconcile.state.checkpoint import Checkpoint, Gap, Moved, Shortfall, read_state, write_state
+from reconcile.state.window import Window
 from rollcall.clock import now_ms
 from rollcall.jira.values import parse_jira_time
 from rollcall.logs import logger
@@ -90,6 +91,7 @@ class Watermark(msgspec.Struct, frozen=True, kw_only=True):
         newest: When the latest act happened that the warehouse has of REST; 0 where that is not known. A warehouse
             that has none as late is another one, or an older state of it.
         shortfalls: What Jira counts or names and does not give, by what it is.
+        read_since: From when on the site's days were read without a hole; 0 for never.
     """
 
     basis: str = ""
@@ -104,6 +106,7 @@ class Watermark(msgspec.Struct, frozen=True, kw_only=True):
     roles_basis: str = ""
     newest: int = 0
     shortfalls: dict[str, Shortfall] = {}
+    read_since: int = 0
 
 
 def basis_of(settings: Settings, site: str, account: Myself | None) -> str:
@@ -174,6 +177,33 @@ def shortfalls_of(watermark: Watermark | None, basis: str) -> dict[str, Shortfal
     return dict(watermark.shortfalls) if watermark and basis and watermark.basis == basis else {}
 
 
+def read_before(watermark: Watermark | None, basis: str, window: Window) -> int:
+    """Return from when on the runs before had read the site's days up to a window without a hole; 0 for never.
+
+    Args:
+        watermark: How far they came.
+        basis: What holds now.
+        window: The default one, of now.
+    """
+    if watermark is None or not basis or watermark.basis != basis or watermark.issues < window.since:
+        return 0
+    return watermark.read_since
+
+
+def read_since(run: Checkpoint) -> int:
+    """Return from when on the site's days are read without a hole once a run is through, epoch ms; 0 for never.
+
+    Issues that could not be read, and are named, are no hole: the run names them as missing.
+    """
+    lost = any(gap.of == "issues" and (gap.count > len(gap.ids) or not gap.ids) for gap in run.gaps)
+    if "activity" not in run.parts or not run.basis or not run.began or lost:
+        return run.read_since
+    if run.covers and not run.read_since:
+        return run.window.since
+    adjoins = run.window.since < run.read_since <= run.window.until
+    return run.window.since if adjoins else run.read_since
+
+
 def roles_due(watermark: Watermark | None, basis: str, now: int, settings: ReconcileSettings) -> bool:
     """Return whether the project roles are to be read again."""
     return (
@@ -202,6 +232,8 @@ def watermark_after(run: Checkpoint, before: Watermark | None, *, read: bool, ne
     if "directory" in run.parts and run.roles_due:
         at = run.window.until if run.began and run.roles_read else 0
         before = msgspec.structs.replace(before, roles_at=at, roles_basis=run.basis)
+    if read and run.basis and before.basis == run.basis:
+        before = msgspec.structs.replace(before, read_since=read_since(run))
     if not (run.covers and run.began and run.basis and read):
         return before
     held = before if before.basis == run.basis else Watermark()
@@ -221,6 +253,7 @@ def watermark_after(run: Checkpoint, before: Watermark | None, *, read: bool, ne
         issue_ids=_ids(run.gaps, "issues"),
         worklog_ids=_ids(run.gaps, "worklogs"),
         shortfalls=run.standing(),
+        read_since=read_since(run),
     )
 
 

@@ -189,6 +189,11 @@ class SeatsSettings(BaseModel):
                 )
         return value
 
+    @property
+    def longest_idle_days(self) -> int:
+        """The largest number of days after which a seat of any product counts as idle."""
+        return max([self.idle_days, *(one.idle_days or 0 for one in self.products.values())])
+
     def idle_days_of(self, product: str) -> int:
         """Return after how many days a seat of a product counts as idle."""
         return (self.products.get(product) or ProductSettings()).idle_days or self.idle_days

@@ -11,7 +11,7 @@ from reconcile.backfill.changelogs import history_facts
 from reconcile.backfill.context import UNREADABLE_ERRORS, WindowFacts, creation, entity_facts
 from reconcile.client.paging import decoded_elements
 from reconcile.responses import ENTITY, HISTORY
-from reconcile.state.checkpoint import Window
+from reconcile.state.window import Window
 from rollcall.errors import NotUnderstoodError
 from rollcall.facts import read_issue
 from rollcall.identity import EntityKind

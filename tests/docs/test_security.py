@@ -25,6 +25,7 @@ RECORDS = (
     records.Grant,
     records.Looked,
     records.Added,
+    records.DaysRead,
     records.SnapshotComplete,
     records.DeadLetter,
 )

@@ -8,7 +8,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from reconcile.run import RunOptions
-from reconcile.state.checkpoint import Checkpoint, Window
+from reconcile.state.checkpoint import Checkpoint
+from reconcile.state.window import Window
 from rollcall.records import Activity
 from simulator.life.truth import Truth
 from simulator.rest.faults import Broken

@@ -19,8 +19,9 @@ from reconcile.client.jira_client import connected
 from reconcile.progress import LoggedProgress
 from reconcile.publisher import ExistingFacts, KnownDirectory, NoExistingFacts
 from reconcile.run import RunContext, RunOptions, read_site
-from reconcile.state.checkpoint import Checkpoint, Window, WindowRequest, window
+from reconcile.state.checkpoint import Checkpoint
 from reconcile.state.run_state import lasting_state
+from reconcile.state.window import Window, WindowRequest, window
 from rollcall.errors import RollcallError
 from rollcall.records import Activity, Directory, License, Role, SnapshotComplete, User
 from rollcall.runtime import opened

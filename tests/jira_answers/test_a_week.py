@@ -20,7 +20,7 @@ from reconcile import run, schedule
 from reconcile.client.jira_client import connected
 from reconcile.run import RunOutcome
 from reconcile.state import watermark
-from reconcile.state.checkpoint import Window
+from reconcile.state.window import Window
 from simulator.clock import SiteClock
 from simulator.life.truth import Truth
 from simulator.rest.site import Site

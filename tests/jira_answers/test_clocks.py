@@ -7,7 +7,7 @@ import pytest
 
 from console.checks import jira_site
 from reconcile.run import RunOptions
-from reconcile.state.checkpoint import window
+from reconcile.state.window import window
 from simulator.config import DAY_MS
 
 from ..reconcile.backfilling import appended, next_run

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from reconcile import run, schedule
-from reconcile.state.checkpoint import Checkpoint, FeedCursor, Window, place_of, read_last_run, why_new
+from reconcile.state.checkpoint import Checkpoint, FeedCursor, place_of, read_last_run, why_new
+from reconcile.state.window import Window
 from rollcall.settings import Settings
 
 from ..reconcile.backfilling import appended

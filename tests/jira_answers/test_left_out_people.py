@@ -7,7 +7,7 @@ import pytest
 
 from reconcile.directory import snapshot
 from reconcile.run import RunOptions
-from reconcile.state.checkpoint import Window
+from reconcile.state.window import Window
 from rollcall.clock import now_ms
 
 from ..reconcile.installed import Installed, installed

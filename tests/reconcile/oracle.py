@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
-from reconcile.state.checkpoint import Window
+from reconcile.state.window import Window
 from rollcall.records import Activity
 from simulator.config import SiteConfig
 from simulator.life.truth import Truth, truth

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from reconcile.run import RunOptions
-from reconcile.state.checkpoint import WindowRequest
+from reconcile.state.window import WindowRequest
 from simulator.config import DAY_MS
 
 from ..jira_answers.altered import altered

@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from reconcile.backfill.changelogs import all_changes
-from reconcile.state.checkpoint import Checkpoint, Window
+from reconcile.state.checkpoint import Checkpoint
+from reconcile.state.window import Window
 from rollcall.settings import Settings
 from simulator.config import DAY_MS
 from simulator.rest.faults import Faults

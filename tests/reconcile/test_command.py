@@ -14,7 +14,7 @@ import typer
 
 from console.commands.reconciliation import run_options
 from ingest.handler import translate
-from reconcile.state.checkpoint import Window
+from reconcile.state.window import Window
 from simulator.config import SiteConfig
 from simulator.hooks.delivery import Announcer, Delivery
 from simulator.life.stream import acts

@@ -11,7 +11,7 @@ from reconcile.directory.grants import Groups
 from reconcile.directory.projects import NOT_ALLOWED
 from reconcile.publisher import KnownDirectory, NoExistingFacts
 from reconcile.run import RunOptions
-from reconcile.state.checkpoint import WindowRequest
+from reconcile.state.window import WindowRequest
 from rollcall.errors import LogUnavailableError, WarehouseUnavailableError
 from rollcall.records import License, Role, Seats, SnapshotComplete, User
 from simulator.company.directory import directory_truth

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from reconcile.state.checkpoint import Window
+from reconcile.state.window import Window
 from rollcall.runtime import opened_for_reading
 from rollcall.warehouse import Row
 

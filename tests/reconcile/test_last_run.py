@@ -6,14 +6,8 @@ from pathlib import Path
 import pytest
 
 from reconcile.run import RunOptions
-from reconcile.state.checkpoint import (
-    CheckpointError,
-    LastRun,
-    WindowRequest,
-    keep_last_run,
-    last_run_of,
-    read_last_run,
-)
+from reconcile.state.checkpoint import CheckpointError, LastRun, keep_last_run, last_run_of, read_last_run
+from reconcile.state.window import WindowRequest
 
 from .backfilling import reconcile
 from .installed import installed

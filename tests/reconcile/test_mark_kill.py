@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from reconcile.state.checkpoint import Window
 from reconcile.state.watermark import read_watermark
+from reconcile.state.window import Window
 from simulator.config import DAY_MS
 
 from .backfilling import appended

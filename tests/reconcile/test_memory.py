@@ -13,8 +13,9 @@ from reconcile.backfill.activity import backfill
 from reconcile.backfill.context import BackfillContext, WindowFacts
 from reconcile.progress import LoggedProgress
 from reconcile.publisher import FactPublisher, NoExistingFacts
-from reconcile.state.checkpoint import Checkpoint, Window
+from reconcile.state.checkpoint import Checkpoint
 from reconcile.state.run_state import RunState, Spool
+from reconcile.state.window import Window
 from rollcall.runtime import opened
 
 from .scripted import Script, page, scripted

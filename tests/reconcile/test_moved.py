@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from reconcile.backfill.census import candidates
 from reconcile.run import RunOptions
-from reconcile.state.checkpoint import Checkpoint, Window
+from reconcile.state.checkpoint import Checkpoint
 from reconcile.state.watermark import Watermark, keep_watermark, read_watermark
+from reconcile.state.window import Window
 from rollcall.records import Activity
 from rollcall.settings import Settings
 from simulator.config import DAY_MS

@@ -15,8 +15,9 @@ from reconcile.backfill.context import UNREADABLE, BackfillContext, WindowFacts
 from reconcile.client.jira_client import JiraClient
 from reconcile.progress import LoggedProgress
 from reconcile.publisher import FactPublisher, NoExistingFacts
-from reconcile.state.checkpoint import Checkpoint, Window
+from reconcile.state.checkpoint import Checkpoint
 from reconcile.state.run_state import RunState, Spool
+from reconcile.state.window import Window
 
 from .scripted import Script, page, scripted
 from .site import NOW

@@ -30,7 +30,7 @@ from reconcile.responses import (
     SearchPage,
     WorklogFeed,
 )
-from reconcile.state.checkpoint import Window
+from reconcile.state.window import Window
 from rollcall.facts import read_issue
 from rollcall.jira.values import EARLIEST_MS, LATEST_MS, IssueRef, parse_jira_time
 

@@ -18,7 +18,7 @@ from console.commands.up import run_everything
 from reconcile import run, schedule
 from reconcile.run import RunOptions
 from reconcile.state import run_state
-from reconcile.state.checkpoint import WindowRequest
+from reconcile.state.window import WindowRequest
 from rollcall.settings import Settings
 from simulator.rest.site import TOKEN
 

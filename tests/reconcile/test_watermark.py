@@ -7,8 +7,8 @@ import httpx
 import pytest
 
 from reconcile.run import RunOptions
-from reconcile.state.checkpoint import Window, WindowRequest
 from reconcile.state.watermark import Watermark, keep_watermark, moved_since, read_watermark
+from reconcile.state.window import Window, WindowRequest
 from rollcall.settings import ReconcileSettings
 from simulator.config import DAY_MS
 

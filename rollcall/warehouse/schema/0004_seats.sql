@@ -54,6 +54,16 @@ CREATE TABLE directory_added {on_cluster}
 ENGINE = {replicated}ReplacingMergeTree
 ORDER BY (site, account_id, snapshot_id);
 
+-- From when on a site's days were read from REST without a hole, as the newest run says.
+CREATE TABLE directory_days_read {on_cluster}
+(
+    site        LowCardinality(String),
+    snapshot_id DateTime64(3, 'UTC'),
+    since       DateTime64(3, 'UTC')
+)
+ENGINE = {replicated}ReplacingMergeTree(snapshot_id)
+ORDER BY site;
+
 ---- Settings of seats, as far as views need them ----
 
 -- A row a site, whole: days for all products and for some (key, idle_days, new_days), and whose seats are not called idle
@@ -291,7 +301,20 @@ WITH
         WHERE reads_as != ''
         GROUP BY site
     ),
-    first_days AS (SELECT site, toNullable(min(day)) AS day FROM user_day_states GROUP BY site),
+    -- The first day that was read, or that has a fact.
+    first_days AS
+    (
+        SELECT site, toNullable(min(days.day)) AS day
+        FROM
+        (
+            SELECT site, min(states.day) AS day FROM user_day_states AS states GROUP BY site
+            UNION ALL
+            SELECT read.site, toDate(formatDateTime(read.since, '%F', toString(zones.timezone)))
+            FROM (SELECT site, since FROM directory_days_read FINAL) AS read
+            INNER JOIN site_days AS zones ON zones.site = read.site
+        ) AS days
+        GROUP BY site
+    ),
     coverage AS (SELECT site, groupArray((day, known, by_webhook)) AS days FROM webhook_coverage_daily GROUP BY site),
     evidence AS
     (
