@@ -9,13 +9,12 @@ from datetime import datetime, time, timedelta
 
 from reconcile.run import RunOptions
 from reconcile.state.run_state import state_folder
-from reconcile.state.watermark import Watermark, is_of_settings, read_watermark
+from reconcile.state.watermark import is_of_settings, read_watermark
 from reconcile.state.window import WindowRequest
-from rollcall.clock import now_ms
 from rollcall.settings import Settings
 
 
-def next_span(settings: Settings, name: str, now: int | None = None) -> RunOptions | None:
+def next_span(settings: Settings, name: str) -> RunOptions | None:
     """Return the run that reads a site further back than each run does; None where there is nothing left to read.
 
     There is none either until the default window was read whole, and where runs have no folder to remember it in. A
@@ -25,18 +24,14 @@ def next_span(settings: Settings, name: str, now: int | None = None) -> RunOptio
     Args:
         settings: The settings.
         name: Name of the site in them.
-        now: The present, epoch ms; this machine's unless given.
     """
     folder = state_folder(settings)
-    watermark = read_watermark(folder, name) if folder else None
-    if watermark is None or not watermark.read_since or not is_of_settings(watermark, settings, name):
+    read = read_watermark(folder, name) if folder else None
+    if read is None or not read.read_since or not is_of_settings(read, settings, name):
         return None
-    return _before(settings, name, watermark, now_ms() if now is None else now)
-
-
-def _before(settings: Settings, name: str, watermark: Watermark, now: int) -> RunOptions | None:
     zone = settings.sites[name].zone()
-    first, today = (datetime.fromtimestamp(at / 1000, zone).date() for at in (watermark.read_since, now))
+    # Jira's present, as the last run had it.
+    first, today = (datetime.fromtimestamp(at / 1000, zone).date() for at in (read.read_since, read.issues))
     wanted = today - timedelta(days=settings.seats.longest_idle_days - 1)
     if first <= wanted:
         return None

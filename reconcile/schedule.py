@@ -209,7 +209,6 @@ class Schedule:
         if span is None:
             self._stuck.pop(name, None)
             return
-        self._stuck[name] = (_now() + _AFTER_A_FAILURE, "the try is not through")
         interrupted, why = self._interrupted(name)
         self._running = NoticeProgress(name)
         log.info("days before those of each run are read", site=name, since=f"{span.window.since:%F}")
@@ -217,16 +216,18 @@ class Schedule:
             sink = sink_beside_consumers(self._runtime, self._rebuild)
             options = replace(span, resume=interrupted and not why)
             outcome = await run_site(self._settings, name, options, sink, self._limits, self._running)
-        except RollcallError as error:
-            self._stuck[name] = (_now() + _AFTER_A_FAILURE, str(error))
-            log.error("the days before those of each run could not be read", site=name, cause=str(error))
+        except Exception as error:  # of ours or of a library's, as above
+            why = str(error) if isinstance(error, RollcallError) else kind_and_place(error)
+            self._stuck[name] = (_now() + _AFTER_A_FAILURE, why)
+            log.error("the days before those of each run could not be read", site=name, cause=why)
             return
         finally:
             self._running = None
         if next_span(self._settings, name) == span:
-            self._stuck[name] = (_now() + _AFTER_A_SPAN, "; ".join(outcome.run.missing))
+            pause = _AFTER_A_FAILURE if outcome.run.unfinished else _AFTER_A_SPAN
+            self._stuck[name] = (_now() + pause, "; ".join(outcome.run.missing))
         else:
-            del self._stuck[name]
+            self._stuck.pop(name, None)
         log.info("days before those of each run are in", site=name, missing=outcome.run.missing)
 
     def _remember(self, name: str, outcome: RunOutcome) -> None:
