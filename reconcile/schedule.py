@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from reconcile.client.jira_client import Limits
-from reconcile.history import next_span
+from reconcile.lookback import next_span
 from reconcile.progress import Notice, NoticeProgress
 from reconcile.run import RunOptions, RunOutcome, run_site
 from reconcile.sink import RebuildDays, sink_beside_consumers
@@ -136,7 +136,7 @@ class Schedule:
             if self._is_due(name, site):
                 await self._reconcile(name)
             elif name not in self._stuck or _now() >= self._stuck[name][0]:
-                await self._read_history(name)
+                await self._look_back(name)
         except RollcallError as error:
             self._note(name, str(error))
         except asyncio.CancelledError as error:
@@ -203,7 +203,7 @@ class Schedule:
             notes=outcome.run.notes,
         )
 
-    async def _read_history(self, name: str) -> None:
+    async def _look_back(self, name: str) -> None:
         """Read a site a span further back than each run does, if that is still to be done."""
         span = next_span(self._settings, name)
         if span is None:

@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from console.commands.run_summary import SUMMARY_COLUMNS, Rows, history_summary, summary
+from console.commands.run_summary import SUMMARY_COLUMNS, Rows, lookback_summary, summary
 from console.control import request_rebuild
 from console.output import REBUILDING, WRITING, OutputFormat, print_rows, progress_bars
 from console.process import (
@@ -29,7 +29,7 @@ from console.process import (
     site_names,
 )
 from consumers.supervisor import drain
-from reconcile.history import next_span
+from reconcile.lookback import next_span
 from reconcile.progress import Progress
 from reconcile.remainder import Remainder, bring, remainder_of
 from reconcile.run import RunOptions, RunOutcome, run_site
@@ -181,7 +181,7 @@ class SiteRuns:
         self._form = form
         self._config = config
         self._outcomes: list[RunOutcome] = []
-        self._history: list[RunOutcome] = []
+        self._lookbacks: list[RunOutcome] = []
         self._failed: set[int] = set()
 
     async def run(self, names: list[str]) -> int:
@@ -202,7 +202,7 @@ class SiteRuns:
                 self._print()
         if self._failed:
             return min(self._failed)
-        return DONE if all(outcome.complete for outcome in self._outcomes + self._history) else INCOMPLETE
+        return DONE if all(outcome.complete for outcome in self._outcomes + self._lookbacks) else INCOMPLETE
 
     def _resumable(self, names: list[str]) -> list[str]:
         """Return the sites with a run to go on with; a new one, of thirty days, is not what was asked for."""
@@ -225,7 +225,7 @@ class SiteRuns:
                 outcome = await run_site(self._settings, name, self._options, sink, progress=progress)
             self._outcomes.append(outcome)
             if outcome.run.covers and self._options.window == WindowRequest() and self._sink.runtime:
-                await self._read_history(name, told)
+                await self._look_back(name, told)
         except asyncio.CancelledError:
             await self._bring_interrupted(name)
             raise
@@ -241,7 +241,7 @@ class SiteRuns:
             if left := self._left(name):
                 await self._bring(name, left)
 
-    async def _read_history(self, name: str, told: str) -> None:
+    async def _look_back(self, name: str, told: str) -> None:
         """Read further back than each run does, as far as the thresholds of seats want, which is done once."""
         before = None
         while (span := next_span(self._settings, name)) and span != before:
@@ -251,7 +251,7 @@ class SiteRuns:
             )
             with progress_bars(name, span.parts, resumed=False) as progress:
                 sink, before = _shown(self._sink, progress), span
-                self._history.append(await run_site(self._settings, name, span, sink, progress=progress))
+                self._lookbacks.append(await run_site(self._settings, name, span, sink, progress=progress))
 
     def _parts(self, name: str) -> Sequence[Part]:
         if self._options.resume and (left := checkpoint_left(required_folder(self._settings), name)):
@@ -297,10 +297,10 @@ class SiteRuns:
         by_day = options.dry_run or self._form is not OutputFormat.TABLE
         for outcome in self._outcomes:
             rows += summary(outcome.run, outcome.coverage, dry_run=options.dry_run, by_day=by_day)
-        for outcome in self._history:
-            rows += history_summary(outcome.run)
+        for outcome in self._lookbacks:
+            rows += lookback_summary(outcome.run)
         print_rows(rows, SUMMARY_COLUMNS, self._form)
-        for outcome in self._outcomes + self._history:
+        for outcome in self._outcomes + self._lookbacks:
             name, run = outcome.run.site, outcome.run
             for what in run.missing:
                 print_error(f"{name}: missing: {what}")

@@ -28,7 +28,7 @@ def summary(run: Checkpoint, coverage: Coverage | None, *, dry_run: bool, by_day
     ]
 
 
-def history_summary(run: Checkpoint) -> Rows:
+def lookback_summary(run: Checkpoint) -> Rows:
     """Return the rows of a run that read a site further back than each run does."""
     told = {
         "since": _moment(run.window.since),
@@ -38,8 +38,8 @@ def history_summary(run: Checkpoint) -> Rows:
         "requests": run.stats.requests.total(),
     }
     return [
-        *({"site": run.site, "part": "history", "name": name, "value": value} for name, value in told.items()),
-        *({"site": run.site, "part": "missing", "name": "history", "value": what} for what in run.missing),
+        *({"site": run.site, "part": "lookback", "name": name, "value": value} for name, value in told.items()),
+        *({"site": run.site, "part": "missing", "name": "lookback", "value": what} for what in run.missing),
     ]
 
 

@@ -1,4 +1,4 @@
-"""The history of a site: how far back its days are read beyond those of each run, once, so that seats can be judged.
+"""The lookback: how far back a site's days are read beyond those of each run, once, so that seats can be judged.
 
 Nobody is called idle for days that were never read. So when the default window is whole, the days before it are read,
 back to the longest threshold of `seats`: newest first, each time as many as are read by then, since every span lists

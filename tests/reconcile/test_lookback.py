@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from reconcile.history import next_span
+from reconcile.lookback import next_span
 from reconcile.run import RunOptions
 from reconcile.state.watermark import Watermark, keep_watermark, read_before, read_watermark
 from reconcile.state.window import Window, WindowRequest
@@ -89,7 +89,7 @@ async def test_span_after_span_until_the_longest_threshold(tmp_path: Path) -> No
 def test_each_span_is_as_long_as_what_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, idle: int, spans: list[tuple[int, int]]
 ) -> None:
-    monkeypatch.setattr("reconcile.history.is_of_settings", lambda *_: True)
+    monkeypatch.setattr("reconcile.lookback.is_of_settings", lambda *_: True)
     given = settings_for("http://127.0.0.1:1", tmp_path, seats={"idle_days": idle})
     folder = tmp_path / "reconcile"
     folder.mkdir()
@@ -163,14 +163,14 @@ async def test_the_command_reads_it_once_and_says_so(tmp_path: Path) -> None:
         path.write_text(path.read_text() + "[seats]\nidle_days = 90\n")
         first = await command(path, "reconcile", "--format", "json")
         assert first.code == 0, first.err
-        spans = [(row["name"], str(row["value"])[:10]) for row in first.rows if row["part"] == "history"]
+        spans = [(row["name"], str(row["value"])[:10]) for row in first.rows if row["part"] == "lookback"]
         days = [(before(60), before(30)), (before(90), before(60))]
         utc = [f"{datetime.fromtimestamp(begin(day) / 1000, UTC):%F}" for span in days for day in span]
         assert [day for name, day in spans if name in ("since", "until")] == utc
         assert f"reads once the days from {before(60)} on" in first.err
         assert first.value("facts", "found") == len(known_to_rest(jira.site, Window(begin(before(30)), NOW - 300_000)))
         again = await command(path, "reconcile", "--format", "json")
-        assert (again.code, [row for row in again.rows if row["part"] == "history"]) == (0, [])
+        assert (again.code, [row for row in again.rows if row["part"] == "lookback"]) == (0, [])
         async with installed(settings(jira, tmp_path)) as rollcall:
             assert await rollcall.query("SELECT DISTINCT known_since AS day FROM seats") == [{"day": before(90)}]
 
