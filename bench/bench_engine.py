@@ -54,10 +54,16 @@ class Steady:
     refused: int = 0
     _next: int = FIRST
 
-    async def run(self, rate: int, until: Callable[[], bool], *, first: int | None = None) -> list[tuple[float, float]]:
-        """Post at a rate; return when each was sent, in seconds since 1970, and its latency in ms."""
+    async def run(
+        self, rate: int, until: Callable[[], bool], *, first: int | None = None, senders: int | None = None
+    ) -> list[tuple[float, float]]:
+        """Post at a rate; return when each was sent, in seconds since 1970, and its latency in ms.
+
+        With a number of senders it posts no faster than these are answered, so that nothing piles up before the door.
+        """
         self._next = first or self._next
-        command = f"{VEGETA} attack -format json -lazy -rate {rate} -duration 0 -timeout 60s | {VEGETA} encode -to json"
+        command = f"{VEGETA} attack -format json -lazy -rate {rate} -duration 0 -timeout 60s"
+        command += f"{'' if senders is None else f' -max-workers {senders}'} | {VEGETA} encode -to json"
         attack = await asyncio.create_subprocess_shell(
             command, stdin=PIPE, stdout=PIPE, limit=2**20, start_new_session=True
         )
@@ -211,7 +217,7 @@ async def many(up: Installation, steady: Steady, count: int) -> None:
     left = count
     while left > 0:
         share = min(left, FIRST - 1)
-        await steady.run(2000, partial(steady.is_past, share), first=1)
+        await steady.run(2000, partial(steady.is_past, share), first=1, senders=16)
         left -= share
         await asyncio.to_thread(up.wait_until_written)
         memory(up, f"{count - left:,} later")
