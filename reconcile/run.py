@@ -90,6 +90,10 @@ class Caller:
     account_id: str = ""
 
 
+LOOKBACK_PARTS: tuple[Part, ...] = ("activity",)
+"""What of a run reads further back than each run does: who there is, is read with the days of each."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunOptions:
     """What a run is to do.

@@ -6,14 +6,12 @@ at its hour is due at the next start, the first one of all is due at once, and a
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from reconcile.client.jira_client import Limits
-from reconcile.lookback import next_span
 from reconcile.progress import Notice, NoticeProgress
-from reconcile.run import RunOptions, RunOutcome, run_site
+from reconcile.run import LOOKBACK_PARTS, RunOptions, RunOutcome, run_site
 from reconcile.sink import RebuildDays, sink_beside_consumers
 from reconcile.state.checkpoint import (
     HIDDEN,
@@ -25,6 +23,7 @@ from reconcile.state.checkpoint import (
     why_new,
 )
 from reconcile.state.run_state import state_folder
+from reconcile.state.watermark import lookback
 from rollcall.clock import now_ms
 from rollcall.errors import RollcallError
 from rollcall.logs import kind_and_place, logger
@@ -205,16 +204,16 @@ class Schedule:
 
     async def _look_back(self, name: str) -> None:
         """Read a site a span further back than each run does, if that is still to be done."""
-        span = next_span(self._settings, name)
+        span = lookback(self._settings, name)
         if span is None:
             self._stuck.pop(name, None)
             return
         interrupted, why = self._interrupted(name)
         self._running = NoticeProgress(name)
-        log.info("days before those of each run are read", site=name, since=f"{span.window.since:%F}")
+        log.info("days before those of each run are read", site=name, since=f"{span.since:%F}")
         try:
             sink = sink_beside_consumers(self._runtime, self._rebuild)
-            options = replace(span, resume=interrupted and not why)
+            options = RunOptions(window=span, parts=LOOKBACK_PARTS, resume=interrupted and not why)
             outcome = await run_site(self._settings, name, options, sink, self._limits, self._running)
         except Exception as error:  # of ours or of a library's, as above
             why = str(error) if isinstance(error, RollcallError) else kind_and_place(error)
@@ -223,7 +222,7 @@ class Schedule:
             return
         finally:
             self._running = None
-        if next_span(self._settings, name) == span:
+        if lookback(self._settings, name) == span:
             pause = _AFTER_A_FAILURE if outcome.run.unfinished else _AFTER_A_SPAN
             self._stuck[name] = (_now() + pause, "; ".join(outcome.run.missing))
         else:

@@ -29,13 +29,13 @@ from console.process import (
     site_names,
 )
 from consumers.supervisor import drain
-from reconcile.lookback import next_span
 from reconcile.progress import Progress
 from reconcile.remainder import Remainder, bring, remainder_of
-from reconcile.run import RunOptions, RunOutcome, run_site
+from reconcile.run import LOOKBACK_PARTS, RunOptions, RunOutcome, run_site
 from reconcile.sink import Sink, open_dry_run_sink, open_sink
 from reconcile.state.checkpoint import Part
 from reconcile.state.run_state import AlreadyRunningError, checkpoint_left, required_folder, state_folder
+from reconcile.state.watermark import lookback
 from reconcile.state.window import WindowRequest, require_order
 from rollcall.errors import RollcallError, SettingsError
 from rollcall.logs import kind_and_place
@@ -244,14 +244,15 @@ class SiteRuns:
     async def _look_back(self, name: str, told: str) -> None:
         """Read further back than each run does, as far as the thresholds of seats want, which is done once."""
         before = None
-        while (span := next_span(self._settings, name)) and span != before:
+        while (span := lookback(self._settings, name)) and span != before:
             print_error(
-                f"{told}reads once the days from {span.window.since:%F} on, too, for the thresholds of seats; "
+                f"{told}reads once the days from {span.since:%F} on, too, for the thresholds of seats; "
                 "a run that follows goes on where this ends"
             )
-            with progress_bars(name, span.parts, resumed=False) as progress:
+            with progress_bars(name, LOOKBACK_PARTS, resumed=False) as progress:
                 sink, before = _shown(self._sink, progress), span
-                self._lookbacks.append(await run_site(self._settings, name, span, sink, progress=progress))
+                options = RunOptions(window=span, parts=LOOKBACK_PARTS)
+                self._lookbacks.append(await run_site(self._settings, name, options, sink, progress=progress))
 
     def _parts(self, name: str) -> Sequence[Part]:
         if self._options.resume and (left := checkpoint_left(required_folder(self._settings), name)):

@@ -10,6 +10,7 @@ off, or a proxy may hold an answer's `Date` for weeks. So that nothing is missed
 
 import hashlib
 from collections.abc import Sequence
+from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,7 +21,8 @@ from reconcile.client.jira_client import JiraClient
 from reconcile.client.jira_errors import JiraError
 from reconcile.responses import Myself, ServerInfo
 from reconcile.state.checkpoint import Checkpoint, Gap, Moved, Shortfall, read_state, write_state
-from reconcile.state.window import Window
+from reconcile.state.run_state import state_folder
+from reconcile.state.window import Window, WindowRequest
 from rollcall.clock import now_ms
 from rollcall.jira.values import parse_jira_time
 from rollcall.logs import logger
@@ -202,6 +204,35 @@ def read_since(run: Checkpoint) -> int:
         return run.window.since
     adjoins = run.window.since < run.read_since <= run.window.until
     return run.window.since if adjoins else run.read_since
+
+
+def lookback(settings: Settings, name: str) -> WindowRequest | None:
+    """Return the days of a site to be read next beyond those of each run, once; None where there are none left.
+
+    Nobody is called idle for days that were never read. So when the default window is whole, the days before it are
+    read, back to the longest threshold of `seats`: newest first, each time as many as are read by then, since every
+    span lists all issues that moved since its beginning. A span that is not through, such as where the search failed, is
+    the next one again; what failed of single issues does not keep the next from going further back.
+
+    There is none until the default window was read whole, nor where runs have no folder to remember it in.
+
+    Args:
+        settings: The settings.
+        name: Name of the site in them.
+    """
+    folder = state_folder(settings)
+    read = read_watermark(folder, name) if folder else None
+    if read is None or not read.read_since or not is_of_settings(read, settings, name):
+        return None
+    zone = settings.sites[name].zone()
+    # Jira's present, as the last run had it.
+    first, today = (datetime.fromtimestamp(at / 1000, zone).date() for at in (read.read_since, read.issues))
+    wanted = today - timedelta(days=settings.seats.longest_idle_days - 1)
+    if first <= wanted:
+        return None
+    known = max((today - first).days + 1, 1)
+    begin, end = (datetime.combine(day, time()) for day in (max(wanted, first - timedelta(days=known)), first))
+    return WindowRequest(since=begin, until=end)
 
 
 def roles_due(watermark: Watermark | None, basis: str, now: int, settings: ReconcileSettings) -> bool:

@@ -7,9 +7,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from reconcile.lookback import next_span
-from reconcile.run import RunOptions
-from reconcile.state.watermark import Watermark, keep_watermark, read_before, read_watermark
+from reconcile.run import LOOKBACK_PARTS, RunOptions
+from reconcile.state.watermark import Watermark, keep_watermark, lookback, read_before, read_watermark
 from reconcile.state.window import Window, WindowRequest
 from rollcall.settings import Settings
 from simulator.config import DAY_MS
@@ -46,13 +45,17 @@ def settings(jira: JiraSite, folder: Path, **more: Any) -> Settings:
 
 
 def span_of(given: Settings) -> tuple[date, date] | None:
-    span = next_span(given, "acme")
+    span = lookback(given, "acme")
     if span is None:
         return None
-    assert span.window.since
-    assert span.window.until
-    assert span.parts == ("activity",)
-    return span.window.since.date(), span.window.until.date()
+    assert span.since
+    assert span.until
+    return span.since.date(), span.until.date()
+
+
+def spanned(given: Settings) -> RunOptions | None:
+    span = lookback(given, "acme")
+    return RunOptions(span, LOOKBACK_PARTS) if span else None
 
 
 async def known(rollcall: Installed, jira: JiraSite) -> tuple[date, bool]:
@@ -69,7 +72,7 @@ async def test_span_after_span_until_the_longest_threshold(tmp_path: Path) -> No
         assert span_of(given) is None, "what is read first is the default window"
         async with installed(given) as rollcall:
             for days, then in ((30, (60, 30)), (60, (90, 60)), (90, None)):
-                outcome = await rollcall.reconcile(next_span(given, "acme"))
+                outcome = await rollcall.reconcile(spanned(given))
                 assert outcome.complete
                 assert await known(rollcall, jira) == (before(days), True)
                 assert span_of(given) == (then and (before(then[0]), before(then[1])))
@@ -89,7 +92,7 @@ async def test_span_after_span_until_the_longest_threshold(tmp_path: Path) -> No
 def test_each_span_is_as_long_as_what_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, idle: int, spans: list[tuple[int, int]]
 ) -> None:
-    monkeypatch.setattr("reconcile.lookback.is_of_settings", lambda *_: True)
+    monkeypatch.setattr("reconcile.state.watermark.is_of_settings", lambda *_: True)
     given = settings_for("http://127.0.0.1:1", tmp_path, seats={"idle_days": idle})
     folder = tmp_path / "reconcile"
     folder.mkdir()
@@ -106,11 +109,12 @@ async def test_a_span_that_is_not_whole_is_read_again(tmp_path: Path) -> None:
         given = settings(jira, tmp_path)
         async with installed(given) as rollcall:
             await rollcall.reconcile()
-            span = next_span(given, "acme")
+            span = lookback(given, "acme")
             jira.faults(forced={SEARCH: [500] * 60})
-            outcome = await rollcall.reconcile(span)
+            assert span
+            outcome = await rollcall.reconcile(RunOptions(span, LOOKBACK_PARTS))
             assert not outcome.complete
-            assert next_span(given, "acme") == span
+            assert lookback(given, "acme") == span
             assert await known(rollcall, jira) == (before(30), True)
 
 
@@ -210,6 +214,6 @@ async def test_up_says_what_keeps_it_from_reading_further_and_tries_again(
             assert jira.requests == asked, "not again and again"
             jira.faults()
             monkeypatch.setattr("reconcile.schedule._now", lambda: datetime.now(UTC) + timedelta(hours=2))
-            await comes(lambda: next_span(given, "acme") is None)
+            await comes(lambda: lookback(given, "acme") is None)
             await quiet(runs)
             assert not runs.texts
