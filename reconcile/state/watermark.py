@@ -211,7 +211,7 @@ def lookback(settings: Settings, name: str) -> WindowRequest | None:
 
     Nobody is called idle for days that were never read. So when the default window is whole, the days before it are
     read, back to the longest threshold of `seats`: newest first, each time as many as are read by then, since every
-    span lists all issues that moved since its beginning. A span that is not through, such as where the search failed, is
+    span lists all issues that moved since its beginning. One that is not through, such as where the search failed, is
     the next one again; what failed of single issues does not keep the next from going further back.
 
     There is none until the default window was read whole, nor where runs have no folder to remember it in.

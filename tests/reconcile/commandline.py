@@ -47,7 +47,9 @@ class Done:
         return next(row["value"] for row in self.rows if (row["part"], row["name"]) == (part, name))
 
 
-def write_config(url: str, folder: Path, token: str = TOKEN, listen: int = 1, sql_listen: int = 1) -> Path:
+def write_config(
+    url: str, folder: Path, token: str = TOKEN, listen: int = 1, sql_listen: int = 1, idle_days: int = 30
+) -> Path:
     path = folder / "rollcall.toml"
     path.write_text(
         f"""
@@ -55,6 +57,8 @@ def write_config(url: str, folder: Path, token: str = TOKEN, listen: int = 1, sq
         warehouse_url = "chdb://{folder}/warehouse"
         listen = "127.0.0.1:{listen}"
         sql_listen = "127.0.0.1:{sql_listen}"
+        [seats]
+        idle_days = {idle_days}
         [reconcile]
         daily_at = ""
         [sites.acme]

@@ -87,13 +87,14 @@ def keep_the_sites_clock() -> None:
 
 
 def settings_for(url: str, folder: Path, zone: str = "Europe/Berlin", **more: Any) -> Settings:
-    """Settings with everything in one folder."""
+    """Settings with everything in one folder; what each run reads is all that seats want, unless told otherwise."""
     acme = {"url": url, "email": EMAIL, "api_token": TOKEN, "webhook_secrets": [SECRET], "timezone": zone}
     return Settings.model_validate(
         {
             "log_url": f"sqlite://{folder}/events.db",
             "warehouse_url": f"chdb://{folder}/warehouse",
             "sites": {"acme": acme},
+            "seats": {"idle_days": 30},
             **more,
         }
     )

@@ -163,8 +163,7 @@ async def test_a_warehouse_that_lost_its_facts_is_not_said_to_have_them(tmp_path
 
 async def test_the_command_reads_it_once_and_says_so(tmp_path: Path) -> None:
     async with jira_site(SITE) as jira:
-        path = write_config(jira.url, tmp_path)
-        path.write_text(path.read_text() + "[seats]\nidle_days = 90\n")
+        path = write_config(jira.url, tmp_path, idle_days=90)
         first = await command(path, "reconcile", "--format", "json")
         assert first.code == 0, first.err
         spans = [(row["name"], str(row["value"])[:10]) for row in first.rows if row["part"] == "lookback"]
