@@ -22,6 +22,7 @@ from reconcile.state.checkpoint import (
     last_run_of,
     notes_with_hidden,
     place_of,
+    read_last_run,
     window,
 )
 from reconcile.state.run_state import RunState, forget_run, opened_state, state_folder
@@ -416,7 +417,7 @@ async def run_site(
             read = written and not run.found.skipped[UNREADABLE]  # which of all it was nobody knows
             newest = await _newest(sink.existing, name)
             keep_watermark(folder, name, watermark_after(run, watermark, read=read, newest=newest))
-            if last := last_run_of(run):
+            if last := last_run_of(run, read_last_run(folder, name)):
                 keep_last_run(folder, name, last)
             if not run.unfinished:
                 forget_run(folder, name)

@@ -424,16 +424,24 @@ class LastRun(msgspec.Struct, frozen=True):
         began: When it began, epoch ms.
         unfinished: Whether trying again soon may bring what it lacks; what Jira refuses is no reason.
         missing: What it could not read, a sentence each.
+        complete: When the last one that lacked nothing began, itself or one before, epoch ms; 0 when none is known.
     """
 
     began: int
     unfinished: bool
     missing: list[str] = []
+    complete: int = 0
 
 
-def last_run_of(run: Checkpoint) -> LastRun | None:
-    """Return what to remember of a run that came to its end; None when it was less than a whole day's."""
-    return LastRun(run.started_at, run.unfinished, run.missing) if run.whole else None
+def last_run_of(run: Checkpoint, before: LastRun | None) -> LastRun | None:
+    """Return what to remember of a run that came to its end; None when it was less than a whole day's.
+
+    Args:
+        run: The run.
+        before: The one remembered until now.
+    """
+    complete = run.started_at if not run.missing else before.complete if before else 0
+    return LastRun(run.started_at, run.unfinished, run.missing, complete) if run.whole else None
 
 
 def read_last_run(folder: Path, site: str) -> LastRun | None:
