@@ -14,7 +14,15 @@ from reconcile.progress import LoggedProgress, Progress
 from reconcile.publisher import DirectoryPublisher, ExistingFacts, FactPublisher
 from reconcile.responses import Myself, ServerInfo, WorklogFeed
 from reconcile.sink import Sink, try_rebuild
-from reconcile.state.checkpoint import Checkpoint, Part, keep_last_run, last_run_of, notes_with_hidden, place_of
+from reconcile.state.checkpoint import (
+    Checkpoint,
+    Part,
+    keep_last_run,
+    last_run_of,
+    notes_with_hidden,
+    place_of,
+    read_last_run,
+)
 from reconcile.state.run_state import RunState, forget_run, opened_state, state_folder
 from reconcile.state.watermark import (
     Present,
@@ -419,7 +427,7 @@ async def run_site(
             read = written and not run.found.skipped[UNREADABLE]  # which of all it was nobody knows
             newest = await _newest(sink.existing, name)
             keep_watermark(folder, name, watermark_after(run, watermark, read=read, newest=newest))
-            if last := last_run_of(run):
+            if last := last_run_of(run, read_last_run(folder, name)):
                 keep_last_run(folder, name, last)
             if not run.unfinished:
                 forget_run(folder, name)

@@ -6,6 +6,7 @@ at its hour is due at the next start, the first one of all is due at once, and a
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -27,6 +28,16 @@ from reconcile.state.watermark import lookback
 from rollcall.clock import now_ms
 from rollcall.errors import RollcallError
 from rollcall.logs import kind_and_place, logger
+from rollcall.metrics import (
+    COVERAGE_RATIO,
+    RECONCILE_FACTS,
+    RECONCILE_FAILED,
+    RECONCILE_LAST,
+    RECONCILE_LAST_COMPLETE,
+    RECONCILE_MISSING,
+    RECONCILE_REQUESTS,
+    RECONCILE_WAIT_SECONDS,
+)
 from rollcall.runtime import StoredRuntime, cancel_requested
 from rollcall.settings import SiteSettings
 
@@ -125,9 +136,10 @@ class Schedule:
         for name in self._settings.sites.keys() - self._sites.keys():
             log.info("not read from Jira: it has no email and API token in the settings", site=name)
         while True:
-            if self._settings.reconcile.daily_at:
-                for name, site in self._sites.items():
+            for name, site in self._sites.items():
+                if self._settings.reconcile.daily_at:
                     await self._run_if_due(name, site)
+                self._tell(name)
             await asyncio.sleep(_CHECK_SECONDS)
 
     async def _run_if_due(self, name: str, site: SiteSettings) -> None:
@@ -151,6 +163,15 @@ class Schedule:
             return  # the check itself failed, which comes every half minute, and that was logged
         log.error("reconcile run failed", site=name, cause=why)
         self._failed[name] = (now, why)
+
+    def _tell(self, name: str) -> None:
+        """Set the metrics of the site's runs, with those of `rollcall reconcile` where there is a folder for both."""
+        RECONCILE_FAILED.labels(name).set(name in self._failed)
+        with suppress(OSError):  # where the look failed too, that was told
+            last = self._last_run(name)
+            RECONCILE_LAST.labels(name).set(last.began / 1000 if last else 0)
+            RECONCILE_LAST_COMPLETE.labels(name).set(last.complete / 1000 if last else 0)
+            RECONCILE_MISSING.labels(name).set(len(last.missing) if last else 0)
 
     def _is_due(self, name: str, site: SiteSettings) -> bool:
         now = _now()
@@ -232,7 +253,23 @@ class Schedule:
     def _remember(self, name: str, outcome: RunOutcome) -> None:
         self._failed.pop(name, None)
         self._hidden[name] = [note for note in outcome.run.notes if HIDDEN in note]
-        if last := last_run_of(outcome.run):
+        if last := last_run_of(outcome.run, self._last.get(name)):
             self._last[name] = last
+        _tell_outcome(name, outcome)
         if outcome.run.unfinished:
             self._failed[name] = (_now(), "; ".join(outcome.run.missing))
+
+
+def _tell_outcome(name: str, outcome: RunOutcome) -> None:
+    """Set the metrics of what a run came to."""
+    found, stats = outcome.run.found, outcome.run.stats
+    counts = {"found": found.facts.total(), "new": found.new.total(), "repaired": found.named + found.retimed}
+    for kind, count in counts.items():
+        RECONCILE_FACTS.labels(name, kind).set(count)
+    RECONCILE_REQUESTS.labels(name).set(stats.requests.total())
+    RECONCILE_WAIT_SECONDS.labels(name).set(sum(stats.wait_seconds.values()))
+    share = outcome.coverage.share if outcome.coverage else None
+    if share is not None:
+        COVERAGE_RATIO.labels(name).set(share)
+    else:
+        COVERAGE_RATIO.remove(name)

@@ -176,7 +176,7 @@ async def _held(
 
 def _rebuild_here(settings: Settings, warehouse: Warehouse) -> RebuildDays:
     async def rebuild(site: str, days: Sequence[date]) -> object:
-        return await rebuild_site(warehouse, site, settings.sites[site].timezone, days)
+        return await rebuild_site(warehouse, site, settings.sites[site].timezone, days, settings.seats)
 
     return rebuild
 

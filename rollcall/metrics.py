@@ -62,6 +62,47 @@ LOG_LAG = Gauge(
     "Records of a topic that a consumer group has yet to commit; absent while the log cannot be measured.",
     ["topic", "group"],
 )
+DEAD_LETTERS_OPEN = Gauge(
+    "rollcall_dead_letters_open",
+    "Dead letters that are open; told by `up` and `dashboard`, absent while the log cannot be measured.",
+    ["topic"],
+)
+RECONCILE_LAST = Gauge(
+    "rollcall_reconcile_last_timestamp_seconds",
+    "When the last whole day's run of `up`, or of `rollcall reconcile` beside it, began that came to its end, whatever "
+    "it lacks; 0 while none is known.",
+    ["site"],
+)
+RECONCILE_LAST_COMPLETE = Gauge(
+    "rollcall_reconcile_last_complete_timestamp_seconds",
+    "When the last of these runs began that lacked nothing; 0 while none is known.",
+    ["site"],
+)
+RECONCILE_MISSING = Gauge(
+    "rollcall_reconcile_missing", "How many things the last of these runs could not read.", ["site"]
+)
+RECONCILE_FAILED = Gauge(
+    "rollcall_reconcile_failed",
+    "1 while `up` waits to try a site's run again, because the last try failed or could not read everything, else 0.",
+    ["site"],
+)
+RECONCILE_FACTS = Gauge(
+    "rollcall_reconcile_facts",
+    "Facts of the last run that ended in this process: found, and of these new to the warehouse, and repaired.",
+    ["site", "outcome"],
+)
+RECONCILE_REQUESTS = Gauge(
+    "rollcall_reconcile_requests", "Requests that the last run that ended in this process made of Jira.", ["site"]
+)
+RECONCILE_WAIT_SECONDS = Gauge(
+    "rollcall_reconcile_wait_seconds", "Seconds that the last run that ended in this process had to wait.", ["site"]
+)
+COVERAGE_RATIO = Gauge(
+    "rollcall_webhook_coverage_ratio",
+    "Of the facts that Jira knows of the days of the last run that ended in this process, the share that webhooks had "
+    "brought, from 0 to 1; absent while nobody knows.",
+    ["site"],
+)
 ENGINE_UP = Gauge("rollcall_engine_up", "1 while the engine process of `up` is there and answers queries, else 0.")
 ENGINE_ENDS = Counter(
     "rollcall_engine_ends_total",
@@ -92,3 +133,5 @@ ENGINE_METRICS = _Chosen(lambda name: name in _OF_ENGINE)
 """What the engine process of `up` tells its front."""
 FRONT_METRICS = _Chosen(lambda name: name not in _OF_ENGINE)
 """What the front of `up` tells itself: each family is told once."""
+OWN_METRICS = _Chosen(lambda name: name != "rollcall_engine_up")
+"""What a process without an engine tells: no engine is no engine that is down."""

@@ -141,7 +141,7 @@ async def _rebuild(settings: Settings, site: str, days: Sequence[date] | None) -
         return await request_rebuild(holding, site, days)
     async with opened_warehouse(settings, "rollcall rebuild") as warehouse:
         await require_current(warehouse)
-        return await rebuild_site(warehouse, site, settings.sites[site].timezone, days)
+        return await rebuild_site(warehouse, site, settings.sites[site].timezone, days, settings.seats)
 
 
 def _holding(settings: Settings) -> Holding | None:

@@ -14,6 +14,7 @@ import typer
 from starlette.applications import Starlette
 
 from console.checks.file_modes import warn_of_open_files
+from console.dead_letter_queue import DeadLetterQueue
 from console.engine.engine_main import CONSUMER_STOP_SECONDS
 from console.process import (
     DONE,
@@ -37,7 +38,7 @@ from rollcall.http.guard import split_address, url_host
 from rollcall.http.health import health_routes
 from rollcall.http.server import serve
 from rollcall.logs import logger
-from rollcall.metrics import LOG_BYTES, LOG_LAG, LOG_RECORDS
+from rollcall.metrics import DEAD_LETTERS_OPEN, LOG_BYTES, LOG_LAG, LOG_RECORDS
 from rollcall.runtime import Runtime, opened, opened_with_warehouse
 from rollcall.settings import Settings
 
@@ -91,11 +92,17 @@ OpenOption = Annotated[bool, typer.Option("--open", help="Open the page in the b
 _MEASURE_SECONDS = 5.0
 
 
-async def measure_log(runtime: Runtime) -> None:
-    """Set the log's metrics, every few seconds, for ever; they are absent while the log cannot be measured."""
+async def measure_log(runtime: Runtime, *, letters: bool = False) -> None:
+    """Set the log's metrics, every few seconds, for ever; they are absent while the log cannot be measured.
+
+    Args:
+        runtime: The log.
+        letters: Whether to count the open dead letters too, for which all of them are read once.
+    """
+    queue = DeadLetterQueue(runtime) if letters else None
     while True:
         try:
-            await _measure(runtime)
+            await _measure(runtime, queue)
         except LogUnavailableError as error:
             _unmeasured()
             log.warning("log cannot be measured", cause=str(error))
@@ -118,18 +125,20 @@ async def retain_log(runtime: Runtime) -> None:
             log.exception("removing old records from the log failed; please report it")
 
 
-async def _measure(runtime: Runtime) -> None:
+async def _measure(runtime: Runtime, queue: DeadLetterQueue | None) -> None:
     for topic in runtime.topics.all():
         state = await runtime.log.state(topic.name)
         LOG_RECORDS.labels(topic.name).set(state.records)
         LOG_BYTES.labels(topic.name).set(state.bytes)
         for group, lag in state.lag.items():
             LOG_LAG.labels(topic.name, group).set(lag)
+        if queue and topic == runtime.topics.deadletter:
+            DEAD_LETTERS_OPEN.labels(topic.name).set(await queue.count_open(state))
 
 
 def _unmeasured() -> None:
     """Remove the series: an old value would look like a measured one, and NaN spoils the sums of whoever scrapes it."""
-    for metric in (LOG_RECORDS, LOG_BYTES, LOG_LAG):
+    for metric in (LOG_RECORDS, LOG_BYTES, LOG_LAG, DEAD_LETTERS_OPEN):
         metric.clear()
 
 
@@ -198,7 +207,7 @@ def dashboard(open_page: OpenOption = False, config: Config = None) -> None:
         once, token = new_sign_in_token(settings, listen), settings.metrics_secret()
         async with (
             opened_with_warehouse(settings, "rollcall dashboard", write=False) as runtime,
-            in_background(measuring=partial(measure_log, runtime)),
+            in_background(measuring=partial(measure_log, runtime, letters=True)),
         ):
             page = page_routes(Page(runtime, listen=listen, once=once))
             checks = {"log": runtime.log.check, "warehouse": runtime.warehouse.ping}

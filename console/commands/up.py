@@ -132,7 +132,9 @@ async def run_everything(settings: Settings, stop: asyncio.Event, ready: Callabl
     async with AsyncExitStack() as stack:
         runtime = await stack.enter_async_context(opened(settings))
         writing = await stack.enter_async_context((_in_an_engine if embedded else _in_this_process)(runtime))
-        upkeep = in_background(measuring=partial(measure_log, runtime), retention=partial(retain_log, runtime))
+        upkeep = in_background(
+            measuring=partial(measure_log, runtime, letters=True), retention=partial(retain_log, runtime)
+        )
         await stack.enter_async_context(upkeep)
         writing_stop = asyncio.Event()
         written = watched("engine" if embedded else "consumers", writing.run(writing_stop))

@@ -168,7 +168,7 @@ async def _answer_queries(runtime: StoredRuntime, pipeline: Supervisor, order: O
         return
 
     async def rebuild(site: str, days: Sequence[date] | None) -> list[str]:
-        return await rebuild_site(warehouse, site, settings.sites[site].timezone, days)
+        return await rebuild_site(warehouse, site, settings.sites[site].timezone, days, settings.seats)
 
     silent = 2 if settings.sql_listen else 1
 

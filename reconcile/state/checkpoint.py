@@ -337,27 +337,26 @@ class LastRun(msgspec.Struct, frozen=True):
         began: When it began, epoch ms.
         unfinished: Whether trying again soon may bring what it lacks; what Jira refuses is no reason.
         missing: What it could not read, a sentence each.
+        complete: When the last one that lacked nothing began, itself or one before, epoch ms; 0 when none is known.
     """
 
     began: int
     unfinished: bool
     missing: list[str] = []
+    complete: int = 0
 
 
-def last_run_of(run: Checkpoint) -> LastRun | None:
-    """Return what to remember of a run that came to its end; None when it was less than a whole day's."""
-    return LastRun(run.started_at, run.unfinished, run.missing) if run.whole else None
+def last_run_of(run: Checkpoint, before: LastRun | None) -> LastRun | None:
+    """Return what to remember of a run that ended, after the one before; None when it was less than a whole day's."""
+    complete = run.started_at if not run.missing else before.complete if before else 0
+    return LastRun(run.started_at, run.unfinished, run.missing, complete) if run.whole else None
 
 
 def read_last_run(folder: Path, site: str) -> LastRun | None:
     """Return the site's last run; see `read_state`."""
-    return read_state(_file(folder, site), LastRun)
+    return read_state(folder / f"{site}.last", LastRun)
 
 
 def keep_last_run(folder: Path, site: str, last: LastRun) -> None:
     """Remember a run. Raises CheckpointError."""
-    write_state(_file(folder, site), last)
-
-
-def _file(folder: Path, site: str) -> Path:
-    return folder / f"{site}.last"
+    write_state(folder / f"{site}.last", last)

@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from rollcall.errors import RollcallError
 from rollcall.http.guard import Guard, is_loopback
+from rollcall.metrics import OWN_METRICS
 
 Check = Callable[[], Awaitable[None]]
 
@@ -26,8 +27,8 @@ _LONGEST = 200
 
 
 async def own_metrics() -> bytes:
-    """Return all metrics of this process, in Prometheus' text format."""
-    return generate_latest()
+    """Return all metrics of a process without an engine, in Prometheus' text format."""
+    return generate_latest(OWN_METRICS)
 
 
 def health_routes(

@@ -22,7 +22,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from rollcall.settings import SiteSettings
+from rollcall.settings import SeatsSettings, SiteSettings
 from rollcall.warehouse.client import Warehouse
 from rollcall.warehouse.rollups import refresh_accounts, refresh_days, refresh_site
 from rollcall.warehouse.seats import count_seats
@@ -355,7 +355,9 @@ async def fill_rollups(warehouse: Warehouse) -> None:
         await refresh_site(warehouse, row["site"])
 
 
-async def rebuild_site(warehouse: Warehouse, site: str, timezone: str, days: Sequence[date] | None) -> list[str]:
+async def rebuild_site(
+    warehouse: Warehouse, site: str, timezone: str, days: Sequence[date] | None, seats: SeatsSettings
+) -> list[str]:
     """Rebuild days of a site, None for all, count its seats anew, and return the months, such as ``2026-11``.
 
     Args:
@@ -363,11 +365,12 @@ async def rebuild_site(warehouse: Warehouse, site: str, timezone: str, days: Seq
         site: Name of the site in the settings.
         timezone: Its reporting time zone.
         days: The days to mend; None for all that have facts.
+        seats: The settings of seats, for their prices.
 
     Raises:
         WarehouseUnavailableError: It did not finish; run it again.
     """
     chosen = days if days is not None else await days_with_facts(warehouse, site)
     months = await rebuild_days(warehouse, site, timezone, chosen)
-    await count_seats(warehouse, site)
+    await count_seats(warehouse, site, seats)
     return [f"{month.year}-{month.month:02}" for month in months]

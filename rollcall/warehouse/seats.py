@@ -1,7 +1,8 @@
 """Seats in the warehouse: the settings that the view ``seats`` judges by, each day's counts, and what reports read.
 
 The verdict is the view's alone (`schema/0004_seats.sql`). It knows the settings by a row a site, written at each start.
-The money is computed here, from the counts and the prices of the settings; without prices there is none.
+The money is computed here, from the counts and the prices of the settings, also that of each day's counts, which the
+view ``seat_days`` has for dashboards; without prices there is none.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -51,15 +52,22 @@ SEATS = (
 )
 """The columns of the view, as reports and exports show them."""
 
-_SETTINGS = "SELECT site, idle_days, new_days, coverage_line, products, exemptions FROM seat_settings FINAL"
+_COUNTED = (
+    "site",
+    "product",
+    "seats",
+    "held",
+    *VERDICTS,
+    "currency",
+    "period",
+    "bill",
+    "bill_after",
+    "saving",
+    "saving_from",
+)
+"""What is kept of each day."""
 
-_COUNTS = f"""
-INSERT INTO seat_day_counts (site, day, product, seats, held, {", ".join(VERDICTS)}, counted_at)
-WITH now64(6, 'UTC') AS began
-SELECT counts.site, days.today, counts.product, counts.seats, counts.held, {", ".join(VERDICTS)}, began
-FROM seat_counts AS counts INNER JOIN site_days AS days ON days.site = counts.site
-WHERE counts.site = {{site:String}}
-"""  # noqa: S608 - constants of this file
+_SETTINGS = "SELECT site, idle_days, new_days, coverage_line, products, exemptions FROM seat_settings FINAL"
 
 
 async def record_seat_settings(warehouse: Warehouse, sites: Iterable[str], seats: SeatsSettings) -> None:
@@ -98,13 +106,24 @@ def _comparable(row: Mapping[str, Any] | None) -> bytes:
     return msgspec.json.encode(None if row is None else dict(row))
 
 
-async def count_seats(warehouse: Warehouse, site: str) -> None:
-    """Write the counts of today, in the site's time zone; of several of one day the last counts.
+async def count_seats(warehouse: Warehouse, site: str, settings: SeatsSettings) -> None:
+    """Write the counts of today, in the site's time zone, and what they cost; of several of one day the last counts.
+
+    Args:
+        warehouse: Where.
+        site: Name of the site.
+        settings: The prices.
 
     Raises:
         WarehouseUnavailableError: Not written; run it again.
     """
-    await warehouse.command(_COUNTS, {"site": site})
+    [clock] = await warehouse.query("SELECT toString(now64(6, 'UTC')) AS began")
+    rows = [
+        {"day": row["today"], "counted_at": clock["began"], **{name: row[name] for name in _COUNTED}}
+        for row in await read_savings(warehouse, settings, [site])
+    ]
+    if rows:
+        await warehouse.insert_lines("seat_day_counts", [msgspec.json.encode(row) for row in rows])
 
 
 _SEATS = """

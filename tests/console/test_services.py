@@ -1,19 +1,21 @@
 """What goes on beside the consumers outlives whatever a round of it meets, and shows no value that was not measured."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
+import msgspec
 import pytest
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
 from console.commands import services
 from console.process import in_background
+from rollcall.dead_letters import dead_letter, record_of
 from rollcall.errors import LogUnavailableError
-from rollcall.eventlog import TopicState
+from rollcall.eventlog import Entry, TopicState
 from rollcall.runtime import Runtime, topics_of
 from rollcall.settings import RetentionSettings, Settings
 from tests.ingest.memory_log import MemoryLog
@@ -36,7 +38,13 @@ class Moody(MemoryLog):
         self.rounds += 1
         if self.fault and topic == "upkeep.deadletter":  # the last that is asked for
             raise self.fault
-        return TopicState(7, 70, {"warehouse": self.lag})
+        return TopicState(7, 70, {"warehouse": self.lag}, end=7)
+
+    async def scan(self, topic: str, begin: Mapping[int, int] | None = None) -> AsyncIterator[Entry]:
+        for number, settled in enumerate(("", "", "dismissed")):
+            letter = dead_letter("acme", "webhook", b"%d" % (number % 2), "not_json", "No JSON.", number)
+            record = record_of(msgspec.structs.replace(letter, settled=settled))
+            yield Entry(record.value, 0, number, "")
 
     async def retain(self) -> int:
         self.rounds += 1
@@ -80,6 +88,10 @@ def all_shown() -> Sequence[float | None]:
     )
 
 
+def open_letters() -> float | None:
+    return REGISTRY.get_sample_value("rollcall_dead_letters_open", {"topic": "upkeep.deadletter"})
+
+
 @asynccontextmanager
 async def failing(log: Moody, fault: Exception) -> AsyncIterator[list[Any]]:
     """For some rounds; gives what is logged meanwhile."""
@@ -98,11 +110,13 @@ async def failing(log: Moody, fault: Exception) -> AsyncIterator[list[Any]]:
 async def test_the_lag_is_absent_while_it_cannot_be_measured(
     log: Moody, fault: Exception, level: str, words: str
 ) -> None:
-    async with in_background(measuring=partial(services.measure_log, runtime_on(log))):
+    async with in_background(measuring=partial(services.measure_log, runtime_on(log), letters=True)):
         await log.next_rounds()
         assert all_shown() == (7, 70, 1)
+        assert open_letters() == 1
         async with failing(log, fault) as lines:
             assert all_shown() == (None, None, None)
+            assert open_letters() is None
             assert {line["log_level"] for line in lines} == {level}
             assert all(line["event"].startswith(words) for line in lines)
             assert len(lines) > 1  # the round after it went on

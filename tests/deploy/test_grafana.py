@@ -1,60 +1,464 @@
-"""Every panel's SQL runs on the real schema, as the read-only user may run it, and the files fit together."""
+"""Dashboards and alert rules of Grafana: every SQL runs through the SQL door on data, and answers what is drawn."""
 
-import json
+import operator
 import re
+import tomllib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from msgspec.structs import replace
 
-from rollcall.warehouse import Warehouse
+from console.sqldoor import DoorLimits
+from consumers.writers import DirectoryWriter
+from rollcall.eventlog import Entry
+from rollcall.records import Activity, Directory, encode
+from rollcall.settings import SeatsSettings
+from rollcall.warehouse import Warehouse, record_seat_settings
+from rollcall.warehouse.seats import SEATS, VERDICTS, count_seats, read_savings, read_seats
+from tools.reference.metrics import all_metrics, metric_name
 
-from ..facts import fact, write
+from ..docs.pages import plain, tables, text_of
+from ..facts import Refreshing, entries
+from ..seats.test_reports import FACTS, PRICES, ago, snapshot
+from ..seats.warehouse import DESK, SOFTWARE, act
+from ..sqldoor.house import Door, House, open_house
 from .files import READABLE, ROOT, grants, services
+from .grafana import (
+    ALL,
+    DASHBOARDS,
+    GRAFANA,
+    MACROS,
+    PLUGIN,
+    alert_rules,
+    expanded,
+    loaded,
+    panels,
+    targets,
+    used_macros,
+    used_variables,
+    variables,
+)
 
-pytestmark = pytest.mark.anyio
-GRAFANA = ROOT / "deploy" / "grafana"
-DASHBOARDS = sorted((GRAFANA / "dashboards").glob("*.json"))
-PLUGIN = "grafana-clickhouse-datasource"
+NOW = datetime.now(UTC)
+SPAN = (NOW - timedelta(days=90), NOW)
+PRICED = SeatsSettings.model_validate(tomllib.loads(PRICES)["seats"])
 
-
-def loaded(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return found
-
-
-def queries(dashboard: dict[str, Any]) -> list[str]:
-    panels = [target["rawSql"] for panel in dashboard["panels"] for target in panel["targets"]]
-    return panels + [variable["query"] for variable in dashboard["templating"]["list"]]
-
-
-def expanded(sql: str) -> str:
-    """As the plugin and Grafana expand it."""
-    dates = r"\1 >= toDate('2026-10-01') AND \1 <= toDate('2026-12-01')"
-    sql = re.sub(r"\$__dateFilter\((\w+)\)", dates, sql).replace("${site:singlequote}", "'acme'")
-    assert "$" not in sql, sql
-    return sql
-
-
-@pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.name)
-async def test_every_query_runs_and_finds_what_is_there(path: Path, warehouse: Warehouse) -> None:
-    one = fact("comment:1:created", "2026-11-02T10:00:00", source="reconcile")
-    await write(warehouse, one, fact("history:2", "2026-11-03T10:00:00"))
-    for sql in queries(loaded(path)):
-        assert await warehouse.query(expanded(sql)), sql
+LATELY = [act("acts", ago(days), account_type="atlassian") for days in range(2, 22)]
+"""One a day, each brought by a webhook and known to REST."""
+MISSED = act("other", ago(3), source="reconcile")
+QUIET = act("ben", ago(6), site="other", received_at=round((NOW - timedelta(days=6)).timestamp() * 1000))
+"""What the other site's last webhook brought."""
+UNHEARD = act("ben", ago(5), site="other", source="reconcile")
 
 
-@pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.name)
-def test_dashboards_name_the_provisioned_source_and_are_stable(path: Path) -> None:
+DAY_BEFORE = """
+INSERT INTO seat_day_counts
+SELECT * REPLACE (day - 1 AS day, held + 7 AS held, idle + 7 AS idle, saving + 90 AS saving) FROM seat_day_counts
+WHERE site = 'acme'
+"""
+"""More was idle then, so that a sum over days is not what there is now."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Columns, by their types, and rows."""
+
+    columns: dict[str, str]
+    rows: list[dict[str, Any]]
+
+    def kind(self, column: str) -> str:
+        """What Grafana takes a column for."""
+        name = re.sub(r"^(?:(?:Nullable|LowCardinality)\()+", "", self.columns[column])
+        if name.startswith(("Int", "UInt", "Float")):
+            return "number"
+        return "time" if name.startswith("Date") else "text" if name.startswith("String") else name
+
+
+@dataclass(frozen=True)
+class Grafana:
+    """Asks what panels and rules ask, as the reading user."""
+
+    house: House
+    door: Door
+
+    def ask(self, sql: str) -> Answer:
+        found = self.door.ask(sql, default_format="JSON", output_format_json_quote_64bit_integers="0")
+        assert found.status_code == 200, f"{found.text}\n{sql}"
+        told = found.json()
+        return Answer({one["name"]: one["type"] for one in told["meta"]}, told["data"])
+
+    def options(self, dashboard: dict[str, Any]) -> dict[str, list[str]]:
+        """What each variable offers, those that stand above another asked first."""
+        found: dict[str, list[str]] = {}
+        for name, one in variables(dashboard).items():
+            if one["type"] == "custom":
+                found[name] = one["query"].split(",")
+            elif one["type"] == "query":
+                values = {known: offered[:1] for known, offered in found.items()}
+                rows = self.ask(expanded(one["query"], values, found, SPAN)).rows
+                found[name] = [str(next(iter(row.values()))) for row in rows]
+        return found
+
+    def panel(self, title: str, of: str = "", **chosen: Sequence[str]) -> Answer:
+        """Ask a panel of a dashboard, whose variables stand where they do when it is opened unless chosen."""
+        [(path, target)] = [
+            (path, target)
+            for path in DASHBOARDS
+            for panel, target in targets(loaded(path), PLUGIN)
+            if panel["title"] == title and of in path.name
+        ]
+        return self.ask(self.sent(loaded(path), target["rawSql"], **chosen))
+
+    def sent(self, dashboard: dict[str, Any], sql: str, **chosen: Sequence[str]) -> str:
+        options = self.options(dashboard)
+        values = {name: _current(one, options.get(name, [])) for name, one in variables(dashboard).items()}
+        return expanded(sql, {**values, **chosen}, options, SPAN)
+
+
+def _current(variable: dict[str, Any], offered: Sequence[str]) -> list[str]:
+    """What a variable stands at when the dashboard is opened: the first that it offers where nothing else is said."""
+    value = variable["current"].get("value", list(offered[:1]))
+    return [value] if isinstance(value, str) else list(value)
+
+
+@pytest.fixture(scope="module")
+def grafana(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Grafana]:
+    limits = DoorLimits()
+    with open_house(tmp_path_factory.mktemp("grafana")) as house, house.door(limits=limits) as door:
+        house.run(seed(house.warehouse))
+        yield Grafana(house, door)
+
+
+async def seed(warehouse: Warehouse) -> None:
+    """Two sites with people, seats, prices and facts: one goes well, of the other webhooks and runs are missing."""
+    await record_seat_settings(warehouse, ["acme", "other"], PRICED)
+    old = [replace(row, site="other", snapshot_id=row.snapshot_id - 3 * 86_400_000) for row in snapshot().complete()]
+    await put_directory(warehouse, [*snapshot().complete(), *old])
+    known = [replace(one, source="reconcile", received_at=one.received_at + 60_000) for one in LATELY]
+    await put_facts(warehouse, [*FACTS, *LATELY, *known, MISSED, QUIET, UNHEARD])
+    for site in ("acme", "other"):
+        await count_seats(warehouse, site, PRICED)
+    await warehouse.command(DAY_BEFORE)
+
+
+async def put_directory(warehouse: Warehouse, rows: Sequence[Directory]) -> None:
+    made = [Entry(encode(row), 0, n, f"rollcall.directory/0@{n}") for n, row in enumerate(rows)]
+    assert await Refreshing(warehouse, DirectoryWriter).write(made) == []
+
+
+async def put_facts(warehouse: Warehouse, facts: Sequence[Activity]) -> None:
+    assert await Refreshing(warehouse).write(entries(facts)) == []
+
+
+PANELS = [
+    pytest.param(path, panel, target, id=f"{path.stem}-{panel['title']}")
+    for path in DASHBOARDS
+    for panel, target in targets(loaded(path), PLUGIN)
+]
+
+
+@pytest.mark.parametrize(("path", "panel", "target"), PANELS)
+def test_every_panel_is_answered_in_the_shape_that_it_draws(
+    path: Path, panel: dict[str, Any], target: dict[str, Any], grafana: Grafana
+) -> None:
+    answer = grafana.ask(grafana.sent(loaded(path), target["rawSql"], site=["acme"]))
+    assert answer.rows
+    kinds = {name: answer.kind(name) for name in answer.columns}
+    assert set(kinds.values()) <= {"number", "time", "text"}, answer.columns
+    match panel["type"]:
+        case "timeseries":
+            first, *others = kinds
+            assert (first, kinds[first]) == ("time", "time")
+            assert answer.columns["time"].startswith("DateTime"), "a Date is no time to Grafana's charts"
+            assert "number" in (kinds[name] for name in others)
+            assert [kinds[name] for name in others].count("text") <= 1
+            times = [row["time"] for row in answer.rows]
+            assert times == sorted(times)
+            assert target["queryType"] == "timeseries"
+        case "stat":
+            rows = panel["options"]["reduceOptions"]["values"]
+            assert sorted(kinds.values()) == ["number", "text"] if rows else set(kinds.values()) == {"number"}
+            assert rows or len(answer.rows) == 1
+        case "barchart":
+            assert kinds[panel["options"]["xField"]] == "text"
+    named = {one["matcher"]["options"] for one in panel["fieldConfig"]["overrides"]}
+    assert named <= set(answer.columns)
+
+
+def test_every_variable_offers_what_is_there(grafana: Grafana) -> None:
+    for path in DASHBOARDS:
+        options = grafana.options(loaded(path))
+        assert options["site"] == ["acme", "other"]
+        assert options.get("product", [DESK, SOFTWARE]) == [DESK, SOFTWARE]
+        for name, one in variables(loaded(path)).items():
+            assert set(_current(one, options.get(name, []))) <= {*options.get(name, []), ALL}
+
+
+def test_seats_are_those_of_the_reports(grafana: Grafana) -> None:
+    seats = grafana.house.run(read_seats(grafana.house.warehouse, ["acme"]))
+    savings = {
+        row["product"]: row for row in grafana.house.run(read_savings(grafana.house.warehouse, PRICED, ["acme"]))
+    }
+    for product in (SOFTWARE, DESK):
+        [verdicts] = grafana.panel("Seats by verdict", product=[product]).rows
+        assert verdicts == {verdict: savings[product][verdict] for verdict in VERDICTS}
+    [both] = grafana.panel("Seats by verdict").rows
+    assert both == {verdict: sum(row[verdict] for row in savings.values()) for verdict in VERDICTS}
+    before, last = grafana.panel("Seats by verdict, by day").rows
+    assert {verdict: last[verdict] for verdict in VERDICTS} == both
+    assert before["idle"] == both["idle"] + 14
+    assert grafana.panel("Seats that nobody uses").rows == [{"reclaimable": both["idle"] + both["never"]}]
+    assert grafana.panel("Seats").rows == [{"held": 10, "bought": 200}]
+    # Nobody's saving is guessed: the desk is above its last tier.
+    assert grafana.panel("What can be saved").rows == [{"amount": "USD a month", "total": 13.41}]
+    bills = {row["product"]: row for row in grafana.panel("Bill").rows}
+    assert (bills[SOFTWARE]["bill"], bills[SOFTWARE]["bill_after"], bills[SOFTWARE]["saving"]) == (38.22, 24.81, 13.41)
+    assert bills[SOFTWARE]["saving_from"] == str(savings[SOFTWARE]["saving_from"])
+    assert (bills[DESK]["bill"], bills[DESK]["bill_after"], bills[DESK]["saving"]) == (None, 17500.5, None)
+
+    def people(**chosen: Sequence[str]) -> list[tuple[str, str, str]]:
+        return sorted(
+            (row["account_id"], row["product"], row["why"]) for row in grafana.panel("People", "seats", **chosen).rows
+        )
+
+    def reported(*verdicts: str, days: int = 0) -> list[tuple[str, str, str]]:
+        rows = grafana.house.run(read_seats(grafana.house.warehouse, ["acme"], verdicts=verdicts, days=days))
+        return sorted((row["account_id"], row["product"], row["why"]) for row in rows)
+
+    assert people() == reported("idle", "never") != reported()
+    assert people(verdict=[ALL]) == reported()
+    assert people(verdict=[ALL], days=["120"]) == reported(days=120) != reported(days=90)
+    assert set(SEATS) >= {"name", "why", "since"}
+    [group, *_] = grafana.panel("Groups that grant what nobody uses", product=[SOFTWARE]).rows
+    held = [row for row in seats if row["product"] == SOFTWARE and row["verdict"] in ("idle", "never")]
+    assert group["group"] == "builders"
+    assert group["people"] == len(held) == 2
+    assert group["freed_by_leaving"] == sum(row["granted_by"] == ["builders"] for row in held) == 1
+
+
+MONEY = ("What can be saved", "What can be saved, by day", "Bill")
+
+
+def test_panels_of_money_are_empty_without_a_price(grafana: Grafana) -> None:
+    warehouse = grafana.house.warehouse
+    grafana.house.run(count_seats(warehouse, "acme", SeatsSettings()))
+    try:
+        # The day before had its price.
+        assert [len(grafana.panel(title).rows) for title in MONEY] == [0, 1, 0]
+        assert grafana.panel("Seats that nobody uses").rows
+    finally:
+        grafana.house.run(count_seats(warehouse, "acme", PRICED))
+    assert [len(grafana.panel(title).rows) for title in MONEY] == [1, 2, 2]
+
+
+def test_activity_is_that_of_the_facts(grafana: Grafana) -> None:
+    [stat] = grafana.panel("People who were active").rows
+    # `acts` alone came within a week of today; `other` three days ago too.
+    assert stat == {
+        "today so far": 0,
+        "last 7 days": 2,
+        "the 7 before": 1,
+        "last 30 days": 2,
+        "the 30 before": 0,
+    }
+    days = {row["time"][:10]: row for row in grafana.panel("Active people").rows}
+    today = max(days)
+    assert days[today]["that day"] is None, "a day that is not over is no day among others"
+    assert [row["today so far"] for day, row in sorted(days.items())] == [None] * (len(days) - 1) + [0]
+    assert [row["that day"] for _, row in sorted(days.items())][-5:-1] == [1, 2, 1, 1]
+    assert {row["on_days"]: row["people"] for row in grafana.panel("On how many days people were active").rows} == {
+        "none": 4,
+        "more": 1,
+    }
+    assert [(row["name"], row["active_days"]) for row in grafana.panel("People", "activity").rows] == [
+        ("Acts", 21),
+        ("", 1),
+    ]
+    held = {row["product"]: row for row in grafana.panel("Who holds a product and was active", days=["180"]).rows}
+    assert (held[SOFTWARE]["assigned"], held[SOFTWARE]["active"]) == (5, 2)
+    held = {row["product"]: row for row in grafana.panel("Who holds a product and was active", days=["30"]).rows}
+    assert (held[SOFTWARE]["assigned"], held[SOFTWARE]["active"]) == (5, 1)
+
+
+def test_the_pipeline_is_never_calmer_than_it_is(grafana: Grafana) -> None:
+    shares = {row["site"]: row["share"] for row in grafana.panel("Brought by webhooks").rows}
+    assert shares == {"acme": pytest.approx(5 / 6), "other": 0}
+    assert {row["site"] for row in grafana.panel("Brought by webhooks", site=["other"]).rows} == {"other"}
+    shares = {row["site"]: row["share"] for row in grafana.panel("Brought by webhooks", days=["30"]).rows}
+    assert shares["acme"] == pytest.approx(20 / 21)
+    by_day = grafana.panel("Facts that Jira knows, and that webhooks brought").rows
+    assert (sum(row["known"] for row in by_day), sum(row["by_webhook"] for row in by_day)) == (22, 20)
+    ages = {(row["site"], row["part"]): row["hours"] for row in grafana.panel("Age of the directory").rows}
+    assert (ages["acme", "users"], ages["other", "users"]) == (0, 72)
+    silent = {row["site"]: row["ago"] for row in grafana.panel("Since the last webhook").rows}
+    assert silent["other"] == pytest.approx(6 * 86_400, abs=600)
+
+
+def fired(rule: dict[str, Any], grafana: Grafana) -> set[tuple[str, ...]]:
+    """The labels of which a rule fires: of a table Grafana takes text for labels, and compares the number."""
+    query, condition = rule["data"]
+    answer = grafana.ask(query["model"]["rawSql"])
+    kinds = {name: answer.kind(name) for name in answer.columns}
+    assert sorted(set(kinds.values())) == ["number", "text"]
+    [number] = [name for name, kind in kinds.items() if kind == "number"]
+    assert not any(of.startswith("Nullable") for of in answer.columns.values())
+    [evaluator] = [one["evaluator"] for one in condition["model"]["conditions"]]
+    [line] = evaluator["params"]
+    compare = {"gt": operator.gt, "lt": operator.lt}[evaluator["type"]]
+    return {
+        tuple(str(row[name]) for name in kinds if name != number) for row in answer.rows if compare(row[number], line)
+    }
+
+
+def test_every_alert_fires_by_its_cause_and_clears_after_it(grafana: Grafana) -> None:
+    warehouse = grafana.house.warehouse
+    rules = {rule["title"]: rule for rule in alert_rules()}
+
+    def firing() -> dict[str, set[tuple[str, ...]]]:
+        return {title: found for title, rule in rules.items() if (found := fired(rule, grafana))}
+
+    parts = {("other", "users"), ("other", "licenses")}
+    assert firing() == {
+        "Webhooks are lost": {("acme",), ("other",)},
+        "No webhook for long": {("other",)},
+        "Users and licenses are old": parts,
+    }
+    dear = PRICED.model_copy(
+        update={
+            "products": {
+                SOFTWARE: PRICED.products[SOFTWARE].model_copy(update={"price": [(2, 905), (250, 670)]}),
+            }
+        }
+    )
+    grafana.house.run(count_seats(warehouse, "acme", dear))
+    assert firing()["Much is paid for seats that nobody uses"] == {("acme", "USD", "month")}
+    grafana.house.run(count_seats(warehouse, "acme", PRICED))
+
+    heard = [act("ben", ago(days), site="other") for days in range(1, 6)]
+    again = [replace(one, source="reconcile", received_at=one.received_at + 60_000) for one in heard]
+    caught_up = replace(UNHEARD, source="webhook")
+    caught = replace(MISSED, source="webhook")
+    grafana.house.run(put_facts(warehouse, [*heard, *again, caught_up, caught]))
+    fresh = [replace(row, site="other") for row in snapshot().complete()]
+    grafana.house.run(put_directory(warehouse, fresh))
+    assert firing() == {}
+
+
+CONTRACT = {plain(row[0].split(",")[0]) for row in tables(text_of("docs/warehouse.md"))[0] if row[2] == "contract"} | {
+    "user_usage",
+    "license_usage",
+}
+INTERNAL = {
+    "sites": "names of the sites",
+    "site_days": "what day it is there",
+    "activity_sources": "when a webhook came last, which no contract tells",
+    "current_parts": "how old the directory is",
+    "directory_snapshots": "what runs could not read",
+}
+
+
+def every_sql() -> Iterator[str]:
+    for path in DASHBOARDS:
+        yield from (target["rawSql"] for _, target in targets(loaded(path), PLUGIN))
+        yield from (one["query"] for one in variables(loaded(path)).values() if one["type"] == "query")
+    yield from (rule["data"][0]["model"]["rawSql"] for rule in alert_rules())
+
+
+def tables_of(sql: str) -> set[str]:
+    return set(re.findall(r"\b(?:FROM|(?<!ARRAY )JOIN)\s+([a-z]\w*)", sql))
+
+
+def test_no_query_reads_the_facts_themselves() -> None:
+    for sql in every_sql():
+        read = tables_of(sql)
+        assert read
+        assert read <= (CONTRACT - {"activity"}) | set(INTERNAL), sql
+
+
+@pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
+def test_variables_macros_and_sources_are_those_that_there_are(path: Path) -> None:
     dashboard = loaded(path)
+    offered = variables(dashboard)
+    text = path.read_text(encoding="utf-8")
+    named = used_variables(text)
+    assert named == set(offered)
+    assert used_macros(text) <= MACROS
+    sources = {f"${{{name}}}": one["query"] for name, one in offered.items() if one["type"] == "datasource"}
+    assert sources["${datasource}"] == PLUGIN
+    asking = [one for one in offered.values() if one["type"] == "query"]
+    for one in [*asking, *(panel for panel in panels(dashboard) if panel["type"] != "row")]:
+        for asked in (one, *one.get("targets", [])):
+            assert sources[asked["datasource"]["uid"]] == asked["datasource"]["type"]
+    for one in offered.values():
+        several = one.get("multi", False)
+        assert not several or one["includeAll"]
+        uses = re.findall(rf"\$\{{{one['name']}(?::(\w+))?\}}", text)
+        if one["type"] == "query":
+            assert set(uses) <= {"singlequote", "regex"}, "a name may have quotes in it"
+
+
+def test_dashboards_can_be_provisioned_and_read() -> None:
+    dashboards = [loaded(path) for path in DASHBOARDS]
+    assert [one["title"] for one in dashboards] == ["Rollcall: who is active", "Rollcall: pipeline", "Rollcall: seats"]
+    assert len({one["uid"] for one in dashboards}) == len(dashboards)
+    for dashboard in dashboards:
+        assert dashboard["editable"] is False
+        every = list(panels(dashboard))
+        assert len({panel["id"] for panel in every}) == len(every)
+        taken = set[tuple[int, int]]()
+        for panel in every:
+            place = panel["gridPos"]
+            cells = {
+                (x, y)
+                for x in range(place["x"], place["x"] + place["w"])
+                for y in range(place["y"], place["y"] + place["h"])
+            }
+            assert place["x"] + place["w"] <= 24
+            assert not cells & taken, panel["title"]
+            taken |= cells
+            if panel["type"] != "row":
+                assert len(panel["description"]) > 40, panel["title"]
+                assert panel["fieldConfig"]["defaults"]["unit"]
+                assert len({target["refId"] for target in panel["targets"]}) == len(panel["targets"]) > 0
+
+
+def test_what_is_said_of_verdicts_names_each(grafana: Grafana) -> None:
+    [seats] = [loaded(path) for path in DASHBOARDS if path.stem == "seats"]
+    for panel in panels(seats):
+        if panel["title"].startswith("Seats by verdict"):
+            assert re.findall(r"(\w+):", panel["description"]) == list(VERDICTS)
+    assert grafana.options(seats)["verdict"] == list(VERDICTS)
+
+
+def test_prometheus_is_asked_for_metrics_that_there_are() -> None:
+    known = {metric_name(metric) for metric in all_metrics()}
+    asked = [target["expr"] for path in DASHBOARDS for _, target in targets(loaded(path), "prometheus")]
+    assert asked
+    for expr in asked:
+        named = re.findall(r"rollcall_\w+", expr)
+        assert named
+        assert {name.removesuffix("_bucket") for name in named} <= known, expr
+
+
+def test_alert_rules_ask_the_provisioned_source_and_hold_no_dollar() -> None:
+    text = (GRAFANA / "provisioning/alerting/rollcall.yaml").read_text(encoding="utf-8")
+    assert "$" not in text, "Grafana takes what follows for a variable of its environment"
     [source] = yaml.safe_load((GRAFANA / "provisioning/datasources/clickhouse.yaml").read_text())["datasources"]
-    assert dashboard["uid"]
-    assert dashboard["editable"] is False
-    for panel in dashboard["panels"]:
-        named = [panel["datasource"], *(target["datasource"] for target in panel["targets"])]
-        assert all(one == {"type": PLUGIN, "uid": source["uid"]} for one in named)
-        assert panel["description"]
+    rules = alert_rules()
+    assert len({rule["uid"] for rule in rules}) == len(rules) == 4
+    for rule in rules:
+        query, condition = rule["data"]
+        assert (query["refId"], query["datasourceUid"]) == ("A", source["uid"])
+        assert (condition["refId"], condition["datasourceUid"]) == (rule["condition"], "__expr__")
+        assert condition["model"]["expression"] == query["refId"] == query["model"]["refId"]
+        assert condition["model"]["refId"] == condition["refId"]
+        assert rule["annotations"]["summary"]
+        assert len(rule["uid"]) <= 40
 
 
 def test_the_source_is_the_read_only_user() -> None:
@@ -69,8 +473,17 @@ def test_the_source_is_the_read_only_user() -> None:
     assert re.fullmatch(rf"{PLUGIN}@\d+\.\d+\.\d+", services()["grafana"]["environment"]["GF_PLUGINS_PREINSTALL_SYNC"])
 
 
-async def test_the_read_only_user_may_read_all_that_views_read(warehouse: Warehouse) -> None:
+def test_the_read_only_user_may_read_all_that_views_read(grafana: Grafana) -> None:
     for grant in grants():
-        await warehouse.query("SELECT formatQuery({sql:String})", {"sql": f"{grant} TO dashboards"})
+        grafana.house.run(
+            grafana.house.warehouse.query("SELECT formatQuery({sql:String})", {"sql": f"{grant} TO dashboards"})
+        )
     read = {match[1] for grant in grants() if (match := re.fullmatch(r"GRANT SELECT ON rollcall\.(\w+)", grant))}
     assert read == READABLE
+    assert {name for sql in every_sql() for name in tables_of(sql)} <= READABLE
+
+
+def test_the_folder_has_what_the_documentation_says() -> None:
+    page = text_of("docs/grafana.md")
+    for path in [*DASHBOARDS, *(GRAFANA / "provisioning").rglob("*.yaml")]:
+        assert f"`{path.relative_to(ROOT)}`" in page

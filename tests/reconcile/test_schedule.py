@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
@@ -11,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+from prometheus_client import REGISTRY
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
@@ -154,17 +156,40 @@ async def test_activity_that_failed_is_gone_on_with_after_a_restart(tmp_path: Pa
 async def test_what_failed_is_tried_again_after_a_pause(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, down: str
 ) -> None:
+    began = time.time() - 1
     async with jira_site(SITE) as jira:
         jira.goes_away(down)
         async with up(settings(jira, tmp_path)) as runs:
             await comes(lambda: jira.site.requests[down] > 1)
             await quiet(runs)
+            told = metrics()
+            assert (told["failed"], told["last_timestamp_seconds"], told["last_complete_timestamp_seconds"]) == (
+                1,
+                0,
+                0,
+            )
             before = jira.site.requests[MYSELF]
             jira.faults()
             monkeypatch.setattr(schedule, "_AFTER_A_FAILURE", timedelta(0))
             await comes(lambda: jira.site.requests[MYSELF] > before and not runs.texts)
             await quiet(runs)
+            told = metrics()
+            assert told["last_complete_timestamp_seconds"] == told["last_timestamp_seconds"] > began
+            assert (told["failed"], told["missing"]) == (0, 0)
+            assert told["requests"] > 0
+            # No webhook brought anything.
+            assert REGISTRY.get_sample_value("rollcall_webhook_coverage_ratio", {"site": "acme"}) == 0
         assert jira.site.requests[MYSELF] == before + WHOLE_RUN
+
+
+def metrics() -> dict[str, float]:
+    """What is told of the site's runs, by the end of the metric's name."""
+    samples = (sample for family in REGISTRY.collect() for sample in family.samples)
+    return {
+        one.name.removeprefix("rollcall_reconcile_"): one.value
+        for one in samples
+        if one.name.startswith("rollcall_reconcile_") and one.labels.get("site") == "acme"
+    }
 
 
 async def test_a_token_is_changed_in_its_file_while_up_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

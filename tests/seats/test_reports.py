@@ -4,6 +4,7 @@ import asyncio
 import csv
 import io
 import json
+import tomllib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -13,10 +14,10 @@ import pytest
 
 from console.commands.seats import SAVINGS
 from rollcall.records import Activity, Directory
-from rollcall.settings import load_settings
+from rollcall.settings import SeatsSettings, load_settings
 from rollcall.warehouse import Warehouse, record_seat_settings
 from rollcall.warehouse.rebuild import rebuild_site
-from rollcall.warehouse.seats import SEATS, count_seats, read_thresholds
+from rollcall.warehouse.seats import SEATS, count_seats, read_savings, read_thresholds
 
 from ..console.conftest import Shell, shell
 from ..facts import fresh_warehouse, write
@@ -35,6 +36,7 @@ def ago(days: int) -> str:
     return f"{moment.astimezone(ZoneInfo('UTC')):%Y-%m-%dT%H:%M:%S}"
 
 
+MONEY = ("currency", "period", "bill", "bill_after", "saving", "saving_from")
 PRICES = """
 [seats.products.jira-software]
 currency = "USD"
@@ -221,10 +223,28 @@ async def test_thresholds_equal_a_count_by_hand(warehouse: Warehouse) -> None:
 async def test_the_daily_run_writes_each_days_counts_once(warehouse: Warehouse) -> None:
     await set_now(warehouse, "2026-11-27 10:00:00")
     await directory(warehouse, Snapshot("2026-11-27T02:00:00", {"anna": (SOFTWARE,), "bert": (SOFTWARE,)}).complete())
-    await rebuild_site(warehouse, "acme", "Europe/Berlin", [])
+    await rebuild_site(warehouse, "acme", "Europe/Berlin", [], SeatsSettings())
     await write(warehouse, act("anna", "2026-11-27T09:00:00"))
-    await count_seats(warehouse, "acme")
+    await count_seats(warehouse, "acme", SeatsSettings())
     await set_now(warehouse, "2026-11-27 23:30:00")
-    await count_seats(warehouse, "acme")
+    await count_seats(warehouse, "acme", SeatsSettings())
     rows = await warehouse.query("SELECT toString(day) AS on, held, active, unseen, seats FROM seat_days ORDER BY day")
     assert [tuple(row.values()) for row in rows] == [("2026-11-27", 2, 1, 1, 100), ("2026-11-28", 2, 1, 1, 100)]
+
+
+@pytest.mark.anyio
+async def test_each_days_counts_stand_beside_what_they_cost(warehouse: Warehouse) -> None:
+    """As the report has it, to the cent; a price that is set later changes no day of before."""
+    seats = SeatsSettings.model_validate(tomllib.loads(PRICES)["seats"])
+    await record_seat_settings(warehouse, ["acme"], seats)
+    await directory(warehouse, snapshot().complete())
+    await write(warehouse, *FACTS)
+    await count_seats(warehouse, "acme", SeatsSettings())
+    counted = "SELECT * EXCEPT day, day AS today FROM seat_days ORDER BY product"
+    assert {row[name] for row in await warehouse.query(counted) for name in MONEY} == {None}
+    await count_seats(warehouse, "acme", seats)
+    rows = await warehouse.query(counted)
+    reported = await read_savings(warehouse, seats, ["acme"])
+    assert rows == [{name: row[name] for name in rows[0]} for row in reported]
+    assert [row["bill"] for row in rows] == [None, Decimal("38.22")]
+    assert [row["bill_after"] for row in rows] == [Decimal("17500.50"), Decimal("24.81")]

@@ -16,11 +16,13 @@ of its engine's consumers too, while that is there; size and lag of the log are 
 let only your monitoring reach it.
 
 Size and lag of the log are measured every 5 seconds. While the log cannot be measured their series are absent, so that
-nobody takes an old value for a new one: an alert on them needs `absent(rollcall_log_lag_records)` beside it.
+nobody takes an old value for a new one: an alert on them needs `absent(rollcall_log_lag_records)` beside it. What runs
+came to is told by `up` alone, which looks every half minute also at what `rollcall reconcile` beside it left;
+`rollcall_engine_up` by an `up` that has an engine.
 
 A counter only grows, until the process restarts. A histogram has the series `…_bucket`, `…_sum` and `…_count`. Label
 values are a small closed set: sites and topics of the settings and words of the code, never text from outside.
-[operations.md](operations.md) says which of these deserve an alert.
+`deploy/prometheus/alerts.yml` has alerts on them, and [runbook.md](runbook.md) says what to do.
 """
 
 
