@@ -1,9 +1,10 @@
 """Who may see the page: the policy by request, the sessions of who has signed in, and the gate before every route.
 
-Three cases. With a password, everybody signs in, behind whatever proxy and host name: by the form, or by HTTP Basic
-with any user name. Without one and bound to a loopback address, who has the one-time sign-in address of this start may
-look, from this machine only (`rollcall.http.guard` judges); or everybody on it, where the settings say so. Without one
-and bound to anything else, nobody may look, and reads which setting to set. None of this touches webhooks.
+Three cases. With a password, everybody signs in, behind whatever proxy and host name: by the form, or as programs do by
+HTTP Basic with any user name, or as Bearer. Without one and bound to a loopback address, who has the one-time sign-in
+address of this start may look, from this machine only (`rollcall.http.guard` judges); or everybody on it, where the
+settings say so. Without one and bound to anything else, nobody may look, and reads which setting to set. None of this
+touches webhooks.
 
 A session is a signed cookie. The key is made at the start of the process and stored nowhere, so a cookie is good for
 one process and a restart signs everybody out.
@@ -12,10 +13,12 @@ one process and a restart signs everybody out.
 import hashlib
 import hmac
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import Enum
+from http import HTTPStatus
 from urllib.parse import quote
 
+import msgspec
 from itsdangerous import BadSignature, Signer
 from starlette.requests import HTTPConnection
 from starlette.responses import RedirectResponse, Response
@@ -173,8 +176,28 @@ SIGN_IN_PATH = "/sign-in"
 VIEWS = ("/", "/seats", "/person", "/health")
 """Where a browser that is not signed in is sent to sign in, and then back."""
 EXPORTS = ("/seats.csv", "/seats.json")
+API = "/api/"
+"""What all addresses of the API begin with; its views are audited as those of the page."""
 ROWS_SHOWN = "rows_shown"
 """Where a request's state has how many people the page shows, once they are read."""
+SHOWN = "shown"
+"""Where it has what of the API was asked for, and the site, once both are known to be there."""
+
+
+class Problem(msgspec.Struct, kw_only=True):
+    """Why the API does not give what was asked for (RFC 9457)."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+
+
+def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
+    """Return a problem as the answer of the API."""
+    told = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail)
+    return Response(msgspec.json.encode(told), status, headers, media_type="application/problem+json")
+
 
 _LONGEST_SITE = 64
 
@@ -217,10 +240,8 @@ class Gate:
 
     async def _show(self, request: HTTPConnection, receive: Receive, send: Send) -> None:
         path = request.url.path
-        if not self._audit or path not in (
-            *VIEWS,
-            *EXPORTS,
-        ):  # what its script asks for again and again is of the same view
+        shown = path.startswith(API) or path in (*VIEWS, *EXPORTS)
+        if not self._audit or not shown:  # what its script asks for again and again is of the same view
             await self._app(request.scope, receive, send)
             return
         by = "session" if self._sessions.known(request.cookies.get(COOKIE)) else "password"
@@ -228,32 +249,45 @@ class Gate:
         try:
             await self._app(request.scope, receive, send)
         finally:
-            rows = request.scope.get("state", {}).get(ROWS_SHOWN)
+            state = request.scope.get("state", {})
+            rows = state.get(ROWS_SHOWN)
             outcome = "failed" if rows is None else "ok"
-            kind = kind_of(path)
+            kind, site = state.get(SHOWN, (kind_of(path), site))
             _log.info("page viewed", client=client_of(request), by=by, kind=kind, site=site, outcome=outcome, rows=rows)
 
     def _refuse(self, request: HTTPConnection) -> Response | None:
-        """Judge HTTP Basic; return None for the password."""
+        """Judge HTTP Basic and Bearer; return None for the password."""
         address = client_of(request)
         if seconds := self._password.wait(address):
             self._note_refusal(request, "too many wrong passwords")
-            return _plain(f"Too many wrong passwords. Try again in {seconds} seconds.", 429, "retry-after", seconds)
-        if self._password.is_right(
-            basic_credentials(request.headers["authorization"])[1].decode(errors="replace"), address
-        ):
+            text = f"Too many wrong passwords. Try again in {seconds} seconds."
+            return _refused(request, 429, text, {"retry-after": str(seconds)})
+        if self._password.is_right(_given(request.headers["authorization"]), address):
             return None
         self._note_refusal(request, "wrong password")
-        return _plain("That is not the password.", 401, "www-authenticate", 'Basic realm="rollcall"')
+        return _refused(request, 401, "That is not the password.", _ASKING)
+
+
+_ASKING = {"www-authenticate": 'Basic realm="rollcall"'}
+
+
+def _given(header: str) -> str:
+    """Return the password of an ``Authorization`` header, Basic or Bearer; empty where it has none."""
+    scheme, _, token = header.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else basic_credentials(header)[1].decode(errors="replace")
 
 
 def kind_of(path: str) -> str:
-    """Return what the audit calls a view: ``page``, or its address without the slash."""
+    """Return what the audit calls a view: ``page``, ``api``, or its address without the slash."""
+    if path.startswith(API):
+        return "api"
     return path.removeprefix("/") if path in (*VIEWS, *EXPORTS, "/live") and path != "/" else "page"
 
 
-def _plain(text: str, status: int, name: str, value: object) -> Response:
-    return Response(f"{text}\n", status, {name: str(value)}, media_type="text/plain")
+def _refused(request: HTTPConnection, status: int, text: str, headers: Mapping[str, str]) -> Response:
+    if request.url.path.startswith(API):
+        return problem(status, text, headers)
+    return Response(f"{text}\n", status, headers, media_type="text/plain")
 
 
 def refusal_page(decision: Decision) -> Response:
@@ -261,10 +295,22 @@ def refusal_page(decision: Decision) -> Response:
     return Response(render("refused.html", decision=decision.name), 403, media_type="text/html")
 
 
+_REASONS = {
+    Decision.NO_PASSWORD: "The page and the API have no password, and others than this machine reach them: set "
+    "page.password_file.",
+    Decision.FOREIGN_HOST: "Without a password page and API are for this machine alone, and the Host does not name it.",
+    Decision.FORWARDED: "Without a password page and API are for this machine alone, and a proxy passed this on.",
+}
+
+
 def _answer(request: HTTPConnection, decision: Decision) -> Response:
+    path, query = request.url.path, request.url.query
+    if path.startswith(API):
+        if decision is Decision.SIGN_IN:
+            return problem(401, "Give the page's password, as HTTP Basic or Bearer, or sign in at the page.", _ASKING)
+        return problem(403, _REASONS[decision])
     if decision is not Decision.SIGN_IN:
         return refusal_page(decision)
-    path, query = request.url.path, request.url.query
     if path not in VIEWS:
         return Response("sign in first\n", 401, media_type="text/plain")
     there = f"{path}?{query}" if query else path

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from console.row_format import blocks
 from console.web.access import ROWS_SHOWN, SIGN_IN_PATH, Gate, Password, Policy, Sessions
+from console.web.api import PREFIX, Api
 from console.web.chart import SERIES, draw_calendar
 from console.web.overview import CHART_DAYS, Overview, Page, Stage, plain
 from console.web.people import LARGEST_FIRST, LONGEST_ACCOUNT, People, Show, Sort, TableQuery, typed
@@ -307,7 +308,7 @@ class HealthView:
 
 
 def page_routes(page: Page) -> list[BaseRoute]:
-    """Return the routes of the page: the views with their exports, ``/live``, ``/sign-in``, ``/sign-out``, ``/static``.
+    """Return the routes of the page: the views with their exports, the API, ``/live``, signing in and out, ``/static``.
 
     Args:
         page: What it stands on; at least one site must be in its settings. The routes belong to the event loop that
@@ -336,6 +337,7 @@ def page_routes(page: Page) -> list[BaseRoute]:
     }
     return [
         *(Route(path, show, methods=["GET"], middleware=behind_the_gate) for path, show in gated.items()),
+        Mount(PREFIX, Api(page, queries).app(), middleware=behind_the_gate),
         Route(SIGN_IN_PATH, signing.form, methods=["GET"], middleware=[private]),
         Route(SIGN_IN_PATH, signing.sign_in, methods=["POST"], middleware=[private]),
         Route("/sign-out", signing.sign_out, methods=["POST"], middleware=[private]),
