@@ -4,7 +4,7 @@ A report is one query a site, over the site's own days. What it takes and its ro
 columns are their names, the API checks what it is asked by them, and its description is written from them.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any
@@ -288,7 +288,7 @@ COVERAGE = Report(
 
 # ---- All of them, as programs ask for them ----
 
-Read = Callable[[Warehouse, Settings, str, Any, Window], Awaitable[list[Row]]]
+Read = Callable[[Warehouse, Settings, str, Any, Window], Coroutine[Any, Any, list[Row]]]
 """Reads a site's rows; the fourth is what narrows them."""
 
 

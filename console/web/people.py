@@ -12,11 +12,9 @@ from math import ceil
 from typing import Any, Self
 from urllib.parse import urlencode
 
-from msgspec import Struct
-
 from console.web.overview import CHART_DAYS
 from rollcall.warehouse import Row, Warehouse
-from rollcall.warehouse.seats import SEATS, Moment, SeatRow
+from rollcall.warehouse.seats import SEATS
 
 PAGE_SIZE = 50
 FAMILIES = ("comment", "history", "worklog")
@@ -259,32 +257,6 @@ SELECT {", ".join(SEATS)} FROM seats WHERE site = {{site:String}} AND account_id
 """  # noqa: S608 - constants of this file
 
 
-class ActiveDay(Struct, kw_only=True):
-    """A day on which somebody did something, and what."""
-
-    day: date
-    comment: bool
-    history: bool
-    worklog: bool
-
-
-class PersonAnswer(Struct, kw_only=True):
-    """An account with the last year of its active days and its seats, as the API gives it."""
-
-    site: str
-    account_id: str
-    name: str
-    email: str | None
-    account_type: str
-    status: str
-    roles: list[str]
-    last_active_at: Moment | None
-    today: date
-    known_since: date | None
-    days: list[ActiveDay]
-    seats: list[SeatRow]
-
-
 @dataclass(frozen=True, slots=True)
 class Person:
     """An account with the last year of its active days, its seats, groups and roles.
@@ -311,15 +283,6 @@ class Person:
             role, _, scope = one.removesuffix(")").rpartition(" (")
             found.setdefault(scope, []).append(role)
         return sorted((scope, sorted(roles)) for scope, roles in found.items())
-
-    def answer(self, site: str) -> Row:
-        """Return it as the API gives it, a `PersonAnswer`."""
-        days = [
-            {"day": day, **{name: name in families for name in FAMILIES}}
-            for day, families in sorted(self.active.items())
-        ]
-        known = {"today": self.today, "known_since": self.known_since}
-        return {"site": site, **self.account, **known, "days": days, "seats": self.seats}
 
 
 async def read_person(warehouse: Warehouse, site: str, account: str) -> Person | None:

@@ -5,11 +5,9 @@ Nothing here is calmer than it is: what is not known says so, and each trouble i
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
-
-from msgspec import Struct
 
 from console.dead_letter_queue import DeadLetterQueue
 from console.received import Received, Refused
@@ -22,7 +20,6 @@ from rollcall.records import DeadLetter
 from rollcall.runtime import StoredRuntime
 from rollcall.settings import Settings
 from rollcall.warehouse import Row
-from rollcall.warehouse.seats import Moment
 
 _COVERAGE = """
 WITH (SELECT any(today) FROM site_days WHERE site = {site:String}) AS today
@@ -132,7 +129,7 @@ class Health:
             found.append(f"{_counted(sum(one.count for one in lately), 'post')} refused, the last one within a day")
         if self.runs.last and self.runs.last.missing:
             found.append("The last run could not read everything")
-        if self.runs.last and self.now - _moment(self.runs.last.began) > _RUN_TOO_OLD:
+        if self.runs.last and self.now - moment_of(self.runs.last.began) > _RUN_TOO_OLD:
             found.append("The last whole run is more than two days old")
         if self.snapshots and self.snapshots[0]["lacks"]:
             found.append("The last reading of the directory lacks parts, which are older")
@@ -140,40 +137,6 @@ class Health:
         if self.asks_who_looked and (looked is None or self.now - looked > _LOOKS_TOO_OLD):
             found.append("Who looked is not known, or was last told more than three days ago")
         return found
-
-    def answer(self, site: str, notices: Sequence[str]) -> Row:
-        """Return it as the API gives it, a `HealthAnswer`; notices are what is under way."""
-        state, runs = self.state, self.runs
-        last, interrupted = runs.last, runs.interrupted
-        refused = [
-            {
-                **{name: getattr(one, name) for name in ("site", "reason", "count", "last")},
-                **{name: getattr(one.meaning, name) for name in ("cause", "remedy", "lost")},
-            }
-            for one in self.refused
-        ]
-        return {
-            "site": site,
-            "now": self.now,
-            "troubles": self.troubles,
-            "unknowns": self.unknowns,
-            "notices": list(notices),
-            "last_webhook": self.last_webhook,
-            "records_waiting": None if state.log_trouble else state.waiting,
-            "log_bytes": None if state.log_trouble else state.log_bytes,
-            "consumers_run": None if state.consumer_trouble is None else not state.consumer_trouble,
-            "share": self.share,
-            "line": self.line,
-            "coverage": self.coverage,
-            "refused": refused,
-            "dead_letters": [asdict(one) for one in self.letters],
-            "runs_known": runs.known,
-            "last_run": _run_answer(last.began, last.missing) if last else None,
-            "interrupted_run": _run_answer(interrupted.started_at, interrupted.missing) if interrupted else None,
-            "next_run_at": runs.next_at,
-            "readings": self.snapshots,
-            "parts": self.parts,
-        }
 
     @property
     def unknowns(self) -> list[str]:
@@ -188,91 +151,6 @@ class Health:
         return found
 
 
-class CoverageDay(Struct, kw_only=True):
-    """Of a day's facts that Jira's REST API knows, how many a webhook had brought."""
-
-    day: date
-    known: int
-    by_webhook: int
-    share: float | None
-
-
-class RefusedPosts(Struct, kw_only=True):
-    """Posts to the site, or to none, refused for one reason since the process that takes them began."""
-
-    site: str
-    reason: str
-    count: int
-    last: Moment
-    cause: str
-    remedy: str
-    lost: bool
-
-
-class OpenLetters(Struct, kw_only=True):
-    """The open dead letters of one reason."""
-
-    reason: str
-    origin: str
-    count: int
-    newest: Moment
-
-
-class Reading(Struct, kw_only=True):
-    """A reading of the directory, and the parts that it lacks."""
-
-    began: Moment
-    ended: Moment
-    lacks: list[str]
-
-
-class PartAge(Struct, kw_only=True):
-    """A part of the directory, and the time it is of."""
-
-    part: str
-    at: Moment
-
-
-class RunAnswer(Struct, kw_only=True):
-    """A run, and what it could not read."""
-
-    began: Moment
-    missing: list[str]
-
-
-class HealthAnswer(Struct, kw_only=True):
-    """How the pipeline of a site does, as the API gives it.
-
-    What is null is not known: without consumers in this process whether they run, without a folder of checkpoints the
-    runs.
-    """
-
-    site: str
-    now: Moment
-    troubles: list[str]
-    unknowns: list[str]
-    notices: list[str]
-    last_webhook: Moment | None
-    records_waiting: int | None
-    log_bytes: int | None
-    consumers_run: bool | None
-    share: float | None
-    line: float
-    coverage: list[CoverageDay]
-    refused: list[RefusedPosts]
-    dead_letters: list[OpenLetters]
-    runs_known: bool
-    last_run: RunAnswer | None
-    interrupted_run: RunAnswer | None
-    next_run_at: Moment | None
-    readings: list[Reading]
-    parts: list[PartAge]
-
-
-def _run_answer(began: int, missing: Sequence[str]) -> Row:
-    return {"began": _moment(began), "missing": list(missing)}
-
-
 def _counted(count: int, what: str) -> str:
     return f"{count} {what}{'' if count == 1 else 's'}"
 
@@ -282,7 +160,8 @@ def percent(share: float) -> str:
     return f"{int(1000 * share + 1e-9) / 10:g} %"
 
 
-def _moment(ms: int) -> datetime:
+def moment_of(ms: int) -> datetime:
+    """Return the moment of epoch milliseconds."""
     return datetime.fromtimestamp(ms / 1000, UTC)
 
 
@@ -298,7 +177,7 @@ async def read_letters(queue: DeadLetterQueue, site: str) -> list[Letters]:
         if letter.site in (UNKNOWN_SITE, site):
             by_reason.setdefault((letter.reason, letter.origin), []).append(letter)
     found = [
-        Letters(reason, origin, len(some), _moment(max(one.received_at for one in some)))
+        Letters(reason, origin, len(some), moment_of(max(one.received_at for one in some)))
         for (reason, origin), some in by_reason.items()
     ]
     return sorted(found, key=lambda one: one.newest, reverse=True)

@@ -18,8 +18,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from console.row_format import blocks
 from console.web.access import ROWS_SHOWN, SIGN_IN_PATH, Gate, Password, Policy, Sessions
-from console.web.api import PREFIX, Api
+from console.web.api import Api
 from console.web.chart import SERIES, draw_calendar
+from console.web.openapi import PREFIX
 from console.web.overview import CHART_DAYS, Overview, Page, Stage, plain
 from console.web.people import LARGEST_FIRST, LONGEST_ACCOUNT, People, Show, Sort, TableQuery, typed
 from console.web.pipeline_health import percent
