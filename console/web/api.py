@@ -18,7 +18,7 @@ from starlette.routing import Route
 from console.reports import REPORTS, Asked, Everything
 from console.row_format import JSON
 from console.row_format import plain as written
-from console.web.access import ROWS_SHOWN, SHOWN, problem
+from console.web.access import OF_PERSONS, ROWS_SHOWN, SHOWN, Role, problem, role_now
 from console.web.openapi import PREFIX, InvalidParameterError, description, read_query
 from console.web.overview import Page, plain
 from console.web.people import FAMILIES, LONGEST_ACCOUNT, Person
@@ -79,6 +79,8 @@ class Api:
         site, name = self._site(request), request.path_params["report"]
         if name not in REPORTS:
             raise HTTPException(404, f"no such report; there are {', '.join(REPORTS)}")
+        if REPORTS[name].of_persons:
+            _require_names()
         query = read_query(name, request.query_params.multi_items())
         takes = REPORTS[name].takes
         only: Everything = takes(**{field: getattr(query, field) for field in takes.__struct_fields__})
@@ -97,6 +99,7 @@ class Api:
         """Give one person."""
         site, account = self._site(request), request.path_params["account_id"]
         _no_parameters(request)
+        _require_names()
         person = await self._queries.person(site, account) if len(account) <= LONGEST_ACCOUNT else None
         if person is None:
             raise HTTPException(404, "no account of this site has that id")
@@ -164,6 +167,11 @@ def _of_health(site: str, health: Health, notices: Sequence[str]) -> Row:
         "readings": health.snapshots,
         "parts": health.parts,
     }
+
+
+def _require_names() -> None:
+    if role_now() is not Role.NAMES:
+        raise HTTPException(403, OF_PERSONS)
 
 
 def _no_parameters(request: Request) -> None:

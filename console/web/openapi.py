@@ -214,7 +214,7 @@ def read_query(report: str, given: Sequence[tuple[str, str]]) -> Any:
 _PROBLEMS = {
     400: "A parameter that there is not, or a value that it does not have.",
     401: "No password, or a wrong one.",
-    403: "Nobody may look here: no password is set, or this came from elsewhere.",
+    403: "It is of persons and the password shows figures only; or no password is set, or this came from elsewhere.",
     404: "No such site, report or person.",
     429: "Too many wrong passwords; Retry-After says how long to wait.",
     503: "The warehouse cannot be asked just now; try again after Retry-After.",

@@ -17,7 +17,18 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from console.row_format import blocks
-from console.web.access import ROWS_SHOWN, SIGN_IN_PATH, Gate, Password, Policy, Sessions
+from console.web.access import (
+    FIGURES,
+    ROWS_SHOWN,
+    SIGN_IN_PATH,
+    VIEWS,
+    Gate,
+    Password,
+    Policy,
+    Role,
+    Sessions,
+    role_now,
+)
 from console.web.api import Api
 from console.web.chart import SERIES, draw_calendar
 from console.web.openapi import PREFIX
@@ -104,7 +115,15 @@ class Site:
             site: Name of the site shown.
             view: The view's address.
         """
-        return {"site": site, "sites": list(self.settings.sites), "signed_in": self._signed_in, "view": view}
+        sees_names = role_now() is Role.NAMES
+        return {
+            "site": site,
+            "sites": list(self.settings.sites),
+            "signed_in": self._signed_in,
+            "view": view,
+            "views": VIEWS if sees_names else FIGURES,
+            "sees_names": sees_names,
+        }
 
 
 class Home:
@@ -129,7 +148,9 @@ class Home:
         overview = await self._queries.overview(site)
         people: People | None = None
         trouble, seats, seats_trouble = overview.trouble, list[Row](), ""
-        if not trouble:
+        if not trouble and role_now() is not Role.NAMES:
+            setattr(request.state, ROWS_SHOWN, 0)
+        elif not trouble:
             try:
                 people = await self._queries.people(query)
                 setattr(request.state, ROWS_SHOWN, len(people.rows))
@@ -319,7 +340,7 @@ def page_routes(page: Page) -> list[BaseRoute]:
     policy = Policy(settings, page.listen or settings.listen)
     sessions = Sessions(settings.page.session_hours * 3600, time.time)
     audit = settings.audits(page.listen or settings.listen)
-    password = Password(settings.page.secret(), Throttle(time.monotonic))
+    password = Password(settings.page.secret(), Throttle(time.monotonic), settings.page.figures_secret())
     signing = SignIn(settings, policy, sessions, password, page.once)
     around, queries = Site(page), PageQueries(page)
     home, seats = Home(page, queries, around), SeatsView(queries, around)

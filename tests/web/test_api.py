@@ -404,7 +404,7 @@ def test_each_request_is_a_line_of_the_log_with_nothing_of_a_stranger(
     program.get("/sites", headers={"authorization": "", "cookie": f"{COOKIE}=evil"})
 
     def line(kind: str, site: str, outcome: str, rows: int | None) -> Any:
-        who = {"client": "127.0.0.1", "by": "password"}
+        who = {"client": "127.0.0.1", "by": "password", "sees": "names"}
         return call("page viewed", **who, kind=kind, site=site, outcome=outcome, rows=rows)
 
     assert told.info.mock_calls == [
