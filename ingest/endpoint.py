@@ -2,14 +2,20 @@
 
 A plain ASGI application rather than a Starlette function, because it is the hot path: no request object, no copy of
 the body.
+
+Jira Cloud sends ``X-Hub-Signature: sha256=<hex>``, an HMAC over the raw body in the form of WebSub, and says that the
+method may change (Atlassian's webhooks page); so the method is read from the header, among those that are safe.
 """
 
 import asyncio
+import hmac
 import json
 import re
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
+from typing import NamedTuple
 
 from prometheus_client import Counter, Gauge
 from starlette.types import Message, Receive, Scope, Send
@@ -17,7 +23,6 @@ from starlette.types import Message, Receive, Scope, Send
 from ingest.body import Body, BodyBudget, DisconnectedError, RefusalError
 from ingest.handler import Headers, Outcome, WebhookHandler, short_identifier
 from ingest.refusals import UNKNOWN_SITE, RefusalLog
-from ingest.signature import parse_signature, signed
 from rollcall.jira.events import OTHER
 from rollcall.metrics import BODIES_IN_MEMORY, WEBHOOK_LAST, WEBHOOK_SECONDS, WEBHOOKS
 from rollcall.runtime import Runtime
@@ -28,6 +33,31 @@ _SIGNATURE = b"x-hub-signature"
 _MOST_DIGITS = 18
 """Of a length; Python refuses to read numbers of thousands of digits."""
 _PATH = re.compile(r"/+webhooks(?:/+(?P<site>.*?))?/?", re.DOTALL)
+
+_METHODS = {b"sha256": ("sha256", 64), b"sha384": ("sha384", 96), b"sha512": ("sha512", 128)}
+"""Safe methods of WebSub, each with the length of its signature in hex; sha1 and md5 are not safe."""
+
+
+class Signature(NamedTuple):
+    """A method and what it is said to give, as lower-case hex."""
+
+    method: str
+    claimed: bytes
+
+
+def parse_signature(header: bytes) -> Signature | None:
+    """Read ``method=hex``; None when it has another form, length, or a method that is not safe."""
+    name, _, claimed = header.strip().partition(b"=")
+    method, length = _METHODS.get(name.lower(), ("", -1))
+    return Signature(method, claimed.lower()) if len(claimed) == length else None
+
+
+def signed(body: bytes, signature: Signature, secrets: Sequence[bytes]) -> bool:
+    """Return whether one of the secrets made this signature of the body; the time taken gives nothing away."""
+    return any(
+        hmac.compare_digest(hmac.digest(secret, body, signature.method).hex().encode(), signature.claimed)
+        for secret in secrets
+    )
 
 
 class WebhookEndpoint:

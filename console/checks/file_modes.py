@@ -54,7 +54,7 @@ def _private(settings: Settings, config: Path | None) -> Iterator[Path]:
     named = [
         settings.sql_token_file,
         settings.metrics_token_file,
-        settings.page.password_file,
+        *(settings.page.password_file, settings.page.figures_password_file),
         *(file for site in settings.sites.values() for file in (site.api_token_file, site.webhook_secrets_file)),
         *(kafka.password_file, kafka.client_key_file, kafka.client_key_password_file),
         *(warehouse.password_file, warehouse.client_key_file),

@@ -1,4 +1,4 @@
-"""Checks of what is on this side: settings, event log, warehouse with its tables and insert settings, zones, clock."""
+"""Checks of this side: settings, event log, warehouse with tables and insert settings, zones, what `up` received."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -7,10 +7,10 @@ from zoneinfo import ZoneInfo
 
 from console.checks.file_modes import mode_findings
 from console.checks.finding import Finding
-from console.checks.receiver import receiver_findings
 from console.checks.time_zones import zone_findings
 from console.dead_letter_queue import DeadLetterQueue
 from console.engine.confinement import unconfined
+from console.received import Received, ask_received
 from console.sqldoor.allowlist import INTERNAL_TABLES
 from consumers.writers import LogPositions
 from rollcall.errors import RollcallError, SettingsError
@@ -237,3 +237,42 @@ def _clock(newest_record: datetime | None) -> Finding:
     if newest_record and newest_record > now + timedelta(minutes=1):
         return Finding("clock", False, f"{shown}, but there are records from later", "run an NTP service")
     return Finding("clock", True, shown)
+
+
+_RECEIVED = "webhooks received"
+
+
+async def receiver_findings(settings: Settings) -> AsyncIterator[Finding]:
+    """Ask at `listen` what was taken and refused since the process began."""
+    received = await ask_received(settings.listen, settings.metrics_secret())
+    if received is None:
+        yield Finding(
+            _RECEIVED,
+            True,
+            f"no `up` or `ingest` answers at {settings.listen} (setting listen), so what it refused cannot be asked; "
+            'its log has it as "webhook refused"',
+        )
+        return
+    for refused in received.refused_lately(*settings.sites):
+        to = f"to {refused.site}" if refused.site else "to no site of the settings"
+        yield Finding(
+            f"{_RECEIVED}: {refused.reason}",
+            False,
+            f"{refused.count} posts {to} were refused because {refused.meaning.cause}; the last one came at "
+            f"{refused.last:%Y-%m-%d %H:%M:%S} UTC",
+            refused.meaning.remedy,
+        )
+    for site in settings.sites:
+        yield _last_received(received, site)
+
+
+def _last_received(received: Received, site: str) -> Finding:
+    subject = f"{site}: {_RECEIVED}"
+    if site not in received.sites:
+        return Finding(
+            subject, False, "the running process does not know this site", "restart it: settings are read once"
+        )
+    last = received.last.get(site)
+    if last is None:
+        return Finding(subject, True, "none accepted since the process began")
+    return Finding(subject, True, f"the last one was accepted at {last:%Y-%m-%d %H:%M:%S} UTC")

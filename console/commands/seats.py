@@ -9,29 +9,16 @@ from typing import Annotated
 
 import typer
 
-from console.commands.report import MOST_DAYS, LimitOption, ProductOption, SortOption, by_weight, check_sort, chosen
+from console.commands.report import LimitOption, ProductOption, SortOption, by_weight, check_sort, chosen
 from console.output import FormatOption, OutputFormat, print_rows
 from console.process import DONE, Config, SiteOption, print_error, run_command, site_names
+from console.reports import MOST_DAYS, SavingsRow, ThresholdRow
 from rollcall.runtime import opened_for_reading
 from rollcall.settings import Settings
 from rollcall.warehouse import Row, Warehouse
-from rollcall.warehouse.seats import SEATS, VERDICTS, Verdict, read_savings, read_seats, read_thresholds
+from rollcall.warehouse.seats import SEATS, Verdict, read_savings, read_seats, read_thresholds
 
-SAVINGS = (
-    "site",
-    "product",
-    "currency",
-    "period",
-    "seats",
-    "held",
-    *VERDICTS,
-    "reclaimable",
-    "bill",
-    "bill_after",
-    "saving",
-    "saving_from",
-)
-THRESHOLDS = ("site", "days", "reached", "returned", "share", "idle_now")
+SAVINGS, THRESHOLDS = SavingsRow.__struct_fields__, ThresholdRow.__struct_fields__
 
 _SEATS_FIRST = ("name", "product", "verdict", "did_at", "looked_at", "granted_by", "why", "email", "holds_since")
 _SAVINGS_FIRST = ("product", "held", "reclaimable", "bill", "bill_after", "saving", "currency", "period", "saving_from")

@@ -1,9 +1,13 @@
 """Who may see the page: the policy by request, the sessions of who has signed in, and the gate before every route.
 
-Three cases. With a password, everybody signs in, behind whatever proxy and host name: by the form, or by HTTP Basic
-with any user name. Without one and bound to a loopback address, who has the one-time sign-in address of this start may
-look, from this machine only (`rollcall.http.guard` judges); or everybody on it, where the settings say so. Without one
-and bound to anything else, nobody may look, and reads which setting to set. None of this touches webhooks.
+Three cases. With a password, everybody signs in, behind whatever proxy and host name: by the form, or as programs do by
+HTTP Basic with any user name, or as Bearer. Without one and bound to a loopback address, who has the one-time sign-in
+address of this start may look, from this machine only (`rollcall.http.guard` judges); or everybody on it, where the
+settings say so. Without one and bound to anything else, nobody may look, and reads which setting to set. None of this
+touches webhooks.
+
+Who has the other password, of those who see figures only, is shown no view of persons: what does not stand in
+`FIGURES` is refused, and of the API what its reports declare to be of persons.
 
 A session is a signed cookie. The key is made at the start of the process and stored nowhere, so a cookie is good for
 one process and a restart signs everybody out.
@@ -12,10 +16,13 @@ one process and a restart signs everybody out.
 import hashlib
 import hmac
 import secrets
-from collections.abc import Callable
-from enum import Enum
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from enum import Enum, StrEnum
+from http import HTTPStatus
 from urllib.parse import quote
 
+import msgspec
 from itsdangerous import BadSignature, Signer
 from starlette.requests import HTTPConnection
 from starlette.responses import RedirectResponse, Response
@@ -29,6 +36,21 @@ from rollcall.settings import Settings
 _log = logger(__name__)
 
 
+class Role(StrEnum):
+    """What somebody may see."""
+
+    NAMES = "names"
+    FIGURES = "figures"
+
+
+_ROLE: ContextVar[Role] = ContextVar("role", default=Role.FIGURES)
+
+
+def role_now() -> Role:
+    """Return what whoever sent the request that is being answered may see."""
+    return _ROLE.get()
+
+
 class Decision(Enum):
     """What to do with a request for the page."""
 
@@ -37,6 +59,7 @@ class Decision(Enum):
     NO_PASSWORD = "no password"  # noqa: S105 - a name, not a password
     FOREIGN_HOST = "foreign host"
     FORWARDED = "forwarded"
+    OF_PERSONS = "of persons"
 
 
 _REFUSALS = {
@@ -100,14 +123,18 @@ class Sessions:
         self._signer = Signer(secrets.token_bytes(32), salt="rollcall.page.session")
         self._signed_out: dict[str, float] = {}
 
-    def open(self) -> str:
-        """Return the cookie of a new session."""
+    def open(self, role: Role = Role.NAMES) -> str:
+        """Return the cookie of a new session of somebody who may see so much."""
         ends = int(self._clock() + self._seconds)
-        return self._signer.sign(f"{secrets.token_urlsafe(24)}.{ends}").decode()
+        return self._signer.sign(f"{role}~{secrets.token_urlsafe(24)}.{ends}").decode()
 
     def known(self, cookie: str | None) -> bool:
         """Return whether a cookie is of a session that is open."""
         return self._ends(cookie) is not None
+
+    def role(self, cookie: str | None) -> Role | None:
+        """Return what somebody with this cookie may see; None when it is of no session that is open."""
+        return Role((cookie or "").partition("~")[0]) if self.known(cookie) else None
 
     def close(self, cookie: str | None) -> None:
         """End a session: its cookie is good no more, whoever has a copy of it."""
@@ -131,15 +158,17 @@ class Sessions:
 
 
 class Password:
-    """Compares what is given with the password of the page, at most so often.
+    """Compares what is given with the passwords of the page, at most so often.
 
     Args:
         password: The password; empty where there is none, and nothing is right.
         throttle: Counts what was wrong.
+        figures: That of those who see figures only; empty where there is none.
     """
 
-    def __init__(self, password: str, throttle: Throttle) -> None:
+    def __init__(self, password: str, throttle: Throttle, figures: str = "") -> None:
         self._digest = _digest(password) if password else b""
+        self._figures = _digest(figures) if figures else b""
         self._throttle = throttle
         self._log = RationedLog(_log)
 
@@ -147,12 +176,14 @@ class Password:
         """Return for how many seconds a client has to wait before it may try; 0 when it may now."""
         return self._throttle.wait(address)
 
-    def is_right(self, given: str, address: str) -> bool:
-        """Return whether it is the password; call it only when there is nothing to wait for."""
-        if hmac.compare_digest(_digest(given), self._digest):
-            return True
+    def role(self, given: str, address: str) -> Role | None:
+        """Return what it lets see, None when it is no password; call it only when there is nothing to wait for."""
+        digest = _digest(given)
+        names, figures = hmac.compare_digest(digest, self._digest), hmac.compare_digest(digest, self._figures)
+        if names or figures:
+            return Role.NAMES if names else Role.FIGURES
         self.failed(address, "wrong password at the page")
-        return False
+        return None
 
     def failed(self, address: str, event: str) -> None:
         """Remember and log a failure."""
@@ -173,8 +204,30 @@ SIGN_IN_PATH = "/sign-in"
 VIEWS = ("/", "/seats", "/person", "/health")
 """Where a browser that is not signed in is sent to sign in, and then back."""
 EXPORTS = ("/seats.csv", "/seats.json")
+FIGURES = ("/", "/live", "/health")
+"""What shows no persons to who may see figures only; whatever else there is, is refused to them."""
+API = "/api/"
+"""What all addresses of the API begin with; its views are audited as those of the page."""
 ROWS_SHOWN = "rows_shown"
 """Where a request's state has how many people the page shows, once they are read."""
+SHOWN = "shown"
+"""Where it has what of the API was asked for, and the site, once both are known to be there."""
+
+
+class Problem(msgspec.Struct, kw_only=True):
+    """Why the API does not give what was asked for (RFC 9457)."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+
+
+def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
+    """Return a problem as the answer of the API."""
+    told = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail)
+    return Response(msgspec.json.encode(told), status, headers, media_type="application/problem+json")
+
 
 _LONGEST_SITE = 64
 
@@ -199,13 +252,17 @@ class Gate:
         """Pass a request on, or answer it."""
         request = HTTPConnection(scope)
         decision = self._policy.judge(request)
-        if decision is Decision.SHOW or (
-            decision is Decision.SIGN_IN and self._sessions.known(request.cookies.get(COOKIE))
-        ):
-            await self._show(request, receive, send)
+        role = Role.NAMES if decision is Decision.SHOW else None
+        if decision is Decision.SIGN_IN:
+            role = self._sessions.role(request.cookies.get(COOKIE))
+        if role:
+            await self._show(request, role, receive, send)
         elif decision is Decision.SIGN_IN and "authorization" in request.headers:
-            refusal = self._refuse(request)
-            await (refusal(scope, receive, send) if refusal else self._show(request, receive, send))
+            judged = self._judged(request)
+            if isinstance(judged, Role):
+                await self._show(request, judged, receive, send)
+            else:
+                await judged(scope, receive, send)
         else:
             self._note_refusal(request, "not signed in" if decision is Decision.SIGN_IN else decision.value)
             await _answer(request, decision)(scope, receive, send)
@@ -215,12 +272,15 @@ class Gate:
             kind = kind_of(request.url.path)
             self._refusals.info("page refused", {"outcome": why}, client=client_of(request), kind=kind)
 
-    async def _show(self, request: HTTPConnection, receive: Receive, send: Send) -> None:
+    async def _show(self, request: HTTPConnection, role: Role, receive: Receive, send: Send) -> None:
         path = request.url.path
-        if not self._audit or path not in (
-            *VIEWS,
-            *EXPORTS,
-        ):  # what its script asks for again and again is of the same view
+        if role is not Role.NAMES and path not in FIGURES and not path.startswith(API):
+            self._note_refusal(request, Decision.OF_PERSONS.value)
+            await _answer(request, Decision.OF_PERSONS)(request.scope, receive, send)
+            return
+        _ROLE.set(role)
+        shown = path.startswith(API) or path in (*VIEWS, *EXPORTS)
+        if not self._audit or not shown:  # what its script asks for again and again is of the same view
             await self._app(request.scope, receive, send)
             return
         by = "session" if self._sessions.known(request.cookies.get(COOKIE)) else "password"
@@ -228,32 +288,46 @@ class Gate:
         try:
             await self._app(request.scope, receive, send)
         finally:
-            rows = request.scope.get("state", {}).get(ROWS_SHOWN)
+            state = request.scope.get("state", {})
+            rows = state.get(ROWS_SHOWN)
             outcome = "failed" if rows is None else "ok"
-            kind = kind_of(path)
-            _log.info("page viewed", client=client_of(request), by=by, kind=kind, site=site, outcome=outcome, rows=rows)
+            kind, site = state.get(SHOWN, (kind_of(path), site))
+            who = {"client": client_of(request), "by": by, "sees": role.value}
+            _log.info("page viewed", **who, kind=kind, site=site, outcome=outcome, rows=rows)
 
-    def _refuse(self, request: HTTPConnection) -> Response | None:
-        """Judge HTTP Basic; return None for the password."""
+    def _judged(self, request: HTTPConnection) -> Role | Response:
+        """Judge HTTP Basic and Bearer; return the refusal where it is no password."""
         address = client_of(request)
         if seconds := self._password.wait(address):
             self._note_refusal(request, "too many wrong passwords")
-            return _plain(f"Too many wrong passwords. Try again in {seconds} seconds.", 429, "retry-after", seconds)
-        if self._password.is_right(
-            basic_credentials(request.headers["authorization"])[1].decode(errors="replace"), address
-        ):
-            return None
+            text = f"Too many wrong passwords. Try again in {seconds} seconds."
+            return _refused(request, 429, text, {"retry-after": str(seconds)})
+        if role := self._password.role(_given(request.headers["authorization"]), address):
+            return role
         self._note_refusal(request, "wrong password")
-        return _plain("That is not the password.", 401, "www-authenticate", 'Basic realm="rollcall"')
+        return _refused(request, 401, "That is not the password.", _ASKING)
+
+
+_ASKING = {"www-authenticate": 'Basic realm="rollcall"'}
+
+
+def _given(header: str) -> str:
+    """Return the password of an ``Authorization`` header, Basic or Bearer; empty where it has none."""
+    scheme, _, token = header.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else basic_credentials(header)[1].decode(errors="replace")
 
 
 def kind_of(path: str) -> str:
-    """Return what the audit calls a view: ``page``, or its address without the slash."""
+    """Return what the audit calls a view: ``page``, ``api``, or its address without the slash."""
+    if path.startswith(API):
+        return "api"
     return path.removeprefix("/") if path in (*VIEWS, *EXPORTS, "/live") and path != "/" else "page"
 
 
-def _plain(text: str, status: int, name: str, value: object) -> Response:
-    return Response(f"{text}\n", status, {name: str(value)}, media_type="text/plain")
+def _refused(request: HTTPConnection, status: int, text: str, headers: Mapping[str, str]) -> Response:
+    if request.url.path.startswith(API):
+        return problem(status, text, headers)
+    return Response(f"{text}\n", status, headers, media_type="text/plain")
 
 
 def refusal_page(decision: Decision) -> Response:
@@ -261,10 +335,27 @@ def refusal_page(decision: Decision) -> Response:
     return Response(render("refused.html", decision=decision.name), 403, media_type="text/html")
 
 
+OF_PERSONS = "This is of persons, and the password shows figures only."
+
+_REASONS = {
+    Decision.NO_PASSWORD: "The page and the API have no password, and others than this machine reach them: set "
+    "page.password_file.",
+    Decision.FOREIGN_HOST: "Without a password page and API are for this machine alone, and the Host does not name it.",
+    Decision.FORWARDED: "Without a password page and API are for this machine alone, and a proxy passed this on.",
+    Decision.OF_PERSONS: OF_PERSONS,
+}
+
+
 def _answer(request: HTTPConnection, decision: Decision) -> Response:
+    path, query = request.url.path, request.url.query
+    if path.startswith(API):
+        if decision is Decision.SIGN_IN:
+            return problem(401, "Give the page's password, as HTTP Basic or Bearer, or sign in at the page.", _ASKING)
+        return problem(403, _REASONS[decision])
+    if decision is Decision.OF_PERSONS and path not in VIEWS:
+        return Response(f"{OF_PERSONS}\n", 403, media_type="text/plain")
     if decision is not Decision.SIGN_IN:
         return refusal_page(decision)
-    path, query = request.url.path, request.url.query
     if path not in VIEWS:
         return Response("sign in first\n", 401, media_type="text/plain")
     there = f"{path}?{query}" if query else path

@@ -129,7 +129,7 @@ class Health:
             found.append(f"{_counted(sum(one.count for one in lately), 'post')} refused, the last one within a day")
         if self.runs.last and self.runs.last.missing:
             found.append("The last run could not read everything")
-        if self.runs.last and self.now - _moment(self.runs.last.began) > _RUN_TOO_OLD:
+        if self.runs.last and self.now - moment_of(self.runs.last.began) > _RUN_TOO_OLD:
             found.append("The last whole run is more than two days old")
         if self.snapshots and self.snapshots[0]["lacks"]:
             found.append("The last reading of the directory lacks parts, which are older")
@@ -160,7 +160,8 @@ def percent(share: float) -> str:
     return f"{int(1000 * share + 1e-9) / 10:g} %"
 
 
-def _moment(ms: int) -> datetime:
+def moment_of(ms: int) -> datetime:
+    """Return the moment of epoch milliseconds."""
     return datetime.fromtimestamp(ms / 1000, UTC)
 
 
@@ -176,7 +177,7 @@ async def read_letters(queue: DeadLetterQueue, site: str) -> list[Letters]:
         if letter.site in (UNKNOWN_SITE, site):
             by_reason.setdefault((letter.reason, letter.origin), []).append(letter)
     found = [
-        Letters(reason, origin, len(some), _moment(max(one.received_at for one in some)))
+        Letters(reason, origin, len(some), moment_of(max(one.received_at for one in some)))
         for (reason, origin), some in by_reason.items()
     ]
     return sorted(found, key=lambda one: one.newest, reverse=True)

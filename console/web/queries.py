@@ -10,6 +10,9 @@ from datetime import datetime
 from typing import Generic, TypeVar
 
 from console.received import Received, ask_received
+from console.reports import REPORTS, Asked
+from console.row_format import JSON
+from console.row_format import plain as written
 from console.web.chart import draw
 from console.web.overview import (
     Headcounts,
@@ -90,6 +93,9 @@ STATE_SECONDS = 2.0
 _AT_ONCE = 2
 """Queries at once: the warehouse has few threads, and the consumers need them."""
 
+_REPORTS_CACHED = 4
+"""Parts of reports, which may be some megabytes each."""
+
 _QUERY_TIMEOUT = 30.0
 """Seconds for a query, waiting for a slot included."""
 
@@ -111,6 +117,7 @@ class PageQueries:
         self._persons: Cache[tuple[str, str], Person | None] = Cache(self._read_person, SEATS_SECONDS)
         self._health: Cache[str, Health] = Cache(self._read_health, COUNTS_SECONDS)
         self._exports = asyncio.Semaphore(1)
+        self._reports: Cache[Asked, list[bytes]] = Cache(self._read_report, COUNTS_SECONDS, most=_REPORTS_CACHED)
         self._received: Cache[str, Received] = Cache(lambda _: self._ask_received(), STATE_SECONDS)
         self._state: Cache[str, PipelineState] = Cache(lambda _: self._watch.look(), STATE_SECONDS)
 
@@ -155,6 +162,24 @@ class PageQueries:
         """Return all seats of a query, which may be large: one at a time. Raises WarehouseUnavailableError."""
         async with self._exports:
             return await self._limited(lambda: read_seat_export(self._page.runtime.warehouse, query))
+
+    async def report(self, asked: Asked) -> list[bytes]:
+        """Return rows of a report, each as JSON, as the command writes them. Raises WarehouseUnavailableError."""
+        return await self._reports.get(asked)
+
+    async def _read_report(self, asked: Asked) -> list[bytes]:
+        declared, runtime = REPORTS[asked.report], self._page.runtime
+        try:
+            async with asyncio.timeout(_QUERY_TIMEOUT), self._exports:
+                rows = await self._limited(
+                    lambda: declared.read(runtime.warehouse, runtime.settings, asked.site, asked.only, asked.window)
+                )
+        except TimeoutError:
+            raise WarehouseUnavailableError("too many reports are asked for at once") from None
+        columns = declared.row.__struct_fields__
+        return await asyncio.to_thread(
+            lambda: [JSON.encode({name: written(row[name]) for name in columns}) for row in rows]
+        )
 
     async def _what_came(self) -> Received:
         return await self._received.get("") if self._page.listen else received_here()

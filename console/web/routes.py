@@ -17,8 +17,21 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from console.row_format import blocks
-from console.web.access import ROWS_SHOWN, SIGN_IN_PATH, Gate, Password, Policy, Sessions
+from console.web.access import (
+    FIGURES,
+    ROWS_SHOWN,
+    SIGN_IN_PATH,
+    VIEWS,
+    Gate,
+    Password,
+    Policy,
+    Role,
+    Sessions,
+    role_now,
+)
+from console.web.api import Api
 from console.web.chart import SERIES, draw_calendar
+from console.web.openapi import PREFIX
 from console.web.overview import CHART_DAYS, Overview, Page, Stage, plain
 from console.web.people import LARGEST_FIRST, LONGEST_ACCOUNT, People, Show, Sort, TableQuery, typed
 from console.web.pipeline_health import percent
@@ -102,7 +115,15 @@ class Site:
             site: Name of the site shown.
             view: The view's address.
         """
-        return {"site": site, "sites": list(self.settings.sites), "signed_in": self._signed_in, "view": view}
+        sees_names = role_now() is Role.NAMES
+        return {
+            "site": site,
+            "sites": list(self.settings.sites),
+            "signed_in": self._signed_in,
+            "view": view,
+            "views": VIEWS if sees_names else FIGURES,
+            "sees_names": sees_names,
+        }
 
 
 class Home:
@@ -127,7 +148,9 @@ class Home:
         overview = await self._queries.overview(site)
         people: People | None = None
         trouble, seats, seats_trouble = overview.trouble, list[Row](), ""
-        if not trouble:
+        if not trouble and role_now() is not Role.NAMES:
+            setattr(request.state, ROWS_SHOWN, 0)
+        elif not trouble:
             try:
                 people = await self._queries.people(query)
                 setattr(request.state, ROWS_SHOWN, len(people.rows))
@@ -307,7 +330,7 @@ class HealthView:
 
 
 def page_routes(page: Page) -> list[BaseRoute]:
-    """Return the routes of the page: the views with their exports, ``/live``, ``/sign-in``, ``/sign-out``, ``/static``.
+    """Return the routes of the page: the views with their exports, the API, ``/live``, signing in and out, ``/static``.
 
     Args:
         page: What it stands on; at least one site must be in its settings. The routes belong to the event loop that
@@ -317,7 +340,7 @@ def page_routes(page: Page) -> list[BaseRoute]:
     policy = Policy(settings, page.listen or settings.listen)
     sessions = Sessions(settings.page.session_hours * 3600, time.time)
     audit = settings.audits(page.listen or settings.listen)
-    password = Password(settings.page.secret(), Throttle(time.monotonic))
+    password = Password(settings.page.secret(), Throttle(time.monotonic), settings.page.figures_secret())
     signing = SignIn(settings, policy, sessions, password, page.once)
     around, queries = Site(page), PageQueries(page)
     home, seats = Home(page, queries, around), SeatsView(queries, around)
@@ -336,6 +359,7 @@ def page_routes(page: Page) -> list[BaseRoute]:
     }
     return [
         *(Route(path, show, methods=["GET"], middleware=behind_the_gate) for path, show in gated.items()),
+        Mount(PREFIX, Api(page, queries).app(), middleware=behind_the_gate),
         Route(SIGN_IN_PATH, signing.form, methods=["GET"], middleware=[private]),
         Route(SIGN_IN_PATH, signing.sign_in, methods=["POST"], middleware=[private]),
         Route("/sign-out", signing.sign_out, methods=["POST"], middleware=[private]),

@@ -15,6 +15,7 @@ from console.web.access import (
     Decision,
     Password,
     Policy,
+    Role,
     Sessions,
     client_of,
     refusal_page,
@@ -77,9 +78,10 @@ class SignIn:
             answer = _form(there, f"Too many wrong passwords. Try again in {seconds} seconds.", 429)
             answer.headers["retry-after"] = str(seconds)
             return answer
-        if not self._password.is_right(fields.get("password", ""), address):
+        role = self._password.role(fields.get("password", ""), address)
+        if role is None:
             return _form(there, "That is not the password.", 403)
-        return self._signed_in(request, there)
+        return self._signed_in(request, there, role)
 
     def _by_address(self, request: Request, token: str) -> Response:
         """Let in who has the address of this start, once: it may have been read over a shoulder or in a log."""
@@ -92,12 +94,12 @@ class SignIn:
             self._password.failed(address, "wrong sign-in address at the page")
             return _once("This address is of another start, or was used already.", 403)
         self._once = ""
-        return self._signed_in(request, "/")
+        return self._signed_in(request, "/", Role.NAMES)
 
-    def _signed_in(self, request: Request, there: str) -> Response:
-        _log.info("signed in at the page", client=client_of(request))
+    def _signed_in(self, request: Request, there: str, role: Role) -> Response:
+        _log.info("signed in at the page", client=client_of(request), sees=role.value)
         answer = RedirectResponse(there, 303)
-        self._set_cookie(request, answer, self._sessions.open())
+        self._set_cookie(request, answer, self._sessions.open(role))
         return answer
 
     async def sign_out(self, request: Request) -> Response:

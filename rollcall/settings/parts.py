@@ -40,6 +40,14 @@ class PageSettings(Group):
         ),
     ] = SecretStr("")
     password_file: Annotated[Path | None, Field(description="File that holds the password of the page.")] = None
+    figures_password: Annotated[
+        SecretStr,
+        Field(
+            description="Another password, at least 12 characters, of those who see head counts, licenses, savings and "
+            "health, and no view of persons. Better: `figures_password_file`."
+        ),
+    ] = SecretStr("")
+    figures_password_file: Annotated[Path | None, Field(description="File that holds that other password.")] = None
     unprotected: Annotated[
         bool,
         Field(
@@ -83,11 +91,22 @@ class PageSettings(Group):
             raise ValueError(f"the password is shorter than {SHORTEST_PASSWORD} characters")
         if given and self.unprotected:
             raise ValueError("has a password and unprotected = true, which would ignore it; remove one of the two")
+        figures = self.figures_secret()
+        if figures and len(figures) < SHORTEST_PASSWORD:
+            raise ValueError(f"figures_password is shorter than {SHORTEST_PASSWORD} characters")
+        if figures and not given:
+            raise ValueError("has a figures_password and no password, by which somebody sees names; set both")
+        if figures and figures == given:
+            raise ValueError("figures_password is the password, so that it would show names; take another one")
         return self
 
     def secret(self) -> str:
         """Return the password, from settings or file; empty when there is none."""
         return secret_text("password_file", self.password_file, self.password)
+
+    def figures_secret(self) -> str:
+        """Return the password of those who see figures only; empty when there is none."""
+        return secret_text("figures_password_file", self.figures_password_file, self.figures_password)
 
 
 class ReconcileSettings(Group):

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -72,6 +73,49 @@ class Cluster:
 
 
 Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Which rows of an answer, and in what order.
+
+    Attributes:
+        sort: The column to order by; with ``-`` before it, the greatest first. Rows without a value come last either
+            way, and rows alike in it in the answer's own order, which is all of it where this is empty.
+        limit: The most rows; None for all.
+        offset: How many rows to pass over first.
+    """
+
+    sort: str = ""
+    limit: int | None = None
+    offset: int = 0
+
+    def clause(self, order: str) -> str:
+        """Return the end of a SELECT that the database cuts.
+
+        Args:
+            order: The answer's own order, as ORDER BY has it.
+        """
+        name = self.sort.removeprefix("-")
+        if name and not name.isidentifier():
+            raise ValueError(f"{name!r} is no column")
+        first = f"`{name}` {'DESC' if self.sort[0] == '-' else 'ASC'} NULLS LAST, " if name else ""
+        cut = f" LIMIT {self.limit:d} OFFSET {self.offset:d}" if self.limit is not None else ""
+        return f" ORDER BY {first}{order}{cut}"
+
+    def of(self, rows: Sequence[Row]) -> list[Row]:
+        """Return the same of rows that are here already, in the answer's own order."""
+        found = list(rows)
+        if self.sort:
+            name = self.sort.removeprefix("-")
+            known = [row for row in found if row[name] is not None]
+            known.sort(key=itemgetter(name), reverse=self.sort[0] == "-")
+            found = known + [row for row in found if row[name] is None]
+        return found[self.offset :][: self.limit]
+
+
+WHOLE = Window()
+"""All rows in the answer's own order."""
 
 WRITE_SETTINGS: Mapping[str, Any] = {
     # An answered insert must be in the table, not in a server-side buffer.

@@ -6,14 +6,15 @@ view ``seat_days`` has for dashboards; without prices there is none.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from rollcall.bill import bill_of
 from rollcall.settings import SeatsSettings
-from rollcall.warehouse.client import Row, Warehouse
+from rollcall.warehouse.client import WHOLE, Row, Warehouse, Window
 
 
 class Verdict(StrEnum):
@@ -31,25 +32,33 @@ class Verdict(StrEnum):
 VERDICTS = tuple(one.value for one in Verdict)
 """The columns of counts by verdict."""
 
-SEATS = (
-    "site",
-    "product",
-    "account_id",
-    "name",
-    "email",
-    "verdict",
-    "since",
-    "did_at",
-    "did_elsewhere_at",
-    "looked_at",
-    "looked_as_of",
-    "known_since",
-    "holds_since",
-    "granted_by",
-    "exempt_reason",
-    "exempt_until",
-    "why",
-)
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+"""In UTC, to the millisecond."""
+
+
+class SeatRow(msgspec.Struct, kw_only=True):
+    """A product that somebody holds, with the verdict and its evidence."""
+
+    site: str
+    product: str
+    account_id: str
+    name: str
+    email: str | None
+    verdict: Verdict
+    since: Moment | None
+    did_at: Moment | None
+    did_elsewhere_at: Moment | None
+    looked_at: Moment | None
+    looked_as_of: Moment | None
+    known_since: date | None
+    holds_since: Moment | None
+    granted_by: list[str]
+    exempt_reason: str | None
+    exempt_until: date | None
+    why: str
+
+
+SEATS = SeatRow.__struct_fields__
 """The columns of the view, as reports and exports show them."""
 
 _COUNTED = (
@@ -133,8 +142,8 @@ WHERE site = {site:String} AND (empty({product:String}) OR product = {product:St
     AND (empty({verdicts:Array(String)}) OR has({verdicts:Array(String)}, verdict))
     AND ifNull(here.1 - toDate(formatDateTime(
         greatest(ifNull(did_at, looked_at), ifNull(looked_at, did_at)), '%F', here.2)) >= {days:UInt32}, 1)
-ORDER BY product, indexOf({order:Array(String)}, verdict), since, account_id
 """
+_SEATS_ORDER = "product, indexOf({order:Array(String)}, verdict), since, account_id"
 _NOW = """
 SELECT counts.*, days.today AS today
 FROM seat_counts AS counts INNER JOIN site_days AS days ON days.site = counts.site
@@ -196,7 +205,12 @@ ORDER BY days
 
 
 async def read_seats(
-    warehouse: Warehouse, sites: Sequence[str], product: str = "", verdicts: Sequence[str] = (), days: int = 0
+    warehouse: Warehouse,
+    sites: Sequence[str],
+    product: str = "",
+    verdicts: Sequence[str] = (),
+    days: int = 0,
+    window: Window = WHOLE,
 ) -> list[Row]:
     """Read every seat of some sites, with its verdict and evidence.
 
@@ -206,6 +220,7 @@ async def read_seats(
         product: Key of the only product; empty for all.
         verdicts: The only verdicts; none for all.
         days: Only whose last act in the product, and last look at it, are so many days ago or more, or who have none.
+        window: Which of each site's seats.
 
     Raises:
         WarehouseUnavailableError: The warehouse cannot be queried.
@@ -216,7 +231,8 @@ async def read_seats(
         "days": days,
         "order": [*VERDICTS],
     }
-    return [row for site in sites for row in await warehouse.query(_SEATS, {"site": site, **chosen})]
+    query = _SEATS + window.clause(_SEATS_ORDER)
+    return [row for site in sites for row in await warehouse.query(query, {"site": site, **chosen})]
 
 
 async def read_savings(

@@ -4,7 +4,7 @@ from datetime import date, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from console.commands.report import DAYS, USERS, Report, read_report
+from console.reports import DAYS, USERS, Report, read_report
 from console.web.template import product
 from rollcall.clock import iso
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from console.checks.finding import Finding
-from console.checks.receiver import receiver_findings
+from console.checks.installation import receiver_findings
 from rollcall.settings import Settings
 
 from ..endtoend.installation import signature

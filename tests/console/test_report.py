@@ -8,8 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from console.commands import report
-from console.commands.report import MOST_DAYS, read_report
+from console.reports import DAYS, MOST_DAYS, read_report
 from rollcall.records import Activity
 from rollcall.warehouse import Warehouse
 
@@ -90,7 +89,7 @@ async def test_a_window_never_wraps_around(warehouse: Warehouse, days: int) -> N
     await write(warehouse, fact("history:1", at(1)), fact("history:2", ms("2002-01-01T12:00:00")))
     [row] = await warehouse.query("SELECT active_days, changes FROM user_usage(days = {days:UInt32})", {"days": days})
     assert row == {"active_days": 2, "changes": 2}
-    assert len(await read_report(warehouse, report.DAYS, ["acme"], days, all_accounts=True)) == 2
+    assert len(await read_report(warehouse, DAYS, ["acme"], days, all_accounts=True)) == 2
 
 
 def test_all_accounts_adds_apps_customers_and_unknown_ones(shell: Shell) -> None:

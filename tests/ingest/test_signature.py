@@ -5,7 +5,7 @@ import hmac
 
 import pytest
 
-from ingest.signature import parse_signature, signed
+from ingest.endpoint import parse_signature, signed
 
 SECRET = b"It's a Secret to Everybody"
 BODY = b"Hello World!"

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from console.commands.report import COVERAGE, read_report
+from console.reports import COVERAGE, read_report
 from console.web.overview import PipelineState
 from console.web.pipeline_health import Health, Letters, Runs, next_run, percent
 from ingest import endpoint, refusals

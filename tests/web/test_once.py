@@ -119,7 +119,7 @@ def test_a_view_is_a_line_of_the_log_where_it_is_wanted(page: Served, monkeypatc
             ]
 
     assert asyncio.run(look()) == [303, 200, 200, 200]
-    who = {"client": "127.0.0.1", "by": "session", "kind": "page"}
+    who = {"client": "127.0.0.1", "by": "session", "sees": "names", "kind": "page"}
     assert told.info.mock_calls == [
         call("page refused", outcome="not signed in", client="127.0.0.1", kind="page"),
         call("page viewed", **who, site="acme", outcome="ok", rows=3),

@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.datastructures import QueryParams
 
-from console.commands.report import DAYS, read_report
 from console.output import OutputFormat, print_rows
+from console.reports import DAYS, read_report
 from console.web.chart import draw_calendar
 from console.web.people import PAGE_SIZE, Person, read_person
 from console.web.seats import MOST_DAYS, SeatQuery, SeatSort
