@@ -14,7 +14,7 @@ from reconcile.run import RunContext, RunOptions, read_site
 from reconcile.state.checkpoint import Checkpoint
 from reconcile.state.run_state import lasting_state
 from reconcile.state.watermark import Watermark, keep_watermark, read_watermark, watermark_after
-from rollcall.records import Activity, Directory, decode_activity, decode_directory
+from rollcall.records import Activity, DaysRead, Directory, decode_activity, decode_directory
 from rollcall.runtime import opened
 from rollcall.settings import Settings
 
@@ -24,7 +24,7 @@ from .site import hurried
 
 @dataclass
 class Appended:
-    """What is on the log: facts by key, the better of two of one key, and directory rows in order."""
+    """What is on the log: facts by key, the better of two of one key, and rows of snapshots in order."""
 
     facts: dict[str, Activity] = field(default_factory=dict)
     rows: list[Directory] = field(default_factory=list)
@@ -77,5 +77,7 @@ async def appended(settings: Settings) -> Appended:
             if fact.account_id or fact.event_key not in found.facts:
                 found.facts[fact.event_key] = fact
         async for entry in log.scan(topics.directory.name):
-            found.rows.append(decode_directory(entry.value))
+            row = decode_directory(entry.value)
+            if not isinstance(row, DaysRead):  # which belongs to no snapshot
+                found.rows.append(row)
     return found
