@@ -61,8 +61,8 @@ class SeatChart:
 
     @property
     def right(self) -> int:
-        """Where it ends."""
-        return self.width - _AIR
+        """Where it ends: half of the last label has room beyond."""
+        return self.width - 3 * _AIR
 
     @property
     def bottom(self) -> int:
