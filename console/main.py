@@ -10,7 +10,7 @@ from console.commands.maintenance import check, migrate_command, rebuild
 from console.commands.query import query
 from console.commands.reconciliation import reconcile
 from console.commands.report import app as report
-from console.commands.seats import savings_command, seats_command, thresholds_command
+from console.commands.seats import robots_command, savings_command, seats_command, thresholds_command
 from console.commands.services import consume, dashboard, ingest
 from console.commands.transfer import export_command, import_command
 from console.commands.up import engine, up
@@ -41,6 +41,7 @@ app.command()(query)
 report.command("seats")(seats_command)
 report.command("savings")(savings_command)
 report.command("thresholds")(thresholds_command)
+report.command("robots")(robots_command)
 app.add_typer(report, name="report")
 app.add_typer(deadletter, name="deadletter")
 app.add_typer(webhook, name="webhook")

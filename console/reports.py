@@ -13,6 +13,7 @@ from msgspec import Meta, Struct
 
 from rollcall.settings import Settings
 from rollcall.warehouse import WHOLE, Row, Warehouse, Window
+from rollcall.warehouse.robots import LEAST_DAYS, RobotRow, read_robots
 from rollcall.warehouse.seats import Moment, SeatRow, Verdict, read_savings, read_seats, read_thresholds
 
 MOST_DAYS = 10_000
@@ -112,7 +113,7 @@ class SavingsRow(Struct, kw_only=True):
 
 
 class ThresholdRow(Struct, kw_only=True):
-    """Of those who reached so many days without an act, how many came back within 30; and who is past it now."""
+    """Of those who reached so many days without an act, how many came back within 30; and which seats it would free."""
 
     site: str
     days: int
@@ -120,6 +121,9 @@ class ThresholdRow(Struct, kw_only=True):
     returned: int
     share: float | None
     idle_now: int
+    reclaimable: int
+    unseen: int
+    savings: list[str]
 
 
 # ---- What narrows a report ----
@@ -154,6 +158,18 @@ class OfPeople(OfDays, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class OfProducts(OfDays, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Products in the last days."""
 
+    product: _Product = ""
+
+
+class OfRobots(Everything, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Accounts that hold a product, in the last days."""
+
+    days: Annotated[
+        int,
+        Meta(
+            ge=LEAST_DAYS, le=MOST_DAYS, description="Today and the days before it, in the site's reporting time zone."
+        ),
+    ] = 30
     product: _Product = ""
 
 
@@ -327,8 +343,14 @@ async def _read_savings(
     return window.of(await read_savings(warehouse, settings.seats, [site], only.product))
 
 
-async def _read_thresholds(warehouse: Warehouse, _: Settings, site: str, __: Everything, window: Window) -> list[Row]:
-    return window.of(await read_thresholds(warehouse, [site]))
+async def _read_thresholds(
+    warehouse: Warehouse, settings: Settings, site: str, only: OfSavings, window: Window
+) -> list[Row]:
+    return window.of(await read_thresholds(warehouse, settings.seats, [site], only.product))
+
+
+async def _read_robots(warehouse: Warehouse, _: Settings, site: str, only: OfRobots, window: Window) -> list[Row]:
+    return window.of(await read_robots(warehouse, [site], only.days, only.product))
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,6 +378,7 @@ REPORTS: Mapping[str, Declaration] = {
     "coverage": Declaration(CoverageRow, OfDays, _reading(COVERAGE), of_persons=False),
     "seats": Declaration(SeatRow, OfSeats, _read_seats, of_persons=True),
     "savings": Declaration(SavingsRow, OfSavings, _read_savings, of_persons=False),
-    "thresholds": Declaration(ThresholdRow, Everything, _read_thresholds, of_persons=False),
+    "thresholds": Declaration(ThresholdRow, OfSavings, _read_thresholds, of_persons=False),
+    "robots": Declaration(RobotRow, OfRobots, _read_robots, of_persons=True),
 }
 """Every report of the command."""

@@ -1,6 +1,7 @@
-"""``rollcall report seats``, ``savings`` and ``thresholds``: who may, whether they did or looked, and what that costs.
+"""``rollcall report seats``, ``savings``, ``thresholds``, ``robots``: who may, who did or looked, and what that costs.
 
-What they show is read by `rollcall.warehouse.seats`; the verdicts are those of the view ``seats``.
+What they show is read by `rollcall.warehouse.seats` and `rollcall.warehouse.robots`; the verdicts are those of the view
+``seats``.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -16,13 +17,15 @@ from console.reports import MOST_DAYS, SavingsRow, ThresholdRow
 from rollcall.runtime import opened_for_reading
 from rollcall.settings import Settings
 from rollcall.warehouse import Row, Warehouse
+from rollcall.warehouse.robots import LEAST_DAYS, ROBOTS, read_robots
 from rollcall.warehouse.seats import SEATS, Verdict, read_savings, read_seats, read_thresholds
 
 SAVINGS, THRESHOLDS = SavingsRow.__struct_fields__, ThresholdRow.__struct_fields__
 
 _SEATS_FIRST = ("name", "product", "verdict", "did_at", "looked_at", "granted_by", "why", "email", "holds_since")
 _SAVINGS_FIRST = ("product", "held", "reclaimable", "bill", "bill_after", "saving", "currency", "period", "saving_from")
-_THRESHOLDS_FIRST = ("days", "share", "reached", "returned", "idle_now")
+_THRESHOLDS_FIRST = ("days", "share", "reached", "returned", "idle_now", "reclaimable", "savings", "unseen")
+_ROBOTS_FIRST = ("name", "why", "acts", "products", "active_days", "email")
 
 VerdictOption = Annotated[
     list[Verdict] | None, typer.Option("--verdict", help="Only this verdict; may be given several times.")
@@ -35,9 +38,17 @@ DaysOption = Annotated[
     ),
 ]
 
+RobotDays = Annotated[
+    int,
+    typer.Option(
+        "--days", min=LEAST_DAYS, max=MOST_DAYS, help="Today and the days before it, in the site's time zone."
+    ),
+]
+
 _NOTHING = (
     "nothing to show; no reconcile run has read the site's licenses yet (`rollcall reconcile` does), or none match"
 )
+_NO_ROBOT = f"nobody with a seat behaves like a program, or fewer than {LEAST_DAYS} days of them are known"
 
 
 def seats_command(
@@ -76,17 +87,35 @@ def savings_command(
 
 def thresholds_command(
     site: SiteOption = None,
+    product: ProductOption = "",
     sort: SortOption = None,
     limit: LimitOption = None,
     form: FormatOption = OutputFormat.TABLE,
     config: Config = None,
 ) -> None:
-    """Of those who did nothing for so many days, how many came back within 30; to choose `seats.idle_days`."""
+    """Of those who did nothing for so many days, how many came back within 30, and what it would free."""
 
     async def read(warehouse: Warehouse, settings: Settings) -> list[Row]:
-        return await read_thresholds(warehouse, site_names(settings, site))
+        return await read_thresholds(warehouse, settings.seats, site_names(settings, site), product)
 
     _print(config, read, THRESHOLDS, _THRESHOLDS_FIRST, form, sort, limit)
+
+
+def robots_command(
+    site: SiteOption = None,
+    product: ProductOption = "",
+    days: RobotDays = 30,
+    sort: SortOption = None,
+    limit: LimitOption = None,
+    form: FormatOption = OutputFormat.TABLE,
+    config: Config = None,
+) -> None:
+    """Accounts with a seat that behave like programs, and by which signs. A service account costs no seat."""
+
+    async def read(warehouse: Warehouse, settings: Settings) -> list[Row]:
+        return await read_robots(warehouse, site_names(settings, site), days, product)
+
+    _print(config, read, ROBOTS, _ROBOTS_FIRST, form, sort, limit, when_empty=_NO_ROBOT)
 
 
 Read = Callable[[Warehouse, Settings], Awaitable[list[Row]]]
@@ -100,6 +129,7 @@ def _print(
     form: OutputFormat,
     sort: str | None,
     limit: int | None,
+    when_empty: str = _NOTHING,
 ) -> None:
     check_sort(sort, columns)
 
@@ -108,7 +138,7 @@ def _print(
             rows = chosen(await read(warehouse, settings), sort, limit)
         print_rows(rows, columns, form, by_weight(rows, columns, first))
         if not rows:
-            print_error(_NOTHING)
+            print_error(when_empty)
         return DONE
 
     run_command(config, body)

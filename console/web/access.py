@@ -201,10 +201,13 @@ def client_of(request: HTTPConnection) -> str:
 
 
 SIGN_IN_PATH = "/sign-in"
-VIEWS = ("/", "/seats", "/person", "/health")
+VIEWS = ("/", "/seats", "/licenses", "/thresholds", "/robots", "/person", "/health")
 """Where a browser that is not signed in is sent to sign in, and then back."""
-EXPORTS = ("/seats.csv", "/seats.json")
-FIGURES = ("/", "/live", "/health")
+EXPORTS = tuple(f"/{name}.{form}" for name in ("seats", "licenses", "thresholds", "robots") for form in ("csv", "json"))
+FIGURES = (
+    *("/", "/live", "/health", "/licenses", "/thresholds"),
+    *("/licenses.csv", "/licenses.json", "/thresholds.csv", "/thresholds.json"),
+)
 """What shows no persons to who may see figures only; whatever else there is, is refused to them."""
 API = "/api/"
 """What all addresses of the API begin with; its views are audited as those of the page."""

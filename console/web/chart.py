@@ -29,7 +29,9 @@ _LOWEST_TOP = 4
 """Least value at the top of the axis, so that its ticks are whole people."""
 
 
-class _Tick(NamedTuple):
+class Tick(NamedTuple):
+    """A number or day at an axis."""
+
     place: float
     label: str
 
@@ -75,15 +77,15 @@ class _Chart:
         return self.height - _BELOW
 
     @property
-    def numbers(self) -> list[_Tick]:
+    def numbers(self) -> list[Tick]:
         """The ticks at the left."""
-        return [_Tick(self._y(number), grouped(number)) for number in self._tops]
+        return [Tick(self._y(number), grouped(number)) for number in self._tops]
 
     @property
-    def days(self) -> list[_Tick]:
+    def days(self) -> list[Tick]:
         """Those at the bottom, today among them."""
         last = len(self.counts.days) - 1
-        return [_Tick(self._x(n), _short(self.counts.days[n])) for n in range(last, -1, -self.days_apart)]
+        return [Tick(self._x(n), _short(self.counts.days[n])) for n in range(last, -1, -self.days_apart)]
 
     @property
     def lines(self) -> list[_Line]:
@@ -97,7 +99,7 @@ class _Chart:
 
     @property
     def _tops(self) -> list[int]:
-        return _ticks(max(_LOWEST_TOP, *(day.active or 0 for day in self.counts.days)))
+        return ticks(max(_LOWEST_TOP, *(day.active or 0 for day in self.counts.days)))
 
     def _x(self, index: int) -> float:
         """Leave a day's width free at the right, for half of the last label."""
@@ -169,10 +171,10 @@ class _Calendar:
         return self.rows * self._row_height
 
     @property
-    def weekdays(self) -> list[_Tick]:
+    def weekdays(self) -> list[Tick]:
         named = ((0, "Mon"), (2, "Wed"), (4, "Fri"))
         tops = range(_MONTHS_ABOVE, self.height, self._row_height)
-        return [_Tick(top + n * _APART + _CELL - 2, name) for top in tops for n, name in named]
+        return [Tick(top + n * _APART + _CELL - 2, name) for top in tops for n, name in named]
 
     @property
     def months(self) -> list[tuple[int, int, str]]:
@@ -225,7 +227,7 @@ def draw_calendar(person: Person) -> str:
     return "".join(render("calendar.svg", calendar=one).decode() for one in calendars)
 
 
-def _ticks(most: int) -> list[int]:
+def ticks(most: int) -> list[int]:
     """Return round numbers of whole people from 0 to at least `most`, six at most."""
     step = next(size * 10**power for power in count(0) for size in (1, 2, 5) if most <= _STEPS * size * 10**power)
     return list(range(0, most + step, step))

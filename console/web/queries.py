@@ -27,6 +27,7 @@ from console.web.overview import (
 )
 from console.web.people import People, Person, TableQuery, read_people, read_person
 from console.web.pipeline_health import Health, read_health
+from console.web.seat_reports import Found, ReportQuery, SeatReport
 from console.web.seats import SeatExport, SeatList, SeatQuery, read_groups, read_seat_export, read_seat_list
 from rollcall.errors import RollcallError, WarehouseUnavailableError
 from rollcall.warehouse import Row
@@ -114,6 +115,7 @@ class PageQueries:
         self._savings: Cache[str, list[Row]] = Cache(self._read_savings, SEATS_SECONDS)
         self._groups: Cache[str, list[str]] = Cache(self._read_groups, SEATS_SECONDS)
         self._seats: Cache[SeatQuery, SeatList] = Cache(self._read_seats, SEATS_SECONDS)
+        self._found: Cache[tuple[SeatReport, ReportQuery], Found] = Cache(self._read_found, SEATS_SECONDS)
         self._persons: Cache[tuple[str, str], Person | None] = Cache(self._read_person, SEATS_SECONDS)
         self._health: Cache[str, Health] = Cache(self._read_health, COUNTS_SECONDS)
         self._exports = asyncio.Semaphore(1)
@@ -149,6 +151,10 @@ class PageQueries:
     async def seats(self, query: SeatQuery) -> SeatList:
         """Return a page of seats. Raises WarehouseUnavailableError."""
         return await self._seats.get(query)
+
+    async def found(self, report: SeatReport, query: ReportQuery) -> Found:
+        """Return what a report of seats finds. Raises WarehouseUnavailableError."""
+        return await self._found.get((report, query))
 
     async def health(self, site: str) -> Health:
         """Return how the pipeline of a site does. Raises RollcallError."""
@@ -196,6 +202,11 @@ class PageQueries:
     async def _read_savings(self, site: str) -> list[Row]:
         settings = self._page.runtime.settings.seats
         return await self._limited(lambda: read_savings(self._page.runtime.warehouse, settings, [site]))
+
+    async def _read_found(self, key: tuple[SeatReport, ReportQuery]) -> Found:
+        report, query = key
+        settings = self._page.runtime.settings.seats
+        return await self._limited(lambda: report.read(self._page.runtime.warehouse, settings, query))
 
     async def _read_groups(self, site: str) -> list[str]:
         return await self._limited(lambda: read_groups(self._page.runtime.warehouse, site))

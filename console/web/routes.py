@@ -5,7 +5,7 @@ The headers say: nothing from elsewhere, nothing stored, shown in no frame.
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 
 from starlette.datastructures import MutableHeaders
@@ -36,12 +36,14 @@ from console.web.overview import CHART_DAYS, Overview, Page, Stage, plain
 from console.web.people import LARGEST_FIRST, LONGEST_ACCOUNT, People, Show, Sort, TableQuery, typed
 from console.web.pipeline_health import percent
 from console.web.queries import PageQueries
+from console.web.seat_reports import SEAT_REPORTS, Found, SeatReport, change
 from console.web.seats import SeatExport, SeatQuery
 from console.web.sign_in import SignIn
 from console.web.template import render
 from rollcall.errors import RollcallError
 from rollcall.http.guard import Throttle, host_of
 from rollcall.warehouse import Row
+from rollcall.warehouse.robots import BURST
 from rollcall.warehouse.seats import Verdict
 
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -258,6 +260,76 @@ class SeatsView:
         return StreamingResponse(blocks(form(found)), headers=name, media_type=kind)
 
 
+class SeatReportView:
+    """The routes of one report of seats: its page, and its rows as CSV and as JSON.
+
+    Args:
+        report: Which.
+        queries: What is read of the warehouse.
+        around: What is around every view.
+    """
+
+    def __init__(self, report: SeatReport, queries: PageQueries, around: Site) -> None:
+        self._report = report
+        self._queries = queries
+        self._around = around
+
+    def routes(self) -> dict[str, Callable[[Request], Awaitable[Response]]]:
+        """Return what answers each of its addresses."""
+        path = self._report.path
+        return {path: self.show, f"{path}.csv": self.csv, f"{path}.json": self.json}
+
+    async def show(self, request: Request) -> Response:
+        """Show what the report finds."""
+        site = self._around.named(request)
+        query = self._report.asked(site, request.query_params)
+        found, charts, trouble = None, dict[str, str](), ""
+        try:
+            found = await self._queries.found(self._report, query)
+            charts = found.charts(query)
+            setattr(request.state, ROWS_SHOWN, len(found.rows))
+        except RollcallError as error:
+            trouble = plain(error)
+        settings = self._around.settings
+        body = render(
+            f"{self._report.name}.html",
+            **self._around.frame(site, self._report.path),
+            report=self._report,
+            query=query,
+            found=found,
+            charts=charts,
+            trouble=trouble,
+            zone=settings.sites[site].zone(),
+            rules=settings.seats,
+            asks_who_looked=bool(settings.organization.id),
+            Verdict=Verdict,
+            percent=percent,
+            change=change,
+            least_burst=BURST,
+        )
+        return Response(body, 503 if trouble else 200, media_type="text/html")
+
+    async def csv(self, request: Request) -> Response:
+        """Give what is shown as CSV."""
+        return await self._export(request, Found.csv, "csv", "text/csv")
+
+    async def json(self, request: Request) -> Response:
+        """Give what is shown as JSON."""
+        return await self._export(request, Found.json, "json", "application/json")
+
+    async def _export(
+        self, request: Request, form: Callable[[Found], Iterator[bytes]], ending: str, kind: str
+    ) -> Response:
+        site = self._around.named(request)
+        try:
+            found = await self._queries.found(self._report, self._report.asked(site, request.query_params))
+        except RollcallError as error:
+            return Response(f"{plain(error)}\n", 503, media_type="text/plain")
+        setattr(request.state, ROWS_SHOWN, len(found.rows))
+        name = {"content-disposition": f'attachment; filename="{self._report.name}-{site}.{ending}"'}
+        return StreamingResponse(blocks(form(found)), headers=name, media_type=kind)
+
+
 class PersonView:
     """The route ``/person``.
 
@@ -348,7 +420,7 @@ def page_routes(page: Page) -> list[BaseRoute]:
     private = Middleware(PageHeaders, cache="private, no-store")
     behind_the_gate = [private, Middleware(Gate, policy=policy, sessions=sessions, password=password, audit=audit)]
     static = StaticFiles(packages=[("console.web", "static")])
-    gated = {
+    gated: dict[str, Callable[[Request], Awaitable[Response]]] = {
         "/": home.show,
         "/live": home.live,
         "/seats": seats.show,
@@ -357,6 +429,8 @@ def page_routes(page: Page) -> list[BaseRoute]:
         "/seats.csv": seats.csv,
         "/seats.json": seats.json,
     }
+    for report in SEAT_REPORTS:
+        gated |= SeatReportView(report, queries, around).routes()
     return [
         *(Route(path, show, methods=["GET"], middleware=behind_the_gate) for path, show in gated.items()),
         Mount(PREFIX, Api(page, queries).app(), middleware=behind_the_gate),

@@ -7,6 +7,7 @@ view ``seat_days`` has for dashboards; without prices there is none.
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -203,6 +204,38 @@ LEFT JOIN idle ON idle.days = thresholds.days
 ORDER BY days
 """
 
+# What verdicts would be at each threshold, from the evidence that the view gives whatever its verdict. The rules are
+# the view's; a test holds this against the view under settings with each of the thresholds.
+_AT_EACH = """
+WITH
+    (SELECT any((today, toString(timezone))) FROM site_days WHERE site = {site:String}) AS here,
+    evidence AS
+    (
+        SELECT
+            product, known_since,
+            toDate(formatDateTime(did_at, '%F', here.2)) AS did,
+            toDate(formatDateTime(looked_at, '%F', here.2)) AS looked,
+            ifNull(toDate(formatDateTime(looked_as_of, '%F', here.2)) > here.1 - 3, 0) AS is_told,
+            exempt_reason IS NOT NULL OR ifNull(here.1 - toDate(formatDateTime(holds_since, '%F', here.2))
+                < transform(product, {keys:Array(String)}, {new_days:Array(UInt32)}, {new:UInt32}), 0) AS stays
+        FROM seats
+        WHERE site = {site:String} AND (empty({product:String}) OR product = {product:String})
+    )
+SELECT
+    days, product, here.1 AS today, count() AS held,
+    countIf(is_unused AND is_known) AS reclaimable, countIf(is_unused AND NOT is_known) AS unseen
+FROM
+(
+    SELECT
+        toInt32(thresholds.days) AS days, evidence.product AS product,
+        is_told AND NOT (looked IS NULL AND ifNull(known_since > here.1 - days + 1, 1)) AS is_known,
+        NOT (stays OR ifNull(did > here.1 - days, 0) OR (is_told AND ifNull(looked > here.1 - days, 0))) AS is_unused
+    FROM evidence CROSS JOIN (SELECT arrayJoin([14, 30, 45, 60, 90, 120, 180]) AS days) AS thresholds
+)
+GROUP BY days, product
+ORDER BY days, product
+"""
+
 
 async def read_seats(
     warehouse: Warehouse,
@@ -267,10 +300,43 @@ async def read_savings(
     return rows
 
 
-async def read_thresholds(warehouse: Warehouse, sites: Sequence[str]) -> list[Row]:
-    """Read how often people reached each threshold and came back, and who is past it now.
+async def read_thresholds(
+    warehouse: Warehouse, settings: SeatsSettings, sites: Sequence[str], product: str = ""
+) -> list[Row]:
+    """Read how often people reached each threshold and came back, who is past it now, and which seats it would free.
+
+    Args:
+        warehouse: Where.
+        settings: The prices, and for how long a seat is new.
+        sites: Names of the sites.
+        product: Key of the only product whose seats are looked at; empty for all.
 
     Raises:
         WarehouseUnavailableError: The warehouse cannot be queried.
     """
-    return [row for site in sites for row in await warehouse.query(_THRESHOLDS, {"site": site})]
+    given: dict[str, Any] = {
+        "product": product,
+        "keys": [*settings.products],
+        "new_days": [settings.new_days_of(key) for key in settings.products],
+        "new": settings.new_days,
+    }
+    rows: list[Row] = []
+    for site in sites:
+        seats = await warehouse.query(_AT_EACH, {"site": site, **given})
+        for row in await warehouse.query(_THRESHOLDS, {"site": site}):
+            here = [one for one in seats if one["days"] == row["days"]]
+            counts = {name: sum(one[name] for one in here) for name in ("reclaimable", "unseen")}
+            rows.append({**row, **counts, "savings": _savings(settings, here)})
+    return rows
+
+
+def _savings(settings: SeatsSettings, products: Sequence[Row]) -> list[str]:
+    """Say what it saves to free seats, a text for each currency and period of which all bills are known."""
+    sums: dict[tuple[str, str], Decimal | None] = {}
+    for row in products:
+        bill = bill_of(settings.products.get(row["product"]), row["held"], row["reclaimable"], row["today"])
+        if bill.currency and bill.period:
+            key = (bill.currency, bill.period)
+            before = sums.get(key, Decimal(0))
+            sums[key] = None if bill.saving is None or before is None else before + bill.saving
+    return [f"{currency} {saved:.2f} a {period}" for (currency, period), saved in sums.items() if saved is not None]

@@ -25,6 +25,9 @@ VIEWS = (
     "/seats?site=acme",
     "/seats?site=acme&verdict=never",
     "/person?site=acme&account=acts",
+    "/licenses?site=acme&days=40",
+    "/thresholds?site=acme",
+    "/robots?site=acme",
     "/health",
 )
 _CUT_OFF = """
@@ -126,6 +129,23 @@ def test_filter_sort_and_turn_pages_by_keys_alone(page: RollcallPage) -> None:
     assert page.find("th[aria-sort=descending] #sort-name")
     enter(page, "clear")
     assert number(page.text("#found")) > found
+
+
+def test_licenses_thresholds_and_robots_are_reached_and_narrowed_by_keys_alone(page: RollcallPage) -> None:
+    page.driver.get(f"{page.url}/seats?site=acme")
+    for name, days in (("Licenses", "40"), ("Thresholds", "100"), ("Robots", "20")):
+        page.follow(page.driver.find_element(By.LINK_TEXT, name))
+        tab_to(page, "days")
+        press(page.driver, Keys.CONTROL + "a" + Keys.NULL + days)
+        enter(page, "apply")
+        assert page.driver.current_url == f"{page.url}/{name.lower()}?site=acme&product=&days={days}"
+        assert page.find("nav [aria-current=page]").text == name or page.find(".views [aria-current]").text == name
+    assert len(page.driver.find_elements(By.CSS_SELECTOR, "table.robots tbody tr")) == 1
+    page.driver.get(f"{page.url}/licenses?site=acme&days=40")
+    rows = page.driver.find_elements(By.CSS_SELECTOR, f'[data-product="{SOFTWARE}"] table.by-day tbody tr')
+    bars = page.driver.find_elements(By.CSS_SELECTOR, f'[data-product="{SOFTWARE}"] svg.wide .day')
+    assert len(bars) == len(rows) == 39 - 3
+    assert all(one.size["width"] > 0 for one in bars)
 
 
 def test_what_is_typed_and_chosen_stays_in_the_form(page: RollcallPage) -> None:

@@ -158,6 +158,7 @@ def test_in_a_pipe_a_line_is_a_seat(filled: Shell) -> None:
 
 def test_without_prices_there_is_no_money_anywhere(shell: Shell) -> None:
     fill(shell, snapshot().complete(), FACTS)
+    assert {tuple(row["savings"]) for row in shell.rows("report", "thresholds")} == {()}
     for row in shell.rows("report", "savings"):
         assert {row[name] for name in ("currency", "period", "bill", "bill_after", "saving", "saving_from")} == {None}
         assert row["held"] == 5
@@ -212,11 +213,69 @@ async def test_thresholds_equal_a_count_by_hand(warehouse: Warehouse) -> None:
     seats = {"once", "seen", "late", "edges"}
     await directory(warehouse, Snapshot("2026-11-27T02:00:00", dict.fromkeys(sorted(seats), (SOFTWARE,))).complete())
     del days["app"]
-    rows = await read_thresholds(warehouse, ["acme"])
+    rows = await read_thresholds(warehouse, SeatsSettings(), ["acme"])
     found = {row["days"]: (row["reached"], row["returned"], row["idle_now"]) for row in rows}
     assert found == thresholds_by_hand(days, seats)
     for row in rows:
         assert row["share"] == (row["returned"] / row["reached"] if row["reached"] else None)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("known", [100, 400])
+async def test_seats_and_money_at_each_threshold_are_those_of_the_view(warehouse: Warehouse, known: int) -> None:
+    """Under settings with that threshold; of people of all kinds, at the edges of each."""
+    await set_now(warehouse, "2026-11-27 10:00:00")
+    today = datetime(2026, 11, 27, 12, tzinfo=BERLIN)
+
+    def at(days: int) -> str:
+        return f"{(today - timedelta(days=days)).astimezone(ZoneInfo('UTC')):%Y-%m-%dT%H:%M:%S}"
+
+    edges = [n + shift for n in (14, 30, 45, 60, 90, 120, 180) for shift in (-1, 0, 1)]
+    people = [f"{kind}{n}" for n in edges for kind in ("did", "looked", "exempt", "stale")]
+    odd = ["never", "untold", "fresh", "settled"]
+    made = Snapshot(
+        "2026-11-27T02:00:00", {**dict.fromkeys(people, (SOFTWARE, DESK)), **dict.fromkeys(odd, (SOFTWARE, DESK))}
+    )
+    facts = [act("somebody", at(known))]
+    for who in (*people, *odd):
+        ago_ = int("".join(filter(str.isdigit, who)) or 0)
+        facts += [act(who, at(ago_), "HELP" if ago_ % 2 else "SOFT")] if who.startswith(("did", "exempt")) else []
+        made.added(who, at(20) if who == "fresh" else at(40) if who == "settled" else "2020-01-01T00:00:00")
+        for product in (SOFTWARE, DESK):
+            if who != "untold":
+                looked = at(ago_) if who.startswith(("looked", "stale")) else None
+                made.looked(who, product, looked, at(3) if who.startswith("stale") else None)
+    await directory(warehouse, made.complete())
+    await write(warehouse, *facts)
+    given = {
+        "exempt": [{"account_id": one, "reason": "kept"} for one in people if one.startswith("exempt")],
+        "products": {
+            SOFTWARE: {"currency": "USD", "price": [[20, 9.05], [250, 6.705]]},
+            DESK: {"currency": "USD", "price": [[10, 20], [30, 10]], "new_days": 50},
+        },
+    }
+    await record_seat_settings(warehouse, ["acme"], SeatsSettings.model_validate(given))
+    rows = await read_thresholds(warehouse, SeatsSettings.model_validate(given), ["acme"])
+    for row in rows:
+        settings = SeatsSettings.model_validate({**given, "idle_days": row["days"]})
+        await record_seat_settings(warehouse, ["acme"], settings)
+        judged = await read_savings(warehouse, settings, ["acme"])
+        assert row["reclaimable"] == sum(one["reclaimable"] for one in judged)
+        assert row["unseen"] == sum(one["unseen"] for one in judged)
+        assert row["savings"] == [f"USD {sum(one['saving'] for one in judged)} a month"]
+    assert len({row["reclaimable"] for row in rows}) > 3
+    [desk, software] = judged
+    for product, one in ((DESK, desk), (SOFTWARE, software)):
+        last = (await read_thresholds(warehouse, settings, ["acme"], product))[-1]
+        assert (last["reclaimable"], last["savings"]) == (one["reclaimable"], [f"USD {one['saving']} a month"])
+
+
+def test_a_sum_of_money_is_told_where_all_of_it_is_known(filled: Shell) -> None:
+    """One product is priced in dollars a month; the other in euros a year, and its tiers do not reach so far."""
+    rows = filled.rows("report", "thresholds")
+    assert [row["savings"] for row in rows if row["days"] == 90] == [["USD 13.41 a month"]]
+    [desk] = [row for row in filled.rows("report", "thresholds", "--product", DESK) if row["days"] == 90]
+    assert (desk["reclaimable"], desk["savings"]) == (3, [])
 
 
 @pytest.mark.anyio

@@ -17,11 +17,21 @@ from .serving import site
 SITES = {"acme": site("acme"), "borealis": site("borealis", "Asia/Tokyo")}
 IDLE = 120
 ONE_OF_EACH = ("acts", "reads", "kept", "fresh", "unseen", "never")
+ROBOT = "robot"
 SEATS: dict[str, Any] = {
     "exempt": [{"account_id": "kept", "reason": "on leave"}],
     "products": {SOFTWARE: {"currency": "USD", "price": [[100, 9.05], [250, 6.7]], "renews": "2026-01-31"}},
 }
 ORGANIZATION = {"id": "an-organization", "api_key": "k"}
+HISTORY_DAYS, GAP = 200, 10
+"""So many days of counts, until yesterday; one in so many is missing."""
+_HISTORY = """
+INSERT INTO seat_day_counts
+SELECT 'acme', site_days.today - number, product, if(product = 'jira-software', 500, NULL),
+    100 + 200 - number, 60, 10, 2, 5, 3, 10, 10 + 200 - number, now64(6)
+FROM site_days CROSS JOIN numbers(1, 200) AS days ARRAY JOIN ['jira-software', 'jira-servicedesk'] AS product
+WHERE site_days.site = 'acme' AND number % {gap} != 0
+"""
 
 
 def ago(days: int) -> str:
@@ -35,7 +45,7 @@ def idle(number: int) -> str:
 
 def directory() -> list[Directory]:
     """Two snapshots: who is fresh held nothing at the first."""
-    everybody = [*ONE_OF_EACH, *map(idle, range(IDLE)), *HOSTILE]
+    everybody = [*ONE_OF_EACH, ROBOT, *map(idle, range(IDLE)), *HOSTILE]
     held = {account: (SOFTWARE, DESK) if account == "acts" else (SOFTWARE,) for account in everybody}
     before = Snapshot(ago(3), {account: some for account, some in held.items() if account != "fresh"})
     now = Snapshot(ago(0), held)
@@ -60,4 +70,7 @@ async def seed(settings: Settings, warehouse: Warehouse, _: EventLog) -> None:
     await Refreshing(warehouse, DirectoryWriter).write(rows)
     facts = [act("acts", ago(1)), act("acts", ago(40)), act("acts", ago(300), "HELP"), act("other", ago(400))]
     facts += [act(idle(number), ago(100 + number)) for number in range(40)]
+    now = datetime.now(UTC) - timedelta(minutes=5)
+    facts += [act(ROBOT, f"{now - timedelta(hours=4 * n):%Y-%m-%dT%H:%M:%S}") for n in range(200)]
     await Refreshing(warehouse, sites=settings.sites).write(entries(facts))
+    await warehouse.command(_HISTORY.format(gap=GAP))

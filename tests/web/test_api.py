@@ -46,7 +46,8 @@ NARROWED: dict[str, dict[str, Any]] = {
     "coverage": {"days": 1},
     "seats": {"product": "jira-software", "verdict": ["never", "reader"], "days": 2},
     "savings": {"product": "jira-servicedesk"},
-    "thresholds": {},
+    "thresholds": {"product": "jira-servicedesk"},
+    "robots": {"days": 20, "product": "jira-servicedesk"},
 }
 """What the command has as options, for each report; where it takes any, they leave something out."""
 

@@ -1,5 +1,6 @@
 """The views beside the first behind the password, of a company whose settings name neither organization nor prices."""
 
+import re
 from collections.abc import Iterator
 
 import httpx
@@ -16,8 +17,16 @@ from . import holders
 from .serving import Served, served, settings_of
 
 PASSWORD = "correct horse battery"
-VIEWS = ("/seats?site=acme&verdict=idle", "/person?account=acts", "/health", "/health?site=borealis")
-EXPORTS = ("/seats.csv", "/seats.json")
+VIEWS = (
+    "/seats?site=acme&verdict=idle",
+    "/person?account=acts",
+    "/health",
+    "/health?site=borealis",
+    "/licenses?days=60",
+    "/thresholds?product=jira-software",
+    "/robots",
+)
+EXPORTS = ("/seats.csv", "/seats.json", "/licenses.csv", "/thresholds.json", "/robots.csv", "/robots.json")
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +70,13 @@ def test_without_organization_and_prices_it_says_so_and_shows_no_money(locked: S
     assert 'id="no-organization"' in text
     assert 'class="money"' not in text
     assert "USD" not in text
+
+
+def test_without_organization_and_prices_thresholds_say_so_and_show_no_money(locked: Served) -> None:
+    text = httpx.get(f"{locked.url}/thresholds?site=acme", auth=("", PASSWORD), timeout=60).text
+    assert 'id="no-organization"' in text
+    assert "USD" not in text
+    assert set(re.findall(r'data-label="Saves">(.*?)</td>', text)) == {'<span class="quiet">not known</span>'}
 
 
 def test_without_prices_the_first_view_shows_no_money(locked: Served) -> None:
