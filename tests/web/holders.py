@@ -27,6 +27,7 @@ HISTORY_DAYS, GAP = 200, 10
 """So many days of counts, until yesterday; one in so many is missing."""
 _HISTORY = """
 INSERT INTO seat_day_counts
+    (site, day, product, seats, held, active, reader, exempt, new, unseen, never, idle, counted_at)
 SELECT 'acme', site_days.today - number, product, if(product = 'jira-software', 500, NULL),
     100 + 200 - number, 60, 10, 2, 5, 3, 10, 10 + 200 - number, now64(6)
 FROM site_days CROSS JOIN numbers(1, 200) AS days ARRAY JOIN ['jira-software', 'jira-servicedesk'] AS product
