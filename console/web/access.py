@@ -1,7 +1,7 @@
 """Who may see the page: the policy by request, the sessions of who has signed in, and the gate before every route.
 
-Three cases. With a password, everybody signs in, behind whatever proxy and host name: by the form, or as programs do by
-HTTP Basic with any user name, or as Bearer. Without one and bound to a loopback address, who has the one-time sign-in
+Three cases. With a password, everybody signs in, behind whatever proxy and host name: by the form, or by HTTP Basic
+with any user name, at the API also as Bearer. Without one and bound to a loopback address, who has the one-time sign-in
 address of this start may look, from this machine only (`rollcall.http.guard` judges); or everybody on it, where the
 settings say so. Without one and bound to anything else, nobody may look, and reads which setting to set. None of this
 touches webhooks.
@@ -305,7 +305,7 @@ class Gate:
             self._note_refusal(request, "too many wrong passwords")
             text = f"Too many wrong passwords. Try again in {seconds} seconds."
             return _refused(request, 429, text, {"retry-after": str(seconds)})
-        if role := self._password.role(_given(request.headers["authorization"]), address):
+        if role := self._password.role(_given(request), address):
             return role
         self._note_refusal(request, "wrong password")
         return _refused(request, 401, "That is not the password.", _ASKING)
@@ -314,10 +314,13 @@ class Gate:
 _ASKING = {"www-authenticate": 'Basic realm="rollcall"'}
 
 
-def _given(header: str) -> str:
-    """Return the password of an ``Authorization`` header, Basic or Bearer; empty where it has none."""
+def _given(request: HTTPConnection) -> str:
+    """Return the password of the ``Authorization`` header, Basic or, for the API, Bearer; empty where it has none."""
+    header = request.headers["authorization"]
     scheme, _, token = header.partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else basic_credentials(header)[1].decode(errors="replace")
+    if scheme.lower() == "bearer" and request.url.path.startswith(API):
+        return token.strip()
+    return basic_credentials(header)[1].decode(errors="replace")
 
 
 def kind_of(path: str) -> str:

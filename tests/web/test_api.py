@@ -172,9 +172,9 @@ def test_a_site_has_its_own_rows(program: httpx.Client) -> None:
 
 def test_page_and_api_say_the_same(company: Served, program: httpx.Client, described: Any) -> None:
     """The page's export, one person and health, against the reports."""
-    here = {"headers": BEARER, "timeout": 60}
+    here: Any = {"auth": ("", PASSWORD), "timeout": 60}
     seats = program.get("/sites/acme/reports/seats").json()["rows"]
-    assert httpx.get(f"{company.url}/seats.json?site=acme", **here).json() == seats  # type: ignore[arg-type]
+    assert httpx.get(f"{company.url}/seats.json?site=acme", **here).json() == seats
     person = program.get("/sites/acme/people/acts").json()
     require_described(described, "/api/v1/sites/{site}/people/{account_id}", person)
     assert person["seats"] == [row for row in seats if row["account_id"] == "acts"] != []
@@ -187,7 +187,7 @@ def test_page_and_api_say_the_same(company: Served, program: httpx.Client, descr
     require_described(described, "/api/v1/sites/{site}/health", health)
     covered = program.get("/sites/acme/reports/coverage").json()["rows"]
     assert [{"site": "acme", **day} for day in reversed(health["coverage"])] == covered != []
-    text = httpx.get(f"{company.url}/health?site=acme", **here).text  # type: ignore[arg-type]
+    text = httpx.get(f"{company.url}/health?site=acme", **here).text
     assert health["troubles"]
     assert all(trouble in text for trouble in health["troubles"])
 

@@ -37,16 +37,23 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield running
 
 
-@pytest.fixture(params=["by the form", "by HTTP Basic"])
-def reader(request: pytest.FixtureRequest, company: Served) -> Iterator[httpx.Client]:
-    """Somebody who has the password of figures."""
+@pytest.fixture
+def reader(company: Served) -> Iterator[httpx.Client]:
+    """Somebody who signed in by the password of figures."""
     with httpx.Client(base_url=company.url, timeout=60) as client:
-        if request.param == "by the form":
-            form = {"password": FIGURES_ONLY, "next": "/"}
-            assert client.post("/sign-in", data=form, headers={"origin": company.url}).status_code == 303
-        else:
-            client.auth = httpx.BasicAuth("anybody", FIGURES_ONLY)
+        form = {"password": FIGURES_ONLY, "next": "/"}
+        assert client.post("/sign-in", data=form, headers={"origin": company.url}).status_code == 303
         yield client
+
+
+def test_programs_see_no_more_by_it(company: Served) -> None:
+    given = {"headers": {"authorization": f"Bearer {FIGURES_ONLY}"}, "timeout": 60}
+    for path, status in (("sites", 200), ("sites/acme/reports/licenses", 200), ("sites/acme/reports/users", 403)):
+        answer = httpx.get(f"{company.url}{PREFIX}/{path}", **given)  # type: ignore[arg-type]
+        assert answer.status_code == status
+        assert status == 200 or answer.json()["detail"] == "This is of persons, and the password shows figures only."
+    for path, status in (("/health", 200), ("/seats", 403), ("/seats.csv", 403)):
+        assert httpx.get(company.url + path, auth=("anybody", FIGURES_ONLY), timeout=60).status_code == status
 
 
 def test_figures_are_all_that_is_shown(reader: httpx.Client, company: Served) -> None:
