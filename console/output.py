@@ -198,6 +198,8 @@ def _least(text: str) -> int:
 
 def _short(value: Any) -> str:
     """Return a cell of a terminal; what a name could write to it is escaped, so that its width is the one it gets."""
+    if isinstance(value, float):
+        return f"{value:.4g}"
     return printable(f"{value:%Y-%m-%d %H:%MZ}" if isinstance(value, datetime) else words(plain(value)))
 
 

@@ -24,7 +24,7 @@ SAVINGS, THRESHOLDS = SavingsRow.__struct_fields__, ThresholdRow.__struct_fields
 
 _SEATS_FIRST = ("name", "product", "verdict", "did_at", "looked_at", "granted_by", "why", "email", "holds_since")
 _SAVINGS_FIRST = ("product", "held", "reclaimable", "bill", "bill_after", "saving", "currency", "period", "saving_from")
-_THRESHOLDS_FIRST = ("days", "share", "reached", "returned", "idle_now", "reclaimable", "savings", "unseen")
+THRESHOLDS_FIRST = ("days", "share", "reached", "returned", "idle_now", "reclaimable", "savings", "unseen")
 _ROBOTS_FIRST = ("name", "why", "acts", "products", "active_days", "email")
 
 VerdictOption = Annotated[
@@ -98,7 +98,7 @@ def thresholds_command(
     async def read(warehouse: Warehouse, settings: Settings) -> list[Row]:
         return await read_thresholds(warehouse, settings.seats, site_names(settings, site), product)
 
-    _print(config, read, THRESHOLDS, _THRESHOLDS_FIRST, form, sort, limit)
+    _print(config, read, THRESHOLDS, THRESHOLDS_FIRST, form, sort, limit)
 
 
 def robots_command(

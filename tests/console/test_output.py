@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 import pytest
 from rich.cells import cell_len
 
+from console.commands.report import by_weight
+from console.commands.seats import THRESHOLDS, THRESHOLDS_FIRST
 from console.output import OutputFormat, print_rows
 from console.process import print_error
 
@@ -120,3 +122,18 @@ def test_a_pipe_gets_tabs_and_a_line_a_row(capsys: pytest.CaptureFixture[str]) -
     rows = [{"name": "a\tb\nc", "many": ["x", "y"], "on": True, "none": None}]
     print_rows(rows, ["name", "many", "on", "none"], OutputFormat.TABLE, ["on"])
     assert capsys.readouterr().out == "name\tmany\ton\tnone\na\\u0009b\\u000ac\tx, y\tyes\t\n"
+
+
+def test_money_stands_beside_each_threshold_in_80_columns(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    row = {"site": "acme", "days": 90, "reached": 300, "returned": 100, "share": 1 / 3, "idle_now": 1234}
+    row |= {"reclaimable": 1200, "unseen": 20, "savings": ["USD 1125.40 a month", "EUR 9500.00 a year"]}
+    print_rows([row], THRESHOLDS, OutputFormat.TABLE, by_weight([row], THRESHOLDS, THRESHOLDS_FIRST))
+    shown = re.sub("\x1b\\[[01]m", "", capsys.readouterr().out)  # the bold of the header
+    assert max(map(len, shown.splitlines())) <= 80
+    assert "0.3333 " in shown
+    assert "1125.40" in shown
+    assert "1200" in shown
