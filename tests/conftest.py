@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import certifi
+import hypothesis
 import pytest
 import structlog
 from stamina import instrumentation
@@ -22,6 +23,10 @@ from .rounds import Rounds, soak_seconds
 from .warehouse import servers
 
 _FAULTS = pytest.StashKey[int]()
+
+# A deadline would be a wall-clock time asserted, which a busy machine breaks.
+hypothesis.settings.register_profile("rollcall", deadline=None)
+hypothesis.settings.load_profile("rollcall")
 
 
 def pytest_configure() -> None:
