@@ -98,7 +98,8 @@ _DIRECTORY = (
     FROM (SELECT arrayJoin(['jira-software', 'jira-servicedesk', 'jira-product-discovery', 'confluence']) AS product)
     """,
     """
-    INSERT INTO directory_snapshots SELECT 'acme', {at:DateTime64(3, 'UTC')}, {at:DateTime64(3, 'UTC')},
+    INSERT INTO directory_snapshots (site, snapshot_id, completed_at, users, licenses, roles, seats, lacks)
+    SELECT 'acme', {at:DateTime64(3, 'UTC')}, {at:DateTime64(3, 'UTC')},
         {people:UInt64}, 0, {people:UInt64}, 4, []
     """,
 )
