@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any
 from urllib.parse import urlencode
 
+from selenium.common.exceptions import NoSuchElementException
 from selenium.webdriver import Chrome, Keys
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
@@ -35,6 +36,11 @@ return [...document.querySelectorAll("table.list tbody tr")].map(row => {
     status: cells[8].dataset.value,
   };
 });
+"""
+_TEXT = """return document.querySelector(arguments[0])?.innerText.trim() ?? null;"""
+_TILES = """
+return [document.querySelector("dl.tiles").dataset.today,
+  ...["today", "week", "month"].map(span => document.querySelector("#active-" + span).innerText.trim())];
 """
 _DAYS = """
 return [...document.querySelectorAll("table.numbers tbody tr")].map(row =>
@@ -90,12 +96,9 @@ class RollcallPage:
         self.driver.get(f"{self.url}/?{urlencode(query)}")
 
     def tiles(self) -> Tiles:
-        day = self.find("dl.tiles").get_attribute("data-today")
-        assert day
-        return Tiles(
-            date.fromisoformat(day),
-            *(number(self.text(f"#active-{span}")) for span in ("today", "week", "month")),
-        )
+        """What they show, at one moment: what is live is put in anew."""
+        day, *counts = self.driver.execute_script(_TILES)
+        return Tiles(date.fromisoformat(day), *map(number, counts))
 
     def days(self) -> dict[date, DayRow]:
         """The table beneath the chart."""
@@ -175,7 +178,11 @@ class RollcallPage:
         return self.driver.find_element(By.CSS_SELECTOR, selector)
 
     def text(self, selector: str) -> str:
-        return self.find(selector).text
+        """What an element shows, read at one moment: between finding and reading it, it may be put in anew."""
+        text: str | None = self.driver.execute_script(_TEXT, selector)
+        if text is None:
+            raise NoSuchElementException(selector)
+        return text
 
 
 def number(text: str) -> int:
