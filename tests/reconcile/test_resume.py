@@ -5,14 +5,16 @@ import itertools
 import random
 import sys
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
 from reconcile.client.jira_errors import JiraUnavailableError
+from reconcile.publisher import FactPublisher
 from reconcile.run import RunOptions
 from reconcile.state.checkpoint import Checkpoint, CheckpointError, read_checkpoint
-from reconcile.state.run_state import AlreadyRunningError, lasting_state
+from reconcile.state.run_state import AlreadyRunningError, RunState, lasting_state
 from rollcall.errors import LogUnavailableError
 
 from ..failures import Failures
@@ -125,6 +127,29 @@ async def test_a_log_that_fails_anywhere_costs_no_fact(tmp_path: Path) -> None:
             else:
                 break
         assert failures.calls == first - 1 >= 4
+
+
+async def test_nothing_waits_for_the_log_when_the_checkpoint_moves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publishers, waiting = list[FactPublisher](), list[int]()
+    begin, keep = FactPublisher.__init__, RunState.keep
+
+    def begun(self: FactPublisher, *arguments: Any) -> None:
+        begin(self, *arguments)
+        publishers.append(self)
+
+    def kept(self: RunState, checkpoint: Checkpoint) -> None:
+        waiting.extend(len(one._waiting) for one in publishers)
+        keep(self, checkpoint)
+
+    monkeypatch.setattr(FactPublisher, "__init__", begun)
+    monkeypatch.setattr(RunState, "keep", kept)
+    async with jira_site(config(people=5, acts_per_day=1.0, crowd=120, hard_cases=False)) as jira:
+        run = await reconcile(settings_for(jira.url, tmp_path), RunOptions(parts=("activity",)))
+    assert run.found.facts
+    assert len(waiting) > 4
+    assert set(waiting) == {0}
 
 
 async def test_a_search_that_jira_no_longer_knows_begins_anew(tmp_path: Path) -> None:
