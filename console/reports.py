@@ -38,8 +38,8 @@ class DayRow(Struct, kw_only=True):
     last_at: Moment
 
 
-class UserRow(Struct, kw_only=True):
-    """An account; what is counted is of the days asked for."""
+class AccountRow(Struct, kw_only=True):
+    """An account, as the directory and the facts know it."""
 
     site: str
     account_id: str
@@ -47,6 +47,11 @@ class UserRow(Struct, kw_only=True):
     email: str | None
     account_type: str
     status: str
+
+
+class UserRow(AccountRow, kw_only=True):
+    """An account; what is counted is of the days asked for."""
+
     licenses: list[str]
     roles: list[str]
     last_active_at: Moment | None
@@ -274,7 +279,7 @@ DAYS = Report(
 USERS = Report(
     columns=UserRow.__struct_fields__,
     first=("name", "last_active_at", "active_days", "licenses", "status", "comments", "changes", "worklogs", "email"),
-    sql=f"SELECT * FROM user_usage(days = {{days:UInt32}}) WHERE site = {{site:String}} AND {_PEOPLE}",  # noqa: S608
+    sql=f"SELECT * FROM user_usage(days = {{days:UInt32}}) WHERE site = {{site:String}} AND {_PEOPLE}",  # noqa: S608 - constants
     order="last_active_at DESC NULLS LAST, account_id",
 )
 

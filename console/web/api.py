@@ -197,7 +197,7 @@ def _written(value: Any) -> Any:
 
 
 async def _refused(_: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101
+    assert isinstance(error, HTTPException)  # noqa: S101 - Starlette calls it with no other
     return problem(error.status_code, error.detail, error.headers)
 
 

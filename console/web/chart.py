@@ -17,7 +17,7 @@ from console.web.template import grouped, render
 SERIES = (("active", "All"), ("comment", "Comments"), ("history", "Changes"), ("worklog", "Worklogs"))
 """The lines, by field of `DayCount`, as the legend names them."""
 
-_AIR = 8
+AIR = 8
 _BELOW = 34
 """Room under the plot for the days."""
 
@@ -48,38 +48,61 @@ class _Line(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class _Chart:
-    """The chart in one size; the stylesheet chooses by the width of the window.
+class Plot:
+    """The plot of a chart in one size, with numbers at its left; the stylesheet chooses by the width of the window.
 
     Lengths are those of the view box, whose corner at the top left is 0, 0.
+
+    Attributes:
+        name: What the stylesheet calls the size.
+        width: Of the view box.
+        height: Likewise.
     """
 
     name: str
     width: int
     height: int
+
+    @property
+    def tops(self) -> list[int]:
+        """The numbers at the left, from 0 up."""
+        raise NotImplementedError
+
+    @property
+    def left(self) -> int:
+        """Where the plot begins."""
+        return 2 * AIR + _CHARACTER * len(grouped(self.tops[-1]))
+
+    @property
+    def right(self) -> int:
+        """Where it ends."""
+        return self.width - AIR
+
+    @property
+    def bottom(self) -> int:
+        """Its ground."""
+        return self.height - _BELOW
+
+    @property
+    def numbers(self) -> list[Tick]:
+        """The ticks at the left."""
+        return [Tick(self.y(number), grouped(number)) for number in self.tops]
+
+    def y(self, number: int) -> float:
+        """Return how high a number stands."""
+        return round(self.bottom - (self.bottom - AIR) * number / self.tops[-1], 1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Chart(Plot):
+    """The chart of active people."""
+
     days_apart: int
     counts: Headcounts
 
     @property
     def label(self) -> str:
         return describe(self.counts)
-
-    @property
-    def left(self) -> int:
-        return 2 * _AIR + _CHARACTER * len(grouped(self._tops[-1]))
-
-    @property
-    def right(self) -> int:
-        return self.width - _AIR
-
-    @property
-    def bottom(self) -> int:
-        return self.height - _BELOW
-
-    @property
-    def numbers(self) -> list[Tick]:
-        """The ticks at the left."""
-        return [Tick(self._y(number), grouped(number)) for number in self._tops]
 
     @property
     def days(self) -> list[Tick]:
@@ -95,18 +118,15 @@ class _Chart:
         """Skip days without a number."""
         for index, day in enumerate(self.counts.days):
             if (number := getattr(day, field)) is not None:
-                yield _Point(self._x(index), self._y(number), f"{_long(day)}, {name}: {number}")
+                yield _Point(self._x(index), self.y(number), f"{_long(day)}, {name}: {number}")
 
     @property
-    def _tops(self) -> list[int]:
+    def tops(self) -> list[int]:
         return ticks(max(_LOWEST_TOP, *(day.active or 0 for day in self.counts.days)))
 
     def _x(self, index: int) -> float:
         """Leave a day's width free at the right, for half of the last label."""
         return round(self.left + (self.right - self.left) * index / len(self.counts.days), 1)
-
-    def _y(self, number: int) -> float:
-        return round(self.bottom - (self.bottom - _AIR) * number / self._tops[-1], 1)
 
 
 def draw(counts: Headcounts) -> str:
@@ -164,7 +184,7 @@ class _Calendar:
 
     @property
     def width(self) -> int:
-        return _WEEKDAYS_LEFT + self._weeks * _APART + _AIR
+        return _WEEKDAYS_LEFT + self._weeks * _APART + AIR
 
     @property
     def height(self) -> int:
@@ -211,7 +231,7 @@ class _Calendar:
 
     @property
     def _row_height(self) -> int:
-        return _MONTHS_ABOVE + 7 * _APART + _AIR
+        return _MONTHS_ABOVE + 7 * _APART + AIR
 
     def _corner(self, day: date) -> tuple[int, int]:
         """Return where a day's cell begins; the last week is at the right end of the last row."""

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from console.reports import REPORTS, Declaration
+from console.reports import REPORTS, AccountRow, Declaration
 from console.web.access import COOKIE, Problem
 from console.web.people import LONGEST_ACCOUNT
 from rollcall import __version__
@@ -45,15 +45,9 @@ class ActiveDay(Struct, kw_only=True):
     worklog: bool
 
 
-class PersonAnswer(Struct, kw_only=True):
+class PersonAnswer(AccountRow, kw_only=True):
     """An account with the last year of its active days and its seats, as the API gives it."""
 
-    site: str
-    account_id: str
-    name: str
-    email: str | None
-    account_type: str
-    status: str
     roles: list[str]
     last_active_at: Moment | None
     today: date
@@ -159,7 +153,7 @@ def _struct(name: str, doc: str, fields: Sequence[Any], **options: Any) -> type[
 def _query(name: str, report: Declaration) -> type[Struct]:
     """Return what a report takes as parameters: what narrows it, its order and its part."""
     columns = report.row.__struct_fields__
-    sort = Literal[(*columns, *(f"-{column}" for column in columns))]  # type: ignore[valid-type]
+    sort = Literal[(*columns, *(f"-{column}" for column in columns))]  # type: ignore[valid-type]  # made here
     fields = [
         ("sort", Annotated[sort | UnsetType, Meta(description=_SORT)], UNSET),
         ("limit", _Limit, USUAL_ROWS),
@@ -171,7 +165,7 @@ def _query(name: str, report: Declaration) -> type[Struct]:
 def _answer(name: str, report: Declaration) -> type[Struct]:
     following = Annotated[str | None, Meta(description="Address of the rows that follow; null where none do.")]
     row = report.row
-    fields = [("site", str), ("report", Literal[name]), ("rows", list[row]), ("next", following)]  # type: ignore[valid-type]
+    fields = [("site", str), ("report", Literal[name]), ("rows", list[row]), ("next", following)]  # type: ignore[valid-type]  # made here
     return _struct(f"{name.capitalize()}Answer", f"Rows of the report {name}.", fields)
 
 

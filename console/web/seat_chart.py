@@ -8,27 +8,23 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from math import ceil
 
-from console.web.chart import Tick, ticks
-from console.web.template import grouped, render
+from console.web.chart import AIR, Plot, Tick, ticks
+from console.web.template import render
 from rollcall.warehouse import Row
 from rollcall.warehouse.seats import VERDICTS
 
-_AIR, _BELOW, _CHARACTER = 8, 34, 8
 _LEAST_TOP = 5
 _SHARE = 0.8
 """Of its place, the width of a bar."""
 
 
 @dataclass(frozen=True, slots=True)
-class SeatChart:
+class SeatChart(Plot):
     """The chart in one size. A day without a row has no bar.
 
     Where there are more days than bars fit, a bar stands for several days and shows the last of them with a row.
 
     Attributes:
-        name: What the stylesheet calls the size.
-        width: Of the view box, whose corner at the top left is 0, 0.
-        height: Likewise.
         most: Bars that fit.
         labels: Days named below.
         days: How many days there are, the last of them today.
@@ -36,9 +32,6 @@ class SeatChart:
         rows: Rows by day.
     """
 
-    name: str
-    width: int
-    height: int
     most: int
     labels: int
     days: int
@@ -55,24 +48,9 @@ class SeatChart:
         )
 
     @property
-    def left(self) -> int:
-        """Where the plot begins."""
-        return 2 * _AIR + _CHARACTER * len(grouped(self._tops[-1]))
-
-    @property
     def right(self) -> int:
         """Where it ends: half of the last label has room beyond."""
-        return self.width - 3 * _AIR
-
-    @property
-    def bottom(self) -> int:
-        """Its ground."""
-        return self.height - _BELOW
-
-    @property
-    def numbers(self) -> list[Tick]:
-        """The ticks at the left."""
-        return [Tick(self._y(number), grouped(number)) for number in self._tops]
+        return self.width - 3 * AIR
 
     @property
     def named(self) -> list[Tick]:
@@ -93,7 +71,7 @@ class SeatChart:
             below = 0
             for verdict in VERDICTS:
                 if row[verdict]:
-                    top, ground = self._y(below + row[verdict]), self._y(below)
+                    top, ground = self.y(below + row[verdict]), self.y(below)
                     paths[verdict].append(f"M{self._x(bar)} {top}h{wide}V{ground}h-{wide}z")
                     below += row[verdict]
         return [(verdict, "".join(path)) for verdict, path in paths.items() if path]
@@ -127,7 +105,8 @@ class SeatChart:
         return (self.right - self.left) / self._bars
 
     @property
-    def _tops(self) -> list[int]:
+    def tops(self) -> list[int]:
+        """The numbers at the left."""
         return ticks(max(_LEAST_TOP, *(row["held"] for row in self.rows.values())))
 
     def _day(self, bar: int) -> date:
@@ -136,9 +115,6 @@ class SeatChart:
 
     def _x(self, bar: int) -> float:
         return round(self.left + bar * self._apart, 1)
-
-    def _y(self, number: int) -> float:
-        return round(self.bottom - (self.bottom - _AIR) * number / self._tops[-1], 1)
 
 
 def told(row: Row) -> str:

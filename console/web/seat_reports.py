@@ -21,8 +21,6 @@ from rollcall.warehouse.robots import LEAST_DAYS, ROBOTS, read_robots
 from rollcall.warehouse.seats import VERDICTS, read_thresholds
 
 _LONGEST_KEY = 64
-_MOST_DAYS = 400
-"""Thirteen months: so many rows of each product are a page still."""
 
 HISTORY = ("site", "day", "product", "seats", "held", *VERDICTS)
 """The columns of the view ``seat_days``."""
@@ -112,12 +110,14 @@ class SeatReport:
         days: How many days it is asked for unless the address says.
         least: The fewest days that it can be asked for.
         read: Reads it. Raises WarehouseUnavailableError.
+        most: The most days; thirteen months of each product are a page still.
     """
 
     path: str
     days: int
     least: int
     read: Read
+    most: int = 400
 
     @property
     def name(self) -> str:
@@ -129,7 +129,7 @@ class SeatReport:
         days = whole_number(parameters.get("days", ""))
         return ReportQuery(
             site=site,
-            days=min(max(days, self.least), _MOST_DAYS) if days else self.days,
+            days=min(max(days, self.least), self.most) if days else self.days,
             product=typed(parameters.get("product", ""))[:_LONGEST_KEY],
         )
 

@@ -152,6 +152,9 @@ WHERE counts.site = {site:String} AND (empty({product:String}) OR counts.product
 ORDER BY counts.product
 """
 
+_DAYS = [14, 30, 45, 60, 90, 120, 180]
+"""The thresholds."""
+
 # Each active day after which nothing came for so many days is one time that somebody reached the threshold; it counts
 # once 30 more days tell whether they came back. The last day of all stands before a gap that has not ended.
 _THRESHOLDS = """
@@ -172,7 +175,7 @@ WITH
         )
         ARRAY JOIN arrayEnumerate(days) AS n
     ),
-    thresholds AS (SELECT toUInt32(arrayJoin([14, 30, 45, 60, 90, 120, 180])) AS days),
+    thresholds AS (SELECT arrayJoin({thresholds:Array(UInt32)}) AS days),
     reached AS
     (
         SELECT
@@ -230,7 +233,7 @@ FROM
         toInt32(thresholds.days) AS days, evidence.product AS product,
         is_told AND NOT (looked IS NULL AND ifNull(known_since > here.1 - days + 1, 1)) AS is_known,
         NOT (stays OR ifNull(did > here.1 - days, 0) OR (is_told AND ifNull(looked > here.1 - days, 0))) AS is_unused
-    FROM evidence CROSS JOIN (SELECT arrayJoin([14, 30, 45, 60, 90, 120, 180]) AS days) AS thresholds
+    FROM evidence CROSS JOIN (SELECT arrayJoin({thresholds:Array(UInt32)}) AS days) AS thresholds
 )
 GROUP BY days, product
 ORDER BY days, product
@@ -322,8 +325,8 @@ async def read_thresholds(
     }
     rows: list[Row] = []
     for site in sites:
-        seats = await warehouse.query(_AT_EACH, {"site": site, **given})
-        for row in await warehouse.query(_THRESHOLDS, {"site": site}):
+        seats = await warehouse.query(_AT_EACH, {"site": site, "thresholds": _DAYS, **given})
+        for row in await warehouse.query(_THRESHOLDS, {"site": site, "thresholds": _DAYS}):
             here = [one for one in seats if one["days"] == row["days"]]
             counts = {name: sum(one[name] for one in here) for name in ("reclaimable", "unseen")}
             rows.append({**row, **counts, "savings": _savings(settings, here)})

@@ -13,7 +13,7 @@ from rollcall.warehouse.seats import VERDICTS, read_savings, read_seats
 
 from ..seats.warehouse import SOFTWARE
 from ..web import holders
-from ..web.serving import Served, served, settings_of
+from ..web.serving import Served, served
 from .chromium import asked_hosts, console_lines, prefer
 from .page_object import RollcallPage, number
 from .test_appearance import SCREENSHOTS, screenshot, violations
@@ -47,8 +47,7 @@ return [...document.querySelectorAll("table.seats tbody tr")].map(row =>
 
 @pytest.fixture(scope="module")
 def company(browser: Chrome, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    folder = tmp_path_factory.mktemp("holders")
-    settings = settings_of(folder, holders.SITES, seats=holders.SEATS, organization=holders.ORGANIZATION)
+    settings = holders.settings_in(tmp_path_factory.mktemp("holders"))
     with served(settings, holders.seed) as page:
         yield page
 

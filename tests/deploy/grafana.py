@@ -113,3 +113,14 @@ def _without_conditions(sql: str, values: Mapping[str, Sequence[str]]) -> str:
         kept = "1=1" if list(values[name[1:]]) == [ALL] else sql[start:comma]
         sql = sql[:at] + kept + sql[end:]
     return sql
+
+
+def every_sql() -> Iterator[str]:
+    for path in DASHBOARDS:
+        yield from (target["rawSql"] for _, target in targets(loaded(path), PLUGIN))
+        yield from (one["query"] for one in variables(loaded(path)).values() if one["type"] == "query")
+    yield from (rule["data"][0]["model"]["rawSql"] for rule in alert_rules())
+
+
+def tables_of(sql: str) -> set[str]:
+    return set(re.findall(r"\b(?:FROM|(?<!ARRAY )JOIN)\s+([a-z]\w*)", sql))

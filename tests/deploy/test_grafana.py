@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from msgspec.structs import replace
 
 from console.sqldoor import DoorLimits
@@ -20,27 +19,23 @@ from rollcall.records import Activity, Directory, encode
 from rollcall.settings import SeatsSettings
 from rollcall.warehouse import Warehouse, record_seat_settings
 from rollcall.warehouse.seats import SEATS, VERDICTS, count_seats, read_savings, read_seats
-from tools.reference.metrics import all_metrics, metric_name
 
-from ..docs.pages import plain, tables, text_of
 from ..facts import Refreshing, entries
 from ..seats.test_reports import FACTS, PRICES, ago, snapshot
 from ..seats.warehouse import DESK, SOFTWARE, act
 from ..sqldoor.house import Door, House, open_house
-from .files import READABLE, ROOT, grants, services
+from .files import READABLE, grants
 from .grafana import (
     ALL,
     DASHBOARDS,
-    GRAFANA,
-    MACROS,
     PLUGIN,
     alert_rules,
+    every_sql,
     expanded,
     loaded,
     panels,
+    tables_of,
     targets,
-    used_macros,
-    used_variables,
     variables,
 )
 
@@ -349,128 +344,12 @@ def test_every_alert_fires_by_its_cause_and_clears_after_it(grafana: Grafana) ->
     assert firing() == {}
 
 
-CONTRACT = {plain(row[0].split(",")[0]) for row in tables(text_of("docs/warehouse.md"))[0] if row[2] == "contract"} | {
-    "user_usage",
-    "license_usage",
-}
-INTERNAL = {
-    "sites": "names of the sites",
-    "site_days": "what day it is there",
-    "activity_sources": "when a webhook came last, which no contract tells",
-    "current_parts": "how old the directory is",
-    "directory_snapshots": "what runs could not read",
-}
-
-
-def every_sql() -> Iterator[str]:
-    for path in DASHBOARDS:
-        yield from (target["rawSql"] for _, target in targets(loaded(path), PLUGIN))
-        yield from (one["query"] for one in variables(loaded(path)).values() if one["type"] == "query")
-    yield from (rule["data"][0]["model"]["rawSql"] for rule in alert_rules())
-
-
-def tables_of(sql: str) -> set[str]:
-    return set(re.findall(r"\b(?:FROM|(?<!ARRAY )JOIN)\s+([a-z]\w*)", sql))
-
-
-def test_no_query_reads_the_facts_themselves() -> None:
-    for sql in every_sql():
-        read = tables_of(sql)
-        assert read
-        assert read <= (CONTRACT - {"activity"}) | set(INTERNAL), sql
-
-
-@pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
-def test_variables_macros_and_sources_are_those_that_there_are(path: Path) -> None:
-    dashboard = loaded(path)
-    offered = variables(dashboard)
-    text = path.read_text(encoding="utf-8")
-    named = used_variables(text)
-    assert named == set(offered)
-    assert used_macros(text) <= MACROS
-    sources = {f"${{{name}}}": one["query"] for name, one in offered.items() if one["type"] == "datasource"}
-    assert sources["${datasource}"] == PLUGIN
-    asking = [one for one in offered.values() if one["type"] == "query"]
-    for one in [*asking, *(panel for panel in panels(dashboard) if panel["type"] != "row")]:
-        for asked in (one, *one.get("targets", [])):
-            assert sources[asked["datasource"]["uid"]] == asked["datasource"]["type"]
-    for one in offered.values():
-        several = one.get("multi", False)
-        assert not several or one["includeAll"]
-        uses = re.findall(rf"\$\{{{one['name']}(?::(\w+))?\}}", text)
-        if one["type"] == "query":
-            assert set(uses) <= {"singlequote", "regex"}, "a name may have quotes in it"
-
-
-def test_dashboards_can_be_provisioned_and_read() -> None:
-    dashboards = [loaded(path) for path in DASHBOARDS]
-    assert [one["title"] for one in dashboards] == ["Rollcall: who is active", "Rollcall: pipeline", "Rollcall: seats"]
-    assert len({one["uid"] for one in dashboards}) == len(dashboards)
-    for dashboard in dashboards:
-        assert dashboard["editable"] is False
-        every = list(panels(dashboard))
-        assert len({panel["id"] for panel in every}) == len(every)
-        taken = set[tuple[int, int]]()
-        for panel in every:
-            place = panel["gridPos"]
-            cells = {
-                (x, y)
-                for x in range(place["x"], place["x"] + place["w"])
-                for y in range(place["y"], place["y"] + place["h"])
-            }
-            assert place["x"] + place["w"] <= 24
-            assert not cells & taken, panel["title"]
-            taken |= cells
-            if panel["type"] != "row":
-                assert len(panel["description"]) > 40, panel["title"]
-                assert panel["fieldConfig"]["defaults"]["unit"]
-                assert len({target["refId"] for target in panel["targets"]}) == len(panel["targets"]) > 0
-
-
 def test_what_is_said_of_verdicts_names_each(grafana: Grafana) -> None:
     [seats] = [loaded(path) for path in DASHBOARDS if path.stem == "seats"]
     for panel in panels(seats):
         if panel["title"].startswith("Seats by verdict"):
             assert re.findall(r"(\w+):", panel["description"]) == list(VERDICTS)
     assert grafana.options(seats)["verdict"] == list(VERDICTS)
-
-
-def test_prometheus_is_asked_for_metrics_that_there_are() -> None:
-    known = {metric_name(metric) for metric in all_metrics()}
-    asked = [target["expr"] for path in DASHBOARDS for _, target in targets(loaded(path), "prometheus")]
-    assert asked
-    for expr in asked:
-        named = re.findall(r"rollcall_\w+", expr)
-        assert named
-        assert {name.removesuffix("_bucket") for name in named} <= known, expr
-
-
-def test_alert_rules_ask_the_provisioned_source_and_hold_no_dollar() -> None:
-    text = (GRAFANA / "provisioning/alerting/rollcall.yaml").read_text(encoding="utf-8")
-    assert "$" not in text, "Grafana takes what follows for a variable of its environment"
-    [source] = yaml.safe_load((GRAFANA / "provisioning/datasources/clickhouse.yaml").read_text())["datasources"]
-    rules = alert_rules()
-    assert len({rule["uid"] for rule in rules}) == len(rules) == 4
-    for rule in rules:
-        query, condition = rule["data"]
-        assert (query["refId"], query["datasourceUid"]) == ("A", source["uid"])
-        assert (condition["refId"], condition["datasourceUid"]) == (rule["condition"], "__expr__")
-        assert condition["model"]["expression"] == query["refId"] == query["model"]["refId"]
-        assert condition["model"]["refId"] == condition["refId"]
-        assert rule["annotations"]["summary"]
-        assert len(rule["uid"]) <= 40
-
-
-def test_the_source_is_the_read_only_user() -> None:
-    [source] = yaml.safe_load((GRAFANA / "provisioning/datasources/clickhouse.yaml").read_text())["datasources"]
-    assert source["type"] == PLUGIN
-    assert source["jsonData"]["username"] == "dashboards"
-    assert source["secureJsonData"]["password"].removeprefix("$") in services()["grafana"]["environment"]
-    [provider] = yaml.safe_load((GRAFANA / "provisioning/dashboards/rollcall.yaml").read_text())["providers"]
-    assert provider["allowUiUpdates"] is False
-    mounted = [volume.split(":")[1] for volume in services()["grafana"]["volumes"]]
-    assert provider["options"]["path"] in mounted
-    assert re.fullmatch(rf"{PLUGIN}@\d+\.\d+\.\d+", services()["grafana"]["environment"]["GF_PLUGINS_PREINSTALL_SYNC"])
 
 
 def test_the_read_only_user_may_read_all_that_views_read(grafana: Grafana) -> None:
@@ -481,9 +360,3 @@ def test_the_read_only_user_may_read_all_that_views_read(grafana: Grafana) -> No
     read = {match[1] for grant in grants() if (match := re.fullmatch(r"GRANT SELECT ON rollcall\.(\w+)", grant))}
     assert read == READABLE
     assert {name for sql in every_sql() for name in tables_of(sql)} <= READABLE
-
-
-def test_the_folder_has_what_the_documentation_says() -> None:
-    page = text_of("docs/grafana.md")
-    for path in [*DASHBOARDS, *(GRAFANA / "provisioning").rglob("*.yaml")]:
-        assert f"`{path.relative_to(ROOT)}`" in page

@@ -1,6 +1,7 @@
 """A made-up company that holds products: each verdict once and some often, hostile names, one product with prices."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from consumers.writers import DirectoryWriter
@@ -12,7 +13,7 @@ from rollcall.warehouse import Warehouse, record_seat_settings
 from ..facts import Refreshing, entries
 from ..seats.warehouse import DESK, SOFTWARE, Snapshot, act
 from .company import HOSTILE
-from .serving import site
+from .serving import settings_of, site
 
 SITES = {"acme": site("acme"), "borealis": site("borealis", "Asia/Tokyo")}
 IDLE = 120
@@ -33,6 +34,11 @@ SELECT 'acme', site_days.today - number, product, if(product = 'jira-software', 
 FROM site_days CROSS JOIN numbers(1, 200) AS days ARRAY JOIN ['jira-software', 'jira-servicedesk'] AS product
 WHERE site_days.site = 'acme' AND number % {gap} != 0
 """
+
+
+def settings_in(folder: Path) -> Settings:
+    """Settings with these seats and their prices, and an organization."""
+    return settings_of(folder, SITES, seats=SEATS, organization=ORGANIZATION)
 
 
 def ago(days: int) -> str:

@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Iterator
+from typing import Any
 from unittest.mock import Mock
 
 import httpx
 import pytest
 from pydantic import ValidationError
+from starlette.routing import Route
 
 from console.reports import REPORTS
 from console.web.access import API, FIGURES, Password, Role, Sessions
@@ -47,9 +49,9 @@ def reader(company: Served) -> Iterator[httpx.Client]:
 
 
 def test_programs_see_no_more_by_it(company: Served) -> None:
-    given = {"headers": {"authorization": f"Bearer {FIGURES_ONLY}"}, "timeout": 60}
+    given: dict[str, Any] = {"headers": {"authorization": f"Bearer {FIGURES_ONLY}"}, "timeout": 60}
     for path, status in (("sites", 200), ("sites/acme/reports/licenses", 200), ("sites/acme/reports/users", 403)):
-        answer = httpx.get(f"{company.url}{PREFIX}/{path}", **given)  # type: ignore[arg-type]
+        answer = httpx.get(f"{company.url}{PREFIX}/{path}", **given)
         assert answer.status_code == status
         assert status == 200 or answer.json()["detail"] == "This is of persons, and the password shows figures only."
     for path, status in (("/health", 200), ("/seats", 403), ("/seats.csv", 403)):
@@ -93,7 +95,7 @@ def test_the_first_view_leads_to_no_view_of_persons(reader: httpx.Client, compan
 def test_what_nobody_named_as_figures_is_refused(company: Served) -> None:
     """A new view shows persons to nobody by mistake: every route of the page but these is tried."""
     routes = page_routes(Page(Mock(settings=company.settings)))
-    paths = {route.path for route in routes if "GET" in (getattr(route, "methods", None) or ())}  # type: ignore[attr-defined]
+    paths = {route.path for route in routes if isinstance(route, Route) and "GET" in (route.methods or ())}
     for path in paths - {*FIGURES, "/sign-in"}:
         assert httpx.get(company.url + path, auth=("", FIGURES_ONLY), timeout=60).status_code == 403, path
     assert not [path for path in paths if path.startswith(API)]

@@ -23,17 +23,9 @@ from rollcall.warehouse.seats import VERDICTS, read_thresholds
 
 from ..seats.warehouse import DESK, SOFTWARE
 from . import holders
-from .serving import Served, served, settings_of
+from .serving import Served
 
 PATHS = tuple(report.path for report in SEAT_REPORTS)
-
-
-@pytest.fixture(scope="module")
-def company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    folder = tmp_path_factory.mktemp("reports")
-    settings = settings_of(folder, holders.SITES, seats=holders.SEATS, organization=holders.ORGANIZATION)
-    with served(settings, holders.seed) as page:
-        yield page
 
 
 @pytest.fixture

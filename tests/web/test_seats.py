@@ -28,7 +28,7 @@ from rollcall.warehouse.seats import SEATS, VERDICTS, Verdict, read_savings, rea
 
 from ..seats.warehouse import DESK, SOFTWARE
 from . import holders
-from .serving import Served, served, settings_of
+from .serving import Served
 
 # ---- What an address asks for ----
 
@@ -69,14 +69,6 @@ def test_any_address_is_some_view(parameters: list[tuple[str, str]]) -> None:
 
 
 # ---- What is shown ----
-
-
-@pytest.fixture(scope="module")
-def company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    folder = tmp_path_factory.mktemp("holders")
-    settings = settings_of(folder, holders.SITES, seats=holders.SEATS, organization=holders.ORGANIZATION)
-    with served(settings, holders.seed) as page:
-        yield page
 
 
 @pytest.fixture
