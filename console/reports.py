@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 
 from rollcall.settings import Settings
-from rollcall.warehouse import WHOLE, Row, Warehouse, Window
+from rollcall.warehouse import WHOLE, Row, Slice, Warehouse
 from rollcall.warehouse.robots import LEAST_DAYS, RobotRow, read_robots
 from rollcall.warehouse.seats import Moment, SeatRow, Verdict, read_savings, read_seats, read_thresholds
 
@@ -232,7 +232,7 @@ async def read_report(
     *,
     all_accounts: bool = False,
     product: str = "",
-    window: Window = WHOLE,
+    cut: Slice = WHOLE,
 ) -> list[Row]:
     """Read a report of some sites.
 
@@ -243,13 +243,13 @@ async def read_report(
         days: How many days: today, in the site's reporting time zone, and those before it.
         all_accounts: Whether apps and portal customers are shown beside people.
         product: Key of the only product, of reports about products; empty for all.
-        window: Which of each site's rows.
+        cut: Which of each site's rows.
 
     Raises:
         WarehouseUnavailableError: The warehouse cannot be queried.
     """
     today = {row["site"]: row["today"] for row in await warehouse.query("SELECT site, today FROM site_days")}
-    query = report.sql + window.clause(report.order)
+    query = report.sql + cut.clause(report.order)
     rows: list[Row] = []
     for site in sites:
         if site in today:
@@ -309,7 +309,7 @@ COVERAGE = Report(
 
 # ---- All of them, as programs ask for them ----
 
-Read = Callable[[Warehouse, Settings, str, Any, Window], Coroutine[Any, Any, list[Row]]]
+Read = Callable[[Warehouse, Settings, str, Any, Slice], Coroutine[Any, Any, list[Row]]]
 """Reads a site's rows; the fourth is what narrows them."""
 
 
@@ -331,31 +331,29 @@ class Declaration:
 
 
 def _reading(report: Report) -> Read:
-    async def read(warehouse: Warehouse, _: Settings, site: str, only: Any, window: Window) -> list[Row]:
+    async def read(warehouse: Warehouse, _: Settings, site: str, only: Any, cut: Slice) -> list[Row]:
         narrowed = {name: getattr(only, name) for name in only.__struct_fields__}
-        return await read_report(warehouse, report, [site], window=window, **narrowed)
+        return await read_report(warehouse, report, [site], cut=cut, **narrowed)
 
     return read
 
 
-async def _read_seats(warehouse: Warehouse, _: Settings, site: str, only: OfSeats, window: Window) -> list[Row]:
-    return await read_seats(warehouse, [site], only.product, only.verdict, only.days, window)
+async def _read_seats(warehouse: Warehouse, _: Settings, site: str, only: OfSeats, cut: Slice) -> list[Row]:
+    return await read_seats(warehouse, [site], only.product, only.verdict, only.days, cut)
 
 
-async def _read_savings(
-    warehouse: Warehouse, settings: Settings, site: str, only: OfSavings, window: Window
-) -> list[Row]:
-    return window.of(await read_savings(warehouse, settings.seats, [site], only.product))
+async def _read_savings(warehouse: Warehouse, settings: Settings, site: str, only: OfSavings, cut: Slice) -> list[Row]:
+    return cut.of(await read_savings(warehouse, settings.seats, [site], only.product))
 
 
 async def _read_thresholds(
-    warehouse: Warehouse, settings: Settings, site: str, only: OfSavings, window: Window
+    warehouse: Warehouse, settings: Settings, site: str, only: OfSavings, cut: Slice
 ) -> list[Row]:
-    return window.of(await read_thresholds(warehouse, settings.seats, [site], only.product))
+    return cut.of(await read_thresholds(warehouse, settings.seats, [site], only.product))
 
 
-async def _read_robots(warehouse: Warehouse, _: Settings, site: str, only: OfRobots, window: Window) -> list[Row]:
-    return window.of(await read_robots(warehouse, [site], only.days, only.product))
+async def _read_robots(warehouse: Warehouse, _: Settings, site: str, only: OfRobots, cut: Slice) -> list[Row]:
+    return cut.of(await read_robots(warehouse, [site], only.days, only.product))
 
 
 @dataclass(frozen=True, slots=True)
@@ -366,13 +364,13 @@ class Asked:
         site: Name of the site.
         report: Name of the report.
         only: What narrows it, of the kind that the report takes.
-        window: Which of its rows.
+        cut: Which of its rows.
     """
 
     site: str
     report: str
     only: Everything
-    window: Window = WHOLE
+    cut: Slice = WHOLE
 
 
 REPORTS: Mapping[str, Declaration] = {

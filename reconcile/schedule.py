@@ -245,9 +245,11 @@ class Schedule:
             self._running = None
         if lookback(self._settings, name) == span:
             pause = _AFTER_A_FAILURE if outcome.run.unfinished else _AFTER_A_SPAN
-            self._stuck[name] = (_now() + pause, "; ".join(outcome.run.missing))
-        else:
-            self._stuck.pop(name, None)
+            why = "; ".join(outcome.run.missing)
+            self._stuck[name] = (_now() + pause, why)
+            log.error("the days before those of each run could not be read", site=name, cause=why)
+            return
+        self._stuck.pop(name, None)
         log.info("days before those of each run are in", site=name, missing=outcome.run.missing)
 
     def _remember(self, name: str, outcome: RunOutcome) -> None:

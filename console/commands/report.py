@@ -11,7 +11,7 @@ from console.process import DONE, Config, SiteOption, print_error, run_command, 
 from console.reports import COVERAGE, DAYS, IDLE, LICENSES, MOST_DAYS, USERS, Report, read_report
 from rollcall.runtime import opened_for_reading
 from rollcall.settings import Settings
-from rollcall.warehouse import Row, Window
+from rollcall.warehouse import Row, Slice
 
 app = typer.Typer(no_args_is_help=True, help="Print who was active, and which seats nobody uses.")
 
@@ -36,7 +36,7 @@ def check_sort(sort: str | None, columns: Sequence[str]) -> None:
 
 def chosen(rows: Sequence[Row], sort: str | None, limit: int | None) -> list[Row]:
     """Return the rows in the order that is asked for, those without a value last, and not more than asked for."""
-    return Window(sort or "", limit).of(rows)
+    return Slice(sort or "", limit).of(rows)
 
 
 def by_weight(rows: Sequence[Row], columns: Sequence[str], first: Sequence[str]) -> list[str]:

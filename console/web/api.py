@@ -25,7 +25,7 @@ from console.web.people import FAMILIES, LONGEST_ACCOUNT, Person
 from console.web.pipeline_health import Health, moment_of
 from console.web.queries import PageQueries
 from rollcall.errors import RollcallError
-from rollcall.warehouse import Row, Window
+from rollcall.warehouse import Row, Slice
 
 _RETRY_SECONDS = 10
 
@@ -84,8 +84,8 @@ class Api:
         query = read_query(name, request.query_params.multi_items())
         takes = REPORTS[name].takes
         only: Everything = takes(**{field: getattr(query, field) for field in takes.__struct_fields__})
-        window = Window(query.sort or "", query.limit + 1, query.offset)
-        rows = await self._queries.report(Asked(site, name, only, window))
+        cut = Slice(query.sort or "", query.limit + 1, query.offset)
+        rows = await self._queries.report(Asked(site, name, only, cut))
         following = None
         if len(rows) > query.limit:
             changed = {"limit": str(query.limit), "offset": str(query.offset + query.limit)}

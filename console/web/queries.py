@@ -178,7 +178,7 @@ class PageQueries:
         try:
             async with asyncio.timeout(_QUERY_TIMEOUT), self._exports:
                 rows = await self._limited(
-                    lambda: declared.read(runtime.warehouse, runtime.settings, asked.site, asked.only, asked.window)
+                    lambda: declared.read(runtime.warehouse, runtime.settings, asked.site, asked.only, asked.cut)
                 )
         except TimeoutError:
             raise WarehouseUnavailableError("too many reports are asked for at once") from None

@@ -1,6 +1,6 @@
 """The warehouse: ClickHouse on a server, or the same engine embedded as chDB."""
 
-from rollcall.warehouse.client import WHOLE, RefusedRowsError, Row, Warehouse, Window, calls_left, open_warehouse
+from rollcall.warehouse.client import WHOLE, RefusedRowsError, Row, Slice, Warehouse, calls_left, open_warehouse
 from rollcall.warehouse.migrations import migrate, require_current
 from rollcall.warehouse.rebuild import days_with_facts, rebuild_days, record_sites
 from rollcall.warehouse.seats import record_seat_settings
@@ -9,8 +9,8 @@ __all__ = [
     "WHOLE",
     "RefusedRowsError",
     "Row",
+    "Slice",
     "Warehouse",
-    "Window",
     "calls_left",
     "days_with_facts",
     "migrate",

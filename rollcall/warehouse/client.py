@@ -76,7 +76,7 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class Slice:
     """Which rows of an answer, and in what order.
 
     Attributes:
@@ -114,7 +114,7 @@ class Window:
         return found[self.offset :][: self.limit]
 
 
-WHOLE = Window()
+WHOLE = Slice()
 """All rows in the answer's own order."""
 
 WRITE_SETTINGS: Mapping[str, Any] = {

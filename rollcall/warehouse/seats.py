@@ -15,7 +15,7 @@ import msgspec
 
 from rollcall.bill import bill_of
 from rollcall.settings import SeatsSettings
-from rollcall.warehouse.client import WHOLE, Row, Warehouse, Window
+from rollcall.warehouse.client import WHOLE, Row, Slice, Warehouse
 
 
 class Verdict(StrEnum):
@@ -246,7 +246,7 @@ async def read_seats(
     product: str = "",
     verdicts: Sequence[str] = (),
     days: int = 0,
-    window: Window = WHOLE,
+    cut: Slice = WHOLE,
 ) -> list[Row]:
     """Read every seat of some sites, with its verdict and evidence.
 
@@ -256,7 +256,7 @@ async def read_seats(
         product: Key of the only product; empty for all.
         verdicts: The only verdicts; none for all.
         days: Only whose last act in the product, and last look at it, are so many days ago or more, or who have none.
-        window: Which of each site's seats.
+        cut: Which of each site's seats.
 
     Raises:
         WarehouseUnavailableError: The warehouse cannot be queried.
@@ -267,7 +267,7 @@ async def read_seats(
         "days": days,
         "order": [*VERDICTS],
     }
-    query = _SEATS + window.clause(_SEATS_ORDER)
+    query = _SEATS + cut.clause(_SEATS_ORDER)
     return [row for site in sites for row in await warehouse.query(query, {"site": site, **chosen})]
 
 

@@ -29,7 +29,7 @@ from rollcall.errors import WarehouseUnavailableError
 from rollcall.eventlog import EventLog
 from rollcall.http.guard import MOST_FAILURES, Throttle
 from rollcall.settings import Settings
-from rollcall.warehouse import Row, Warehouse, Window
+from rollcall.warehouse import Row, Slice, Warehouse
 from tools.reference.commands import all_commands
 
 from ..facts import Refreshing, entries, fact
@@ -93,11 +93,11 @@ def printed(rows: list[Row], report: str) -> Any:
     return json.loads(raw.getvalue())
 
 
-def read(company: Served, report: str, window: Window | None = None, **only: Any) -> list[Row]:
+def read(company: Served, report: str, cut: Slice | None = None, **only: Any) -> list[Row]:
     """The rows of a report at acme, as the command reads them."""
     declared = REPORTS[report]
     takes = declared.takes(**only)
-    return company.ask(declared.read(company.warehouse, company.settings, "acme", takes, window or Window()))
+    return company.ask(declared.read(company.warehouse, company.settings, "acme", takes, cut or Slice()))
 
 
 # ---- The same rows everywhere ----
@@ -150,8 +150,8 @@ def test_the_database_orders_as_the_command_does(company: Served, report: str, s
     only: dict[str, Any] = {"days": 400} if report == "days" else {}
     whole = read(company, report, **only)
     for sort in sorts:
-        window = Window(sort, 7, 1)
-        assert read(company, report, window, **only) == window.of(whole), sort
+        cut = Slice(sort, 7, 1)
+        assert read(company, report, cut, **only) == cut.of(whole), sort
 
 
 def test_parts_lead_to_one_another(company: Served, program: httpx.Client) -> None:
@@ -315,7 +315,7 @@ def test_reports_wait_for_one_another_and_not_for_ever(company: Served, monkeypa
     async def ask() -> list[Any]:
         runtime = Mock(settings=company.settings, warehouse=company.warehouse)
         queries = PageQueries(Page(runtime))
-        asked = [Asked("acme", "coverage", declared.takes(), Window("", 1, number)) for number in range(3)]
+        asked = [Asked("acme", "coverage", declared.takes(), Slice("", 1, number)) for number in range(3)]
         return await asyncio.gather(*map(queries.report, asked), return_exceptions=True)
 
     answers = asyncio.run(ask())
