@@ -23,10 +23,11 @@ from starlette.applications import Starlette
 
 from console.control import control_routes, engine_routes
 from console.engine.confinement import confine
+from console.engine.memory_cap import cap_memory
 from console.engine.order import EngineState, Order, Word
 from console.process import finish, first_done, run_until_first, stop_on_signals, watched
 from console.sqldoor.door import create_door
-from console.sqldoor.overdue import OverdueQueries, cap_memory
+from console.sqldoor.overdue import OverdueQueries
 from consumers.supervisor import Supervisor
 from rollcall.errors import (
     LogUnavailableError,

@@ -1,20 +1,16 @@
-"""Queries that take more than they may: of time, told at once to whoever can end them, and together of memory.
+"""Queries that still run past their deadline, told at once to whoever can end them.
 
 The engine stops a query when it next looks at the clock. Some functions never do on one value, and such a query ends
 only with the process. A thread of its own watches for them: they take all processors, and the event loop is late then.
 """
 
-import asyncio
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import suppress
 from typing import Any
 
-from rollcall.errors import RollcallError
 from rollcall.logs import logger
-from rollcall.warehouse import Warehouse
 
 log = logger(__name__)
 
@@ -77,43 +73,3 @@ class OverdueQueries:
                     self._tell(len(self._overdue))
                     log.error("a query runs past its deadline", query=mark, seconds=self._seconds[mark])
                 self._changed.wait(min(self._deadlines.values()) - now if self._deadlines else None)
-
-
-_LOOK_SECONDS = 0.2
-
-_QUERIES = (
-    "SELECT query_id, memory_usage FROM system.processes WHERE Settings['readonly'] = '1' AND NOT is_cancelled "
-    "ORDER BY memory_usage DESC"
-)
-"""Those of the doors: their connections alone are read-only."""
-
-
-async def cap_memory(warehouse: Warehouse, most: int, under_way: Callable[[], bool], stop: asyncio.Event) -> None:
-    """End the largest query whenever all of them hold more than they may; until `stop` is set.
-
-    The engine has a cap of its own for each query. One for all that queries of its user hold would count the writer's.
-
-    Args:
-        warehouse: The warehouse that is queried.
-        most: Bytes that all queries may hold.
-        under_way: Tells whether there are any.
-        stop: Ends it.
-    """
-    while not stop.is_set():
-        if under_way():
-            try:
-                await _end_largest(warehouse, most)
-            except RollcallError as error:
-                log.warning("the memory of queries cannot be measured", cause=str(error))
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_LOOK_SECONDS):
-                await stop.wait()
-
-
-async def _end_largest(warehouse: Warehouse, most: int) -> None:
-    queries = await warehouse.query(_QUERIES)
-    held = sum(query["memory_usage"] for query in queries)
-    if held > most:
-        log.warning("queries hold more memory than all together may, so the largest is ended", bytes=held)
-        largest = {"id": queries[0]["query_id"]}
-        await warehouse.command("KILL QUERY WHERE query_id = {id:String} ASYNC", largest)
