@@ -2,7 +2,7 @@
 
 import csv
 import io
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -15,12 +15,14 @@ from rollcall.warehouse import Warehouse
 from ..facts import fact, ms, write
 from .conftest import Shell
 
-TODAY = datetime.now(ZoneInfo("Europe/Berlin")).date()
+
+def today() -> date:
+    return datetime.now(ZoneInfo("Europe/Berlin")).date()
 
 
 def at(days_ago: int, hour: int = 10) -> int:
     """A moment of a day in Berlin, epoch ms; today is cut to a moment that was."""
-    day = TODAY - timedelta(days=days_ago)
+    day = today() - timedelta(days=days_ago)
     moment = datetime(day.year, day.month, day.day, hour, tzinfo=ZoneInfo("Europe/Berlin"))
     return int(moment.timestamp() * 1000)
 
@@ -43,9 +45,9 @@ def test_days_lists_people_of_the_window(shell: Shell) -> None:
     shell.store(some_facts())
     rows = shell.rows("report", "days")
     assert [(row["day"], row["account_id"]) for row in rows] == [
-        ((TODAY - timedelta(days=29)).isoformat(), "carl"),
-        ((TODAY - timedelta(days=1)).isoformat(), "bert"),
-        (TODAY.isoformat(), "anna"),
+        ((today() - timedelta(days=29)).isoformat(), "carl"),
+        ((today() - timedelta(days=1)).isoformat(), "bert"),
+        (today().isoformat(), "anna"),
     ]
     anna = rows[-1]
     assert list(anna) == ["site", "day", "account_id", "comment", "history", "worklog", "first_at", "last_at"]
@@ -124,7 +126,7 @@ def test_coverage_counts_what_webhooks_had_brought(shell: Shell) -> None:
     both = [fact("history:1", at(1)), fact("history:1", at(1), source="reconcile")]
     shell.store([*both, fact("history:2", at(1), source="reconcile"), fact("history:3", at(1))])
     assert shell.rows("report", "coverage") == [
-        {"site": "acme", "day": (TODAY - timedelta(days=1)).isoformat(), "known": 2, "by_webhook": 1, "share": 0.5}
+        {"site": "acme", "day": (today() - timedelta(days=1)).isoformat(), "known": 2, "by_webhook": 1, "share": 0.5}
     ]
 
 

@@ -17,8 +17,9 @@ PLUGIN = "grafana-clickhouse-datasource"
 ALL = "$__all"
 """The value of a variable that stands at All."""
 
-MACROS = {"dateFilter", "timeFilter", "conditionalAll"}
-"""Macros that are used, of those that the plugin documents."""
+MACROS = {"timeFilter", "conditionalAll"}
+"""Macros that are used, of those that the plugin documents. `dateFilter` is not: it takes the days of UTC, and leaves
+today out where the site's has begun."""
 BUILT_IN = {"__rate_interval"}
 """Variables of Grafana's own that are used."""
 
@@ -91,10 +92,9 @@ def expanded(
         return chosen[0] if len(chosen) == 1 else "'" + "','".join(chosen) + "'"
 
     sql = _VARIABLE.sub(value, sql)
-    first, last = (f"toDate('{moment:%Y-%m-%d}')" for moment in span)
-    sql = re.sub(r"\$__dateFilter\(([\w.]+)\)", rf"\1 >= {first} AND \1 <= {last}", sql)
     first, last = (f"toDateTime({int(moment.timestamp())})" for moment in span)
     sql = re.sub(r"\$__timeFilter\(([\w.]+)\)", rf"\1 >= {first} AND \1 <= {last}", sql)
+    sql = sql.replace("$__fromTime", first).replace("$__toTime", last)
     assert "$" not in sql, sql
     return sql
 

@@ -21,7 +21,7 @@ from rollcall.warehouse import Warehouse, record_seat_settings
 from rollcall.warehouse.seats import SEATS, VERDICTS, count_seats, read_savings, read_seats
 
 from ..facts import Refreshing, entries
-from ..seats.test_reports import FACTS, PRICES, ago, snapshot
+from ..seats.test_reports import PRICES, ago, facts, snapshot
 from ..seats.warehouse import DESK, SOFTWARE, act
 from ..sqldoor.house import Door, House, open_house
 from .files import READABLE, grants
@@ -39,16 +39,20 @@ from .grafana import (
     variables,
 )
 
-NOW = datetime.now(UTC)
-SPAN = (NOW - timedelta(days=90), NOW)
 PRICED = SeatsSettings.model_validate(tomllib.loads(PRICES)["seats"])
 
-LATELY = [act("acts", ago(days), account_type="atlassian") for days in range(2, 22)]
-"""One a day, each brought by a webhook and known to REST."""
-MISSED = act("other", ago(3), source="reconcile")
-QUIET = act("ben", ago(6), site="other", received_at=round((NOW - timedelta(days=6)).timestamp() * 1000))
-"""What the other site's last webhook brought."""
-UNHEARD = act("ben", ago(5), site="other", source="reconcile")
+
+def span() -> tuple[datetime, datetime]:
+    now = datetime.now(UTC)
+    return now - timedelta(days=90), now
+
+
+def missed() -> Activity:
+    return act("other", ago(3), source="reconcile")
+
+
+def unheard() -> Activity:
+    return act("ben", ago(5), site="other", source="reconcile")
 
 
 DAY_BEFORE = """
@@ -95,7 +99,7 @@ class Grafana:
                 found[name] = one["query"].split(",")
             elif one["type"] == "query":
                 values = {known: offered[:1] for known, offered in found.items()}
-                rows = self.ask(expanded(one["query"], values, found, SPAN)).rows
+                rows = self.ask(expanded(one["query"], values, found, span())).rows
                 found[name] = [str(next(iter(row.values()))) for row in rows]
         return found
 
@@ -112,7 +116,7 @@ class Grafana:
     def sent(self, dashboard: dict[str, Any], sql: str, **chosen: Sequence[str]) -> str:
         options = self.options(dashboard)
         values = {name: _current(one, options.get(name, [])) for name, one in variables(dashboard).items()}
-        return expanded(sql, {**values, **chosen}, options, SPAN)
+        return expanded(sql, {**values, **chosen}, options, span())
 
 
 def _current(variable: dict[str, Any], offered: Sequence[str]) -> list[str]:
@@ -134,8 +138,12 @@ async def seed(warehouse: Warehouse) -> None:
     await record_seat_settings(warehouse, ["acme", "other"], PRICED)
     old = [replace(row, site="other", snapshot_id=row.snapshot_id - 3 * 86_400_000) for row in snapshot().complete()]
     await put_directory(warehouse, [*snapshot().complete(), *old])
-    known = [replace(one, source="reconcile", received_at=one.received_at + 60_000) for one in LATELY]
-    await put_facts(warehouse, [*FACTS, *LATELY, *known, MISSED, QUIET, UNHEARD])
+    lately = [act("acts", ago(days), account_type="atlassian") for days in range(2, 22)]
+    """One a day, each brought by a webhook and known to REST."""
+    known = [replace(one, source="reconcile", received_at=one.received_at + 60_000) for one in lately]
+    quiet = act("ben", ago(6), site="other", received_at=round((span()[1] - timedelta(days=6)).timestamp() * 1000))
+    """What the other site's last webhook brought."""
+    await put_facts(warehouse, [*facts(), *lately, *known, missed(), quiet, unheard()])
     for site in ("acme", "other"):
         await count_seats(warehouse, site, PRICED)
     await warehouse.command(DAY_BEFORE)
@@ -336,8 +344,8 @@ def test_every_alert_fires_by_its_cause_and_clears_after_it(grafana: Grafana) ->
 
     heard = [act("ben", ago(days), site="other") for days in range(1, 6)]
     again = [replace(one, source="reconcile", received_at=one.received_at + 60_000) for one in heard]
-    caught_up = replace(UNHEARD, source="webhook")
-    caught = replace(MISSED, source="webhook")
+    caught_up = replace(unheard(), source="webhook")
+    caught = replace(missed(), source="webhook")
     grafana.house.run(put_facts(warehouse, [*heard, *again, caught_up, caught]))
     fresh = [replace(row, site="other") for row in snapshot().complete()]
     grafana.house.run(put_directory(warehouse, fresh))

@@ -27,12 +27,12 @@ from .warehouse import DESK, SOFTWARE, Snapshot, act, directory, set_now
 __all__ = ["shell", "warehouse", "warehouse_url"]
 
 BERLIN = ZoneInfo("Europe/Berlin")
-NOW = datetime.now(BERLIN)
 
 
 def ago(days: int) -> str:
     """Noon of a day in Berlin, or a moment ago for today, in UTC."""
-    moment = (NOW - timedelta(days=days)).replace(hour=12) if days else NOW - timedelta(seconds=2)
+    now = datetime.now(BERLIN)
+    moment = (now - timedelta(days=days)).replace(hour=12, minute=0, second=0) if days else now - timedelta(seconds=2)
     return f"{moment.astimezone(ZoneInfo('UTC')):%Y-%m-%dT%H:%M:%S}"
 
 
@@ -61,7 +61,8 @@ def snapshot() -> Snapshot:
     return made
 
 
-FACTS = [act("acts", ago(1)), act("idle", ago(120)), act("other", ago(200))]
+def facts() -> list[Activity]:
+    return [act("acts", ago(1)), act("idle", ago(120)), act("other", ago(200))]
 
 
 def fill(shell: Shell, rows: Sequence[Directory], facts: Sequence[Activity]) -> None:
@@ -78,7 +79,7 @@ def fill(shell: Shell, rows: Sequence[Directory], facts: Sequence[Activity]) -> 
 @pytest.fixture
 def filled(shell: Shell) -> Shell:
     shell.config.write_text(shell.config.read_text() + PRICES)
-    fill(shell, snapshot().complete(), FACTS)
+    fill(shell, snapshot().complete(), facts())
     return shell
 
 
@@ -121,7 +122,7 @@ def test_seats_and_savings(filled: Shell) -> None:
         Decimal("13.41"),
     ]
     assert [software[name] for name in ("active", "reader", "unseen", "never", "idle")] == [1, 1, 1, 1, 1]
-    assert software["saving_from"] > f"{NOW:%Y-%m-%d}"
+    assert software["saving_from"] > f"{datetime.now(BERLIN):%Y-%m-%d}"
     # The act was in a software project, so that nobody did anything at the desk; above the last tier no bill is known.
     assert [desk[name] for name in money] == ["EUR", "year", 5, 3, None, Decimal("17500.50"), None]
     assert desk["saving_from"] is None
@@ -157,7 +158,7 @@ def test_in_a_pipe_a_line_is_a_seat(filled: Shell) -> None:
 
 
 def test_without_prices_there_is_no_money_anywhere(shell: Shell) -> None:
-    fill(shell, snapshot().complete(), FACTS)
+    fill(shell, snapshot().complete(), facts())
     assert {tuple(row["savings"]) for row in shell.rows("report", "thresholds")} == {()}
     for row in shell.rows("report", "savings"):
         assert {row[name] for name in ("currency", "period", "bill", "bill_after", "saving", "saving_from")} == {None}
@@ -297,7 +298,7 @@ async def test_each_days_counts_stand_beside_what_they_cost(warehouse: Warehouse
     seats = SeatsSettings.model_validate(tomllib.loads(PRICES)["seats"])
     await record_seat_settings(warehouse, ["acme"], seats)
     await directory(warehouse, snapshot().complete())
-    await write(warehouse, *FACTS)
+    await write(warehouse, *facts())
     await count_seats(warehouse, "acme", SeatsSettings())
     counted = "SELECT * EXCEPT day, day AS today FROM seat_days ORDER BY product"
     assert {row[name] for row in await warehouse.query(counted) for name in MONEY} == {None}
