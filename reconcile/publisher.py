@@ -3,7 +3,7 @@
 A fact is new when it is not among those in the warehouse.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from datetime import UTC, datetime, tzinfo
 from typing import NamedTuple, Protocol
 
@@ -286,9 +286,7 @@ class FactPublisher:
         existing: What the warehouse knows; queried before a batch is appended. None when it cannot be queried.
         found: The counts.
         zone: The site's reporting time zone, for counts by day.
-
-    Attributes:
-        actors: Ids of the accounts that did something.
+        listed: Ids of the accounts that the list of users names; None where that is not known.
     """
 
     def __init__(
@@ -298,10 +296,11 @@ class FactPublisher:
         existing: ExistingFacts | None,
         found: Found,
         zone: tzinfo = UTC,
+        listed: Set[str] | None = None,
     ) -> None:
         self.found = found
         self.existing = existing
-        self.actors: set[str] = set()
+        self._listed = listed
         self._runtime = runtime
         self._site = site
         self._zone = zone
@@ -321,7 +320,9 @@ class FactPublisher:
         if not self._waiting:
             return
         facts, self._waiting = list(self._waiting.values()), {}
-        self.actors.update(fact.account_id for fact in facts if fact.account_id)
+        if self._listed is not None:
+            strangers = {fact.account_id for fact in facts if fact.account_id}.difference(self._listed)
+            self.found.strangers += sorted(strangers.difference(self.found.strangers))
         known = await self._lookup([fact.event_key for fact in facts])
         if self._runtime:
             records = [Record(encode(fact), fact.event_key.encode()) for fact in facts]

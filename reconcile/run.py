@@ -1,6 +1,7 @@
 """One run of one site: read the directory, then the activity; wait until it is in the warehouse, rebuild, report."""
 
 import secrets
+from collections.abc import Set
 from dataclasses import dataclass, field, replace
 
 from reconcile.backfill.activity import backfill
@@ -172,11 +173,11 @@ async def _read(site: RunContext, run: Checkpoint, present: Present, caller: Cal
     run.place, run.tries = place, run.tries + 1 if run.place == place else 1
     run.zone = caller.zone
     site.state.keep(run)
-    directory = await _directory(site, run, caller) if "directory" in run.parts and not run.directory_done else None
+    directory = await _directory(site, run, caller) if "directory" in run.parts else None
     if "activity" in run.parts:
-        actors = await _activity(site, run, present.latest, caller)
+        await _activity(site, run, present.latest, caller, directory.listed if directory else None)
         if directory:
-            await directory.look_for(actors)
+            await directory.look_for(run.found.strangers)
 
 
 async def _ended(site: RunContext, run: Checkpoint) -> Checkpoint:
@@ -337,10 +338,13 @@ def _begin(
 
 
 async def _directory(site: RunContext, run: Checkpoint, caller: Caller) -> Snapshot:
-    """Take the directory; its failure does not keep the activity from being read."""
+    """Take the directory, unless that was done; its failure does not keep the activity from being read."""
     publisher = DirectoryPublisher(site.runtime, run.found)
-    run.missing = [what for what in run.missing if not what.startswith(_DIRECTORY)]
     snapshot = Snapshot(site.jira, publisher, run, site.settings, site.progress, site.existing, caller.account_id)
+    if run.directory_done:
+        await snapshot.list_again()
+        return snapshot
+    run.missing = [what for what in run.missing if not what.startswith(_DIRECTORY)]
     try:
         await snapshot.take()
         run.directory_done = True
@@ -356,13 +360,13 @@ async def _directory(site: RunContext, run: Checkpoint, caller: Caller) -> Snaps
     return snapshot
 
 
-async def _activity(site: RunContext, run: Checkpoint, now: int, caller: Caller) -> set[str]:
-    """Take what happened; return the accounts that did something."""
+async def _activity(site: RunContext, run: Checkpoint, now: int, caller: Caller, listed: Set[str] | None) -> None:
+    """Take what happened."""
     zone = site.settings.sites[site.name].zone()
     context = BackfillContext(
         jira=site.jira,
         facts=WindowFacts(site.name, run.window, now_ms(), now, run.found),
-        publisher=FactPublisher(site.runtime, site.name, site.existing, run.found, zone),
+        publisher=FactPublisher(site.runtime, site.name, site.existing, run.found, zone, listed),
         state=site.state,
         checkpoint=run,
         progress=site.progress,
@@ -371,7 +375,6 @@ async def _activity(site: RunContext, run: Checkpoint, now: int, caller: Caller)
         first_page=caller.first_page,
     )
     await backfill(context, now, caller.zone)
-    return context.publisher.actors
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ lacking in the snapshot, which then says so: the reports go on with the newest s
 Users are all there are: active, inactive and deleted ones, apps and portal customers; the account id is who they are.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Set
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -233,6 +233,22 @@ class Snapshot:
             self._gaps.add("users", f"{words}, and maybe more of {len(waiting)}")
             return
         self._missing.append(f"{words}; they were taken from there, others may be missing")
+
+    @property
+    def listed(self) -> Set[str] | None:
+        """Whom the lists of users and groups name; None where the list of users could not be read."""
+        return None if "users" in self._gaps.lacks else self._listed | self._only_in_groups.keys()
+
+    async def list_again(self) -> None:
+        """Ask who is listed, where the snapshot was taken before the run was interrupted.
+
+        Raises:
+            AccountRefusedError: Jira refuses the account itself.
+        """
+        with self._gaps.reading("users", "users: whether acts are by accounts that the list leaves out"):
+            async for people in all_users(self._jira, lambda: None, lambda _: None):
+                self._listed.update(person.known_id for person in people)
+        self._run.missing += self._gaps.told.values()
 
     def _unlisted(self, accounts: Collection[str]) -> list[str]:
         """Return those of these accounts that no answer has had yet, to be asked for once."""

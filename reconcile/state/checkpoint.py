@@ -85,6 +85,7 @@ class Found(msgspec.Struct):
         credited: Facts that name who did it, by kind.
         nameless: Facts that name nobody, likewise.
         rows: Directory rows, by kind.
+        strangers: Accounts that did something and whom the list of users leaves out, to be asked for at the end.
     """
 
     facts: Counter[str] = msgspec.field(default_factory=Counter)
@@ -99,6 +100,7 @@ class Found(msgspec.Struct):
     credited: Counter[str] = msgspec.field(default_factory=Counter)
     nameless: Counter[str] = msgspec.field(default_factory=Counter)
     rows: Counter[str] = msgspec.field(default_factory=Counter)
+    strangers: list[str] = []
 
 
 _IDS_NAMED = 10

@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 
 from reconcile.directory import snapshot
+from reconcile.publisher import FactPublisher
 from reconcile.run import RunOptions
 from reconcile.state.window import Window
 from rollcall.clock import now_ms
+from rollcall.errors import LogUnavailableError
 
 from ..reconcile.installed import Installed, installed
 from ..reconcile.oracle import known_to_rest
@@ -179,3 +181,50 @@ async def _actors(jira: JiraSite, rollcall: Installed) -> list[dict[str, str]]:
     del jira
     await rollcall.reconcile(RunOptions(parts=("activity",)))
     return await rollcall.query("SELECT DISTINCT account_id FROM user_days")
+
+
+@pytest.mark.parametrize("flushes", [1, 3])
+async def test_an_interrupted_run_names_who_did_something_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flushes: int
+) -> None:
+    """Whoever acts in what was read before the interruption, or after it."""
+    site = config(people=12, acts_per_day=3.0, days=3, hard_cases=False)
+    flush, done = FactPublisher.flush, 0
+
+    async def interrupted(publisher: FactPublisher) -> None:
+        nonlocal done
+        await flush(publisher)
+        done += 1
+        if done == flushes:
+            raise LogUnavailableError("the disk is full")
+
+    async with jira_site(site) as jira, installed(settings_for(jira.url, tmp_path)) as rollcall:
+        acted = {one.rest_actor for one in known_to_rest(jira.site, Window(0, NOW - DAY // 4)).values()}
+        left_out = [one for one in in_no_group(jira) if one in acted]
+        jira.faults(unlisted_users=left_out)
+        monkeypatch.setattr(FactPublisher, "flush", interrupted)
+        with pytest.raises(LogUnavailableError):
+            await rollcall.reconcile(RunOptions())
+        outcome = await rollcall.reconcile(RunOptions(resume=True))
+        assert outcome.run.resumed
+        [words] = outcome.run.missing
+        assert f"leaves out {len(left_out)} accounts that did something" in words
+
+
+async def test_a_run_that_is_gone_on_with_says_when_it_cannot_ask_who_is_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed, flush = ChangedAnswers(monkeypatch), FactPublisher.flush
+
+    async def interrupted(publisher: FactPublisher) -> None:
+        await flush(publisher)
+        raise LogUnavailableError("the disk is full")
+
+    async with jira_site(SITE) as jira, installed(settings_for(jira.url, tmp_path)) as rollcall:
+        with monkeypatch.context() as patch:
+            patch.setattr(FactPublisher, "flush", interrupted)
+            with pytest.raises(LogUnavailableError):
+                await rollcall.reconcile(RunOptions())
+        changed.now = {"GET /users/search": fails(403)}
+        [words] = (await rollcall.reconcile(RunOptions(resume=True))).run.missing
+        assert words.startswith("users: whether acts are by accounts that the list leaves out: GET /users/search: Jira")
