@@ -24,6 +24,10 @@ _T = TypeVar("_T")
 
 _IDLE_WAIT = 1.0
 """Seconds to wait for a first record at a time."""
+_LEAST_WAIT = 0.2
+"""Seconds that a batch fills, however quickly it is written: each insert makes parts, which the engine has to merge."""
+_WAIT_SHARE = 2.0
+"""How many times as long as the batch before was written: writing then takes a third of the time at most."""
 _LOOK_SECONDS = 60.0
 """While no record comes, the warehouse is looked at so often."""
 
@@ -68,6 +72,7 @@ class Consumer:
         self._fault = fault
         self._positions = positions
         self._looked = time.monotonic()
+        self._wrote_seconds = 0.0
         self._failure_rate = FailureRate(settings.poison_window, settings.poison_ratio)
         self._outage = Outage(log, settings.backoff_max, topic=source.topic)
 
@@ -137,6 +142,7 @@ class Consumer:
             # Partitions came while it read; what it read may be of before.
             await self._with_retries(reader.rewind, stop)
         elif entries:
+            began = time.monotonic()
             poison = await self._with_retries(lambda: self._write(entries), stop)
             if await self._with_retries(self._is_exchanged, stop):
                 return True  # with the batch uncommitted
@@ -144,6 +150,7 @@ class Consumer:
             metadata = await self._with_retries(lambda: self._record(entries), stop)
             await self._with_retries(lambda: self._commit(reader, entries, metadata), stop)
             self._count(entries, poison)
+            self._wrote_seconds = time.monotonic() - began
         elif time.monotonic() - self._looked >= _LOOK_SECONDS:
             return await self._with_retries(self._is_exchanged, stop)
         return False
@@ -165,7 +172,8 @@ class Consumer:
         """Read until the batch is full, its first record has waited long enough, or `stop` is set."""
         most = self._settings.batch_records
         entries = list(await _read(reader, most, _IDLE_WAIT, stop))
-        until = time.monotonic() + self._settings.batch_seconds
+        wait = min(self._settings.batch_seconds, max(_LEAST_WAIT, _WAIT_SHARE * self._wrote_seconds))
+        until = time.monotonic() + wait
         while entries and len(entries) < most and (left := until - time.monotonic()) > 0:
             try:
                 more = await _read(reader, most - len(entries), left, stop)

@@ -283,7 +283,12 @@ class ConsumerSettings(Group):
     ] = "127.0.0.1:8081"
     batch_records: Annotated[int, Field(ge=1, le=1_000_000, description="Most records inserted at once.")] = 20_000
     batch_seconds: Annotated[
-        float, Field(gt=0, description="Longest time in seconds that a record waits for its batch to fill.")
+        float,
+        Field(
+            gt=0,
+            description="Longest time in seconds that a record waits for its batch to fill. It waits twice as long as "
+            "the batch before took to be written, and 0.2 s at least.",
+        ),
     ] = 1.0
     poison_ratio: Annotated[
         float,

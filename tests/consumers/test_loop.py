@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from itertools import count
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from structlog.testing import capture_logs
@@ -280,6 +281,49 @@ async def test_a_log_that_goes_away_within_a_batch_costs_nothing_of_it(
     await running
     assert await lag(event_log) == 0
     assert await keys(warehouse) == {f"history:{n}" for n in range(30)}
+
+
+class Slow(ActivityWriter):
+    """A writer that takes its time."""
+
+    seconds = 0.0
+
+    async def write(self, entries: Sequence[Entry]) -> list[Poison]:
+        await asyncio.sleep(self.seconds)
+        return await super().write(entries)
+
+
+class OneByOne(SqliteReader):
+    """A reader that brings one record a batch, and remembers how long it was asked to wait for more."""
+
+    waits: ClassVar[list[float]] = []
+
+    async def read(self, max_records: int, max_wait: float) -> Sequence[Entry]:
+        if max_records == BATCH:
+            return await super().read(1, max_wait)
+        OneByOne.waits.append(max_wait)
+        return []
+
+
+BATCH = 500
+
+
+async def test_a_batch_fills_for_as_long_as_writing_warrants(
+    event_log: EventLog, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twice what the batch before took: a quick warehouse shows soon what happens, and a slow one is not drowned."""
+    monkeypatch.setattr("rollcall.eventlog.sqlite.log.SqliteReader", OneByOne)
+    monkeypatch.setattr("consumers.loop._LEAST_WAIT", 0.001)
+    source = Source(event_log, ACTIVITY.name, "warehouse", LETTERS.name)
+    settings = ConsumerSettings(batch_records=BATCH, batch_seconds=0.9)
+    for seconds in (0.0, 0.2, 1.0):
+        OneByOne.waits.clear()
+        monkeypatch.setattr(Slow, "seconds", seconds)
+        await append(event_log, *facts(2))
+        await run_until_empty(event_log, Consumer(source, Slow(warehouse, SITES), settings))
+        first, second, *_ = OneByOne.waits
+        assert first <= 0.001
+        assert min(2 * seconds, 0.8) < second <= 0.9
 
 
 async def test_drain_takes_what_is_there_and_returns(event_log: EventLog, warehouse: Warehouse) -> None:
