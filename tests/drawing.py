@@ -89,8 +89,8 @@ DEAR_FILES = frozenset(
         "web/test_roles.py",
     }
 )
-"""Files of tests that took 15 s of the processor or more, but for the great oracles (kill, stream, week, demo), which run
-each time: together, two thirds of all."""
+"""Files of tests that took 15 s of the processor or more: together, two thirds of all. The great oracles (kill, stream,
+week, demo) are not among them: they run each time."""
 
 
 def drawn_by() -> str:
