@@ -4,16 +4,17 @@ import secrets
 from collections.abc import Set
 from dataclasses import dataclass, field, replace
 
+from reconcile.account import Caller, account_of, caller_of, myself
 from reconcile.backfill.activity import backfill
 from reconcile.backfill.context import UNREADABLE, BackfillContext, FeedPage, WindowFacts, reason_of
-from reconcile.client.endpoints import MYSELF, SERVER_INFO, WORKLOGS_UPDATED, Endpoint
+from reconcile.client.endpoints import MYSELF, SERVER_INFO, WORKLOGS_UPDATED
 from reconcile.client.jira_client import JiraClient, Limits, connected
 from reconcile.client.jira_errors import AccountRefusedError, JiraError, JiraRefusedError
 from reconcile.coverage import Coverage, coverage_of_dry_run, read_coverage, warn_of_coverage
 from reconcile.directory.snapshot import Snapshot
 from reconcile.progress import LoggedProgress, Progress
 from reconcile.publisher import DirectoryPublisher, ExistingFacts, FactPublisher
-from reconcile.responses import Myself, ServerInfo, WorklogFeed
+from reconcile.responses import Myself, WorklogFeed
 from reconcile.sink import Sink, try_rebuild
 from reconcile.state.checkpoint import (
     Checkpoint,
@@ -28,7 +29,6 @@ from reconcile.state.run_state import RunState, forget_run, opened_state, state_
 from reconcile.state.watermark import (
     Present,
     Watermark,
-    basis_of,
     is_of_settings,
     keep_watermark,
     moved_since,
@@ -78,25 +78,6 @@ class RunContext:
     state: RunState
     progress: Progress
     watermark: Watermark | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who asks.
-
-    Attributes:
-        basis: See `basis_of`; empty where it is not known.
-        zone: Time zone of the account.
-        first_page: Of the feed of touched worklogs, where that was asked first of all.
-        probe: Asked whether Jira still answers at all.
-        account_id: The account; empty where it is not known.
-    """
-
-    basis: str = ""
-    zone: str | None = None
-    first_page: FeedPage | None = None
-    probe: Endpoint = MYSELF
-    account_id: str = ""
 
 
 LOOKBACK_PARTS: tuple[Part, ...] = ("activity",)
@@ -151,9 +132,9 @@ async def read_site(site: RunContext, options: RunOptions, left: Checkpoint | No
             site.state.begin_anew()
             options = replace(options, whole=True)
     # First of all: with bad credentials some endpoints answer as to nobody (see clients), and that looks like success.
-    account = await _account(site)
+    account = await account_of(site.jira)
     present = await present_of(site.name, site.jira)
-    caller = _caller_of(site, account) if isinstance(account, Myself) else Caller(probe=SERVER_INFO)
+    caller = caller_of(site.settings, site.name, account) if isinstance(account, Myself) else Caller(probe=SERVER_INFO)
     run = left or _begin(site, options, present, caller.basis, watermark)
     if left:
         run.covers &= run.basis == caller.basis
@@ -217,10 +198,6 @@ async def _known_caller(site: RunContext, options: RunOptions, watermark: Waterm
     return Caller(watermark.basis, watermark.zone, FeedPage(since, page))
 
 
-def _caller_of(site: RunContext, account: Myself) -> Caller:
-    return Caller(basis_of(site.settings, site.name, account), account.time_zone, account_id=account.account_id or "")
-
-
 async def _is_known_still(site: RunContext, run: Checkpoint, known: Caller) -> bool:
     """Ask at the end who we are; return whether it is who the run was begun as, or Jira does not tell.
 
@@ -228,14 +205,14 @@ async def _is_known_still(site: RunContext, run: Checkpoint, known: Caller) -> b
         JiraError: Jira does not take the account, or does not answer at all.
     """
     try:
-        account = await _account(site)
+        account = await account_of(site.jira)
     except JiraRefusedError as error:
         raise _refused_at_the_end(site, error) from None
     if isinstance(account, JiraError):
         run.missing.append(f"{_ACCOUNT}: {reason_of(account)}")
         run.basis = ""  # the next run begins where this one did
         return True
-    return _caller_of(site, account).basis == known.basis
+    return caller_of(site.settings, site.name, account).basis == known.basis
 
 
 async def _confirm_account(site: RunContext, run: Checkpoint, account: Myself) -> None:
@@ -246,7 +223,7 @@ async def _confirm_account(site: RunContext, run: Checkpoint, account: Myself) -
         JiraError: Jira does not answer at all.
     """
     try:
-        if (found := await _myself(site)).account_id != account.account_id:
+        if (found := await myself(site.jira)).account_id != account.account_id:
             raise JiraRefusedError(f"{MYSELF.name}: Jira takes us for another account than before")
     except JiraRefusedError as error:
         raise _refused_at_the_end(site, error) from None
@@ -260,36 +237,6 @@ def _refused_at_the_end(site: RunContext, error: JiraRefusedError) -> JiraRefuse
         f"at the end of the run, so that it may have read too little and the next one begins anew: {error}",
         error.status,
     )
-
-
-async def _account(site: RunContext) -> Myself | JiraError:
-    """Return who the account is, or why that cannot be told though Jira answers.
-
-    Raises:
-        JiraError: Jira does not take the account, or does not answer at all.
-    """
-    try:
-        return await _myself(site)
-    except AccountRefusedError:
-        raise
-    except JiraError as error:
-        try:
-            await site.jira.read(ServerInfo, SERVER_INFO, attempts=2)
-        except JiraError:
-            raise error from None
-    try:  # what was answered so may have been a proxy's, in passing
-        return await _myself(site, attempts=1)
-    except AccountRefusedError:
-        raise
-    except JiraError as error:
-        return error
-
-
-async def _myself(site: RunContext, attempts: int | None = None) -> Myself:
-    found = await site.jira.read(Myself, MYSELF, attempts=attempts)
-    if not found.account_id:
-        raise JiraRefusedError(f"{MYSELF.name}: Jira does not say who the account is")
-    return found
 
 
 async def _standing_watermark(site: RunContext) -> Watermark | None:
