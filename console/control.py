@@ -1,9 +1,10 @@
-"""What other commands may request of the engine of an `up`, to rebuild days; and what its front asks it.
+"""What other commands may request of the engine of an `up`, to rebuild days or back up; and what its front asks it.
 
 They do it on loopback, over an SQL door for them alone, with the token that stands in the lock file: whoever can read
 that file could as well open the warehouse.
 """
 
+import asyncio
 import hmac
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import date
@@ -17,9 +18,10 @@ from starlette.routing import Route
 
 from rollcall.errors import RollcallError, WarehouseUnavailableError
 from rollcall.metrics import ENGINE_METRICS
+from rollcall.warehouse.backup import WarehouseBackup
 from rollcall.warehouse.engines import Holding
 
-_PATH = "/rollcall/rebuild"
+_REBUILD_PATH, _BACKUP_PATH = "/rollcall/rebuild", "/rollcall/backup"
 
 Rebuild = Callable[[str, Sequence[date] | None], Awaitable[list[str]]]
 """Rebuilds days of a site, None for all; returns the months rebuilt, such as ``2026-11``."""
@@ -32,10 +34,11 @@ class RebuildRequest(msgspec.Struct, frozen=True):
     days: list[date] | None = None
 
 
-def control_routes(token: str, rebuild: Rebuild) -> list[Route]:
-    """Return the route that rebuilds on request of who knows the token."""
+def control_routes(token: str, rebuild: Rebuild, back_up: Callable[[], Awaitable[WarehouseBackup]]) -> list[Route]:
+    """Return the routes that rebuild and back up on request of who knows the token, one backup at a time."""
+    backing_up = asyncio.Lock()
 
-    async def endpoint(request: Request) -> Response:
+    async def rebuild_endpoint(request: Request) -> Response:
         if refusal := _refused(request, token):
             return refusal
         try:
@@ -48,7 +51,20 @@ def control_routes(token: str, rebuild: Rebuild) -> list[Route]:
             return Response(f"{error}\n", 503)
         return Response(msgspec.json.encode(months), media_type="application/json")
 
-    return [Route(_PATH, endpoint, methods=["POST"])]
+    async def backup_endpoint(request: Request) -> Response:
+        if refusal := _refused(request, token):
+            return refusal
+        try:
+            async with backing_up:
+                made = await back_up()
+        except RollcallError as error:
+            return Response(f"{error}\n", 503)
+        return Response(msgspec.json.encode(made), media_type="application/json")
+
+    return [
+        Route(_REBUILD_PATH, rebuild_endpoint, methods=["POST"]),
+        Route(_BACKUP_PATH, backup_endpoint, methods=["POST"]),
+    ]
 
 
 STATE_PATH, METRICS_PATH = "/rollcall/state", "/rollcall/metrics"
@@ -84,17 +100,31 @@ async def request_rebuild(holding: Holding, site: str, days: Sequence[date] | No
     Raises:
         WarehouseUnavailableError: It does not answer, or the rebuild failed.
     """
+    rebuild_request = RebuildRequest(site, list(days) if days is not None else None)
+    answer = await _request(holding, _REBUILD_PATH, msgspec.json.encode(rebuild_request), "rebuild")
+    return msgspec.json.decode(answer, type=list[str])
+
+
+async def request_backup(holding: Holding) -> WarehouseBackup:
+    """Have the process that holds the embedded files back up the warehouse, and wait for it.
+
+    Raises:
+        WarehouseUnavailableError: It does not answer, or the backup failed.
+    """
+    return msgspec.json.decode(await _request(holding, _BACKUP_PATH, b"", "backup"), type=WarehouseBackup)
+
+
+async def _request(holding: Holding, path: str, content: bytes, what: str) -> bytes:
     if not holding.sql_url:
         raise WarehouseUnavailableError(
             f"process {holding.pid} ({holding.command}) holds the embedded warehouse and takes no requests: only `up` "
             "does, once it has started. Try again, or stop that process"
         )
-    rebuild_request = RebuildRequest(site, list(days) if days is not None else None)
     try:
         async with httpx.AsyncClient(timeout=httpx.Timeout(10.0, read=None), trust_env=False) as client:
             answer = await client.post(
-                holding.sql_url + _PATH,
-                content=msgspec.json.encode(rebuild_request),
+                holding.sql_url + path,
+                content=content,
                 headers={"authorization": f"Bearer {holding.control_token}"},
             )
     except httpx.HTTPError as error:
@@ -102,5 +132,5 @@ async def request_rebuild(holding: Holding, site: str, days: Sequence[date] | No
             f"process {holding.pid} ({holding.command}) does not answer: {error}"
         ) from error
     if answer.status_code != httpx.codes.OK:
-        raise WarehouseUnavailableError(f"the rebuild failed: {answer.text.strip()}")
-    return msgspec.json.decode(answer.content, type=list[str])
+        raise WarehouseUnavailableError(f"the {what} failed: {answer.text.strip()}")
+    return answer.content

@@ -40,6 +40,7 @@ from rollcall.http.server import serve
 from rollcall.logs import logger
 from rollcall.runtime import StoredRuntime, opened, opened_warehouse
 from rollcall.settings import Settings
+from rollcall.warehouse.backup import back_up
 from rollcall.warehouse.engines import Embedded, parse_warehouse_url
 from rollcall.warehouse.rebuild import rebuild_site
 
@@ -186,7 +187,8 @@ async def _answer_queries(runtime: StoredRuntime, pipeline: Supervisor, order: O
 
     overdue = OverdueQueries(lambda queries: say(Word(overdue=queries)))
     door = partial(create_door, address, control_token=order.token, limits=order.limits, overdue=overdue)
-    own = door(listen=_LOOPBACK, token=order.token, control=control_routes(order.token, rebuild))
+    routes = control_routes(order.token, rebuild, partial(back_up, warehouse))
+    own = door(listen=_LOOPBACK, token=order.token, control=routes)
     capped = cap_memory(warehouse, order.limits.memory_together, lambda: overdue.under_way > 0, stop)
     parts = [_serve(own, _LOOPBACK, order, own_listens, stop), capped]
     if settings.sql_listen:

@@ -368,8 +368,8 @@ class _LockFile:
 class FrontHold:
     """What an `up` holds for as long as it runs, so that nobody takes the files while its engine is away."""
 
-    def __init__(self, address: Embedded) -> None:
-        """Take the hold.
+    def __init__(self, address: Embedded, command: str = "rollcall up") -> None:
+        """Take the hold; others are told of the command.
 
         Raises:
             WarehouseHeldError: Another `up` has it, or a process has the files that will not give them up in a moment.
@@ -380,7 +380,7 @@ class FrontHold:
             if not self._file.take():
                 self._file.close(taken=False)
                 raise _held_by(address, _read(address.front_lock_path))
-            self._file.write(Holding(pid=os.getpid(), command="rollcall up"))
+            self._file.write(Holding(pid=os.getpid(), command=command))
         except OSError as error:
             raise unusable(address, error) from None
         # Only now: who takes the files looks at this hold once it has them.

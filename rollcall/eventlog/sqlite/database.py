@@ -1,12 +1,12 @@
 """The database: its file, which only its owner can read, its tables, and the SQL statements on them.
 
-Those are records in and out, the offsets of consumer groups, and retention: old records are removed in steps small
-enough that appends hardly notice.
+Those are records in and out, the offsets of consumer groups, retention (old records are removed in steps small enough
+that appends hardly notice) and a copy of the whole, taken while others write.
 """
 
 import os
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -355,3 +355,74 @@ def _first_needed(db: sqlite3.Connection, table: TopicTable) -> int:
     (first,) = db.execute("SELECT coalesce(min(next), 0) FROM positions WHERE topic = ?", (table.id,)).fetchone()
     needed: int = first
     return needed
+
+
+@dataclass(frozen=True, slots=True)
+class TopicExtent:
+    """Which records of a topic a database has.
+
+    Attributes:
+        records: How many.
+        first: Offset of the oldest one kept, and where there is none, of the next to come.
+        positions: What each group has committed.
+    """
+
+    records: int
+    first: int
+    positions: dict[str, Committed]
+
+
+def extents(database: Path, busy_seconds: float) -> dict[str, TopicExtent]:
+    """Return what a database has of each of its topics, all of one moment, changing nothing.
+
+    Raises:
+        sqlite3.Error: It cannot be read.
+    """
+    with closing(_connect_reading(database, busy_seconds)) as db:
+        db.execute("BEGIN")
+        found = {}
+        for number, name, records in db.execute("SELECT id, name, records FROM topics").fetchall():
+            last = db.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (f"topic_{number}",)).fetchone()
+            (first,) = db.execute(_FIRST.format(table=f"topic_{number}")).fetchone()
+            rows = db.execute("SELECT group_name, next, metadata, epoch FROM positions WHERE topic = ?", (number,))
+            groups = {group: Committed(*rest) for group, *rest in rows.fetchall()}
+            found[name] = TopicExtent(records, first or (last[0] + 1 if last else 1), groups)
+        return found
+
+
+COPIED_PAGES = 4096
+
+
+def copy_database(database: Path, target: Path, busy_seconds: float, progress: Callable[[int, int], None]) -> None:
+    """Copy a database as it is at one moment into a file of its own, while others write to it.
+
+    Nothing of theirs waits for it; the write-ahead file grows until it is done.
+
+    Args:
+        database: The file, which exists.
+        target: The copy; not there yet, and whole only when this returns.
+        busy_seconds: How long SQLite waits for locks.
+        progress: Called with pages done and all pages. What it raises ends the copy.
+
+    Raises:
+        sqlite3.Error: It cannot be read or written, or the copy is damaged, and so is what it is of.
+    """
+
+    def step(_: int, left: int, pages: int) -> None:
+        progress(pages - left, pages)
+
+    os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    with closing(_connect_reading(database, busy_seconds)) as source, closing(sqlite3.connect(target)) as copy:
+        # Its transaction holds one moment for all steps; without it, each write of others would begin the copy anew.
+        source.execute("BEGIN")
+        source.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        source.backup(copy, pages=COPIED_PAGES, progress=step)
+        copy.execute("PRAGMA journal_mode = DELETE")  # one file, without companions
+        [(found,), *_] = copy.execute("PRAGMA quick_check(1)").fetchall()
+        if found != "ok":
+            raise sqlite3.DatabaseError(f"its copy is damaged: {found}")
+
+
+def _connect_reading(database: Path, busy_seconds: float) -> sqlite3.Connection:
+    # Read-only: closing it never empties the write-ahead file, which wants the write lock.
+    return sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True, timeout=busy_seconds, isolation_level=None)

@@ -1,0 +1,1 @@
+"""``rollcall backup`` and ``rollcall restore``: the embedded files as a folder that is whole or not there."""
