@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from console.commands.backup import backup_command
+from console.commands.backup import backup_command, restore_command
 from console.commands.deadletter import app as deadletter
 from console.commands.maintenance import check, migrate_command, rebuild
 from console.commands.query import query
@@ -36,6 +36,7 @@ app.command("migrate")(migrate_command)
 app.command()(rebuild)
 app.command()(reconcile)
 app.command("backup")(backup_command)
+app.command("restore")(restore_command)
 app.command("export")(export_command)
 app.command("import")(import_command)
 app.command()(check)

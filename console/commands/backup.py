@@ -1,5 +1,6 @@
 """``rollcall backup FOLDER`` and ``rollcall restore FOLDER``."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +9,7 @@ from rich.filesize import decimal
 
 from console.backup.copier import back_up_to, embedded_files
 from console.backup.progress import shown_steps
+from console.backup.restorer import Restored, restore_from
 from console.process import DONE, Config, print_error, run_command
 from rollcall.settings import Settings
 
@@ -32,3 +34,54 @@ def backup_command(folder: Folder, config: Config = None) -> None:
         return DONE
 
     run_command(config, body)
+
+
+def restore_command(
+    folder: Folder,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Move what is there aside, under a name that ends in .before-restore-….")
+    ] = False,
+    warehouse_only: Annotated[
+        bool, typer.Option("--warehouse-only", help="Leave log and reconcile's marks, which are newer, as they are.")
+    ] = False,
+    config: Config = None,
+) -> None:
+    """Restore a backup to where the settings have the embedded files, while nothing uses them.
+
+    Every file of the backup is looked at first: unless it is whole, nothing is touched.
+    """
+
+    async def body(settings: Settings) -> int:
+        async with shown_steps() as steps:
+            done = await restore_from(
+                folder.absolute(), settings, steps, replace=replace, warehouse_only=warehouse_only
+            )
+        made = done.manifest
+        print(f"restored {', '.join(done.parts)} from {folder}, which Rollcall {made.made_by} made {made.began_at}")
+        for path in done.aside:
+            print(f"what was there before is now {path}; remove it once all is well")
+        print(_what_next(done, settings))
+        return DONE
+
+    run_command(config, body)
+
+
+def _what_next(done: Restored, settings: Settings) -> str:
+    """Say what happens at the next start, and how what happened since the backup comes back."""
+    lines = []
+    if done.whole_log:
+        lines.append(
+            f"next: start `rollcall up`. The consumers read the log again from its beginning, {done.again} records, as "
+            "the warehouse is older; once the page shows no lag, `rollcall rebuild` settles days at midnight"
+        )
+    else:
+        beyond = "" if done.again is None else f", {done.again} records"
+        lines.append(f"next: start `rollcall up`. The consumers go on where the warehouse is{beyond}")
+    began = datetime.fromisoformat(done.manifest.began_at)
+    zones = [site.zone() for site in settings.sites.values()] or [None]
+    days = max((datetime.now(zone).date() - began.astimezone(zone).date()).days + 1 for zone in zones)
+    lines.append(
+        f"then: `rollcall reconcile --days {days}` asks Jira for what happened since the backup, as far as its REST API "
+        "knows; webhooks that were answered since are not sent again"
+    )
+    return "\n".join(lines)
