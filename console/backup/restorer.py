@@ -154,12 +154,15 @@ def _there(files: EmbeddedFiles, parts: list[str]) -> list[Path]:
     found = []
     if LOG in parts and files.log and files.log.exists() and files.log.stat().st_size:
         found.append(files.log)
-    if WAREHOUSE in parts and files.warehouse and (path := files.warehouse.path).exists():
-        if not path.is_dir() or any(one.name != _TEMPORARY for one in path.iterdir()):
-            found.append(path)
+    if WAREHOUSE in parts and files.warehouse and _has_any(files.warehouse.path):
+        found.append(files.warehouse.path)
     if STATE in parts and files.state and _state_files(files.state):
         found.append(files.state)
     return found
+
+
+def _has_any(warehouse: Path) -> bool:
+    return warehouse.is_file() or (warehouse.is_dir() and any(one.name != _TEMPORARY for one in warehouse.iterdir()))
 
 
 def _state_files(folder: Path) -> list[Path]:
@@ -187,14 +190,12 @@ def _remove(paths: Iterable[Path]) -> None:
 
 
 async def _stage(folder: Path, manifest: BackupManifest, stages: dict[str, Path], steps: Steps) -> None:
-    for stage in stages.values():
+    for part, stage in stages.items():
         await steps.in_thread(partial(make_private_folder, stage.parent))
-    if stage := stages.get(LOG):
-        with steps.step("the event log"):
-            await steps.in_thread(partial(_copy, folder / LOG, stage))
-    if stage := stages.get(STATE):
-        await steps.in_thread(partial(_copy, folder / STATE, stage))
-    if stage := stages.get(WAREHOUSE):
+        if part != WAREHOUSE:
+            with steps.step("the event log" if part == LOG else "reconcile's marks"):
+                await steps.in_thread(partial(_copy, folder / part, stage))
+            continue
         with steps.step("the warehouse, by its engine"):
             warehouse = await open_warehouse(f"chdb://{quote(str(stage))}", "rollcall restore")
             try:
@@ -214,10 +215,8 @@ def _copy(source: Path, target: Path) -> None:
             _copy(path, target / path.name)
         sync_folder(target)
         return
-    with (
-        source.open("rb") as given,
-        os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as to,
-    ):
+    opened = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with source.open("rb") as given, os.fdopen(opened, "wb") as to:
         shutil.copyfileobj(given, to, 1024 * 1024)
         to.flush()
         os.fsync(to.fileno())

@@ -78,10 +78,10 @@ def _what_next(done: Restored, settings: Settings) -> str:
         beyond = "" if done.again is None else f", {done.again} records"
         lines.append(f"next: start `rollcall up`. The consumers go on where the warehouse is{beyond}")
     began = datetime.fromisoformat(done.manifest.began_at)
-    zones = [site.zone() for site in settings.sites.values()] or [None]
-    days = max((datetime.now(zone).date() - began.astimezone(zone).date()).days + 1 for zone in zones)
+    zones = [site.zone() for site in settings.sites.values()]
+    days = max(((datetime.now(zone).date() - began.astimezone(zone).date()).days for zone in zones), default=0) + 1
     lines.append(
-        f"then: `rollcall reconcile --days {days}` asks Jira for what happened since the backup, as far as its REST API "
-        "knows; webhooks that were answered since are not sent again"
+        f"then: `rollcall reconcile --days {days}` asks Jira for what happened since the backup, as far as its REST "
+        "API knows it; webhooks that were answered since are not sent again"
     )
     return "\n".join(lines)
