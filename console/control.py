@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from rollcall.errors import RollcallError, WarehouseUnavailableError
 from rollcall.metrics import ENGINE_METRICS
-from rollcall.warehouse.backup import WarehouseBackup
+from rollcall.warehouse.embedded_backup import WarehouseBackup
 from rollcall.warehouse.engines import Holding
 
 _REBUILD_PATH, _BACKUP_PATH = "/rollcall/rebuild", "/rollcall/backup"
@@ -101,8 +101,10 @@ async def request_rebuild(holding: Holding, site: str, days: Sequence[date] | No
         WarehouseUnavailableError: It does not answer, or the rebuild failed.
     """
     rebuild_request = RebuildRequest(site, list(days) if days is not None else None)
-    answer = await _request(holding, _REBUILD_PATH, msgspec.json.encode(rebuild_request), "rebuild")
-    return msgspec.json.decode(answer, type=list[str])
+    answer = await _request(holding, _REBUILD_PATH, msgspec.json.encode(rebuild_request))
+    if answer.status_code != httpx.codes.OK:
+        raise WarehouseUnavailableError(f"the rebuild failed: {answer.text.strip()}")
+    return msgspec.json.decode(answer.content, type=list[str])
 
 
 async def request_backup(holding: Holding) -> WarehouseBackup:
@@ -111,10 +113,13 @@ async def request_backup(holding: Holding) -> WarehouseBackup:
     Raises:
         WarehouseUnavailableError: It does not answer, or the backup failed.
     """
-    return msgspec.json.decode(await _request(holding, _BACKUP_PATH, b"", "backup"), type=WarehouseBackup)
+    answer = await _request(holding, _BACKUP_PATH, b"")
+    if answer.status_code != httpx.codes.OK:
+        raise WarehouseUnavailableError(f"the backup of the warehouse failed: {answer.text.strip()}")
+    return msgspec.json.decode(answer.content, type=WarehouseBackup)
 
 
-async def _request(holding: Holding, path: str, content: bytes, what: str) -> bytes:
+async def _request(holding: Holding, path: str, content: bytes) -> httpx.Response:
     if not holding.sql_url:
         raise WarehouseUnavailableError(
             f"process {holding.pid} ({holding.command}) holds the embedded warehouse and takes no requests: only `up` "
@@ -122,7 +127,7 @@ async def _request(holding: Holding, path: str, content: bytes, what: str) -> by
         )
     try:
         async with httpx.AsyncClient(timeout=httpx.Timeout(10.0, read=None), trust_env=False) as client:
-            answer = await client.post(
+            return await client.post(
                 holding.sql_url + path,
                 content=content,
                 headers={"authorization": f"Bearer {holding.control_token}"},
@@ -131,6 +136,3 @@ async def _request(holding: Holding, path: str, content: bytes, what: str) -> by
         raise WarehouseUnavailableError(
             f"process {holding.pid} ({holding.command}) does not answer: {error}"
         ) from error
-    if answer.status_code != httpx.codes.OK:
-        raise WarehouseUnavailableError(f"the {what} failed: {answer.text.strip()}")
-    return answer.content

@@ -26,7 +26,7 @@ from console.backup.folder import (
     new_folder,
     seal,
 )
-from console.backup.progress import Steps
+from console.backup.steps import Steps
 from console.control import request_backup
 from reconcile.state.run_state import state_folder
 from rollcall import __version__
@@ -35,7 +35,7 @@ from rollcall.eventlog.log_url import sqlite_file
 from rollcall.eventlog.sqlite.database import TopicExtent, copy_database, extents
 from rollcall.runtime import WAREHOUSE_GROUP, opened_warehouse, topics_of
 from rollcall.settings import Settings
-from rollcall.warehouse.backup import FOLDER, WarehouseBackup, back_up
+from rollcall.warehouse.embedded_backup import FOLDER, WarehouseBackup, back_up
 from rollcall.warehouse.engines import Embedded, parse_warehouse_url, read_holding
 
 KEPT_STATE = (".watermark", ".last")

@@ -15,7 +15,7 @@ import msgspec
 
 from rollcall.errors import RollcallError, SettingsError
 from rollcall.files import make_private_folder, replace_file, sync_folder
-from rollcall.warehouse.backup import WrittenPosition
+from rollcall.warehouse.embedded_backup import WrittenPosition
 from rollcall.warehouse.migrations import all_migrations
 
 

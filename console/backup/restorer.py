@@ -17,14 +17,14 @@ from urllib.parse import quote
 
 from console.backup.copier import KEPT_STATE, EmbeddedFiles, embedded_files
 from console.backup.folder import LOG, STATE, WAREHOUSE, BackupError, BackupManifest, read_manifest, verify
-from console.backup.progress import Steps
+from console.backup.steps import Steps
 from rollcall.errors import SettingsError
 from rollcall.eventlog.sqlite.database import extents
 from rollcall.files import make_private_folder, sync_folder
 from rollcall.runtime import WAREHOUSE_GROUP, topics_of
 from rollcall.settings import Settings
 from rollcall.warehouse import open_warehouse
-from rollcall.warehouse.backup import restore
+from rollcall.warehouse.embedded_backup import restore
 from rollcall.warehouse.engines import FrontHold, Holder, require_embedded_engine
 
 _RUN_STATE = (*KEPT_STATE, ".json", ".spool", ".spool-wal", ".spool-shm")

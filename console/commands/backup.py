@@ -8,8 +8,8 @@ import typer
 from rich.filesize import decimal
 
 from console.backup.copier import back_up_to, embedded_files
-from console.backup.progress import shown_steps
 from console.backup.restorer import Restored, restore_from
+from console.backup.steps import shown_steps
 from console.process import DONE, Config, print_error, run_command
 from rollcall.settings import Settings
 

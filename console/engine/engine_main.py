@@ -40,7 +40,7 @@ from rollcall.http.server import serve
 from rollcall.logs import logger
 from rollcall.runtime import StoredRuntime, opened, opened_warehouse
 from rollcall.settings import Settings
-from rollcall.warehouse.backup import back_up
+from rollcall.warehouse.embedded_backup import back_up
 from rollcall.warehouse.engines import Embedded, parse_warehouse_url
 from rollcall.warehouse.rebuild import rebuild_site
 

@@ -29,6 +29,7 @@ from .pages import ROOT
 SCOPE = ("console", "consumers", "reconcile", "rollcall")
 """Whose messages reach an operator of the three."""
 ELSEWHERE = (
+    "console/backup/",
     "console/commands/",
     "console/demo/",
     "console/sqldoor/",
