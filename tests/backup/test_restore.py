@@ -1,11 +1,15 @@
 """A backup comes back whole, or not at all: what is harmed, held or in the way is told, and nothing is touched."""
 
 import json
+import re
 import shutil
+import sqlite3
 import stat
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from console.backup.folder import BACKUP_FORMAT, BackupError, BackupManifest
@@ -15,17 +19,32 @@ from rollcall.warehouse.engines import Embedded, FrontHold
 from .conftest import MARK, SECRET, Made, Place, place
 
 
-def test_it_comes_back_with_what_was_on_the_log_only(made: Made, tmp_path: Path) -> None:
-    other = place(tmp_path / "other")
-    done = other.run("restore", str(made.folder))
+@dataclass
+class Living(Place):
+    """An installation that was restored, and has lived on since: facts 51 to 60 came."""
+
+    said: str
+    restored: list[int]
+
+
+@pytest.fixture(scope="module")
+def living(made: Made, tmp_path_factory: pytest.TempPathFactory) -> Living:
+    one = place(tmp_path_factory.mktemp("living") / "installation")
+    done = one.run("restore", str(made.folder))
     assert done.exit_code == 0, done.output
-    assert "go on where the warehouse is, 10 records" in done.stdout
-    assert (other.folder / "reconcile" / "acme.watermark").read_text() == MARK
-    assert sorted(path.name for path in (other.folder / "reconcile").iterdir()) == ["acme.watermark"]
-    assert other.facts() == list(range(1, 41))
-    other.consume()
-    assert other.facts() == list(range(1, 51))
-    assert other.on_log(lambda topics: topics.deadletter.name) == [b'{"payload": "kept"}']
+    assert sorted(path.name for path in (one.folder / "reconcile").iterdir()) == ["acme.watermark"]
+    restored = one.facts()
+    one.post(range(51, 61))
+    one.consume()
+    return Living(one.folder, done.stdout, restored)
+
+
+def test_it_comes_back_with_what_was_on_the_log_only(living: Living) -> None:
+    assert "go on where the warehouse is, 10 records" in living.said
+    assert (living.folder / "reconcile" / "acme.watermark").read_text() == MARK
+    assert living.restored == list(range(1, 41))
+    assert living.facts() == list(range(1, 61))
+    assert living.on_log(lambda topics: topics.deadletter.name) == [b'{"payload": "kept"}']
 
 
 def test_it_is_private_and_without_secrets(made: Made) -> None:
@@ -87,8 +106,6 @@ def newer_schema(folder: Path) -> None:
     path = folder / "backup.json"
     found = json.loads(path.read_text())
     found["schema"]["9999"] = "of a later version"
-    import msgspec
-
     newer = msgspec.convert(found, BackupManifest)
     path.write_bytes(msgspec.json.encode(msgspec.structs.replace(newer, sha256=newer.checksum())))
 
@@ -107,20 +124,9 @@ HARMS: dict[Callable[[Path], None], str] = {
 }
 
 
-@pytest.fixture(scope="module")
-def living(made: Made, tmp_path_factory: pytest.TempPathFactory) -> Place:
-    """An installation with data of its own: facts 41 to 60 came since the backup."""
-    one = place(tmp_path_factory.mktemp("living") / "installation")
-    one.restore(made.folder)
-    one.consume()
-    one.post(range(51, 61))
-    one.consume()
-    return one
-
-
 @pytest.mark.parametrize("harm", HARMS, ids=lambda harm: harm.__name__)
 def test_what_is_harmed_is_told_and_nothing_is_touched(
-    harm: Callable[[Path], None], made: Made, living: Place, tmp_path: Path
+    harm: Callable[[Path], None], made: Made, living: Living, tmp_path: Path
 ) -> None:
     folder, before = made.copy(tmp_path), living.everything()
     harm(folder)
@@ -130,7 +136,7 @@ def test_what_is_harmed_is_told_and_nothing_is_touched(
     assert living.everything() == before
 
 
-def test_what_is_there_is_overwritten_by_nobody(made: Made, living: Place) -> None:
+def test_what_is_there_is_overwritten_by_nobody(made: Made, living: Living) -> None:
     before = living.everything()
     refused = living.run("restore", str(made.folder))
     assert refused.exit_code == 2
@@ -138,7 +144,7 @@ def test_what_is_there_is_overwritten_by_nobody(made: Made, living: Place) -> No
     assert living.everything() == before
 
 
-def test_while_up_holds_the_files_nothing_is_touched(made: Made, living: Place) -> None:
+def test_while_up_holds_the_files_nothing_is_touched(made: Made, living: Living) -> None:
     """Also while its engine is away, when nobody has the warehouse open."""
     before = living.everything()
     hold = FrontHold(Embedded(living.folder / "warehouse"))
@@ -150,10 +156,8 @@ def test_while_up_holds_the_files_nothing_is_touched(made: Made, living: Place) 
     assert living.everything() == before
 
 
-def test_while_a_process_has_the_log_open_nothing_is_touched(made: Made, living: Place) -> None:
+def test_while_a_process_has_the_log_open_nothing_is_touched(made: Made, living: Living) -> None:
     """`rollcall ingest` holds no warehouse."""
-    import sqlite3
-
     with sqlite3.connect(living.folder / "events.db") as log:
         log.execute("SELECT count(*) FROM topics").fetchone()
         before = living.everything()
@@ -163,7 +167,7 @@ def test_while_a_process_has_the_log_open_nothing_is_touched(made: Made, living:
     log.close()
 
 
-def test_with_replace_what_was_there_is_moved_aside(made: Made, living: Place, tmp_path: Path) -> None:
+def test_with_replace_what_was_there_is_moved_aside(made: Made, living: Living, tmp_path: Path) -> None:
     shutil.copytree(living.folder, tmp_path / "copy", symlinks=True)
     one = Place(tmp_path / "copy")
     one.config.write_text(one.config.read_text().replace(str(living.folder), str(one.folder)))
@@ -180,7 +184,7 @@ def test_with_replace_what_was_there_is_moved_aside(made: Made, living: Place, t
 
 
 def test_an_older_warehouse_beside_a_newer_log_reads_again_what_it_lacks(
-    made: Made, living: Place, tmp_path: Path
+    made: Made, living: Living, tmp_path: Path
 ) -> None:
     shutil.copytree(living.folder, tmp_path / "copy", symlinks=True)
     one = Place(tmp_path / "copy")
@@ -207,7 +211,7 @@ def test_other_settings_are_told(made: Made, tmp_path: Path) -> None:
 def test_servers_have_ways_of_their_own(command: str, tmp_path: Path) -> None:
     one = place(tmp_path / "servers")
     text = one.config.read_text().replace("chdb://", "clickhouse://user@localhost")
-    one.config.write_text(text.replace("sqlite://", "kafka://localhost:9092#"))
+    one.config.write_text(re.sub("sqlite://.*events.db", "kafka://localhost:9092", text))
     refused = one.run(command, str(tmp_path / "backup"))
     assert refused.exit_code == 2
     assert "min.insync.replicas" in refused.stderr
