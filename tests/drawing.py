@@ -11,6 +11,8 @@ DRAW_VARIABLE = "ROLLCALL_TEST_DRAW"
 
 DEAR_FILES = frozenset(
     {
+        "backup/test_beside.py",
+        "backup/test_restore.py",
         "browser/test_appearance.py",
         "browser/test_hostile.py",
         "browser/test_keyboard.py",
@@ -30,6 +32,7 @@ DEAR_FILES = frozenset(
         "deploy/test_nginx.py",
         "deploy/test_prometheus.py",
         "deploy/test_services.py",
+        "endtoend/test_backup.py",
         "endtoend/test_crash.py",
         "endtoend/test_demo_stopping.py",
         "endtoend/test_door_under_load.py",
