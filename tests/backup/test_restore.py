@@ -12,8 +12,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from console.backup import restorer
 from console.backup.folder import BACKUP_FORMAT, BackupError, BackupManifest
-from rollcall.errors import SettingsError, WarehouseHeldError
+from rollcall.errors import SettingsError, WarehouseHeldError, WarehouseUnavailableError
 from rollcall.warehouse.engines import Embedded, FrontHold
 
 from .conftest import MARK, SECRET, Made, Place, place
@@ -228,3 +229,27 @@ def test_backup_where_something_is_or_where_nothing_is(made: Made, tmp_path: Pat
     with pytest.raises(BackupError, match="log_url: there is nothing at"):
         place(tmp_path / "new").back_up(tmp_path / "backup")
     assert not (tmp_path / "backup").exists()
+
+
+def test_what_the_engine_cannot_restore_leaves_all_as_it_was(
+    made: Made, living: Living, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def failing(*_: object) -> str:
+        raise WarehouseUnavailableError("no room")
+
+    before = living.everything()
+    monkeypatch.setattr(restorer, "restore", failing)
+    with pytest.raises(WarehouseUnavailableError, match="no room"):
+        living.restore(made.folder, replace=True)
+    assert living.everything() == before
+    assert not list(living.folder.glob("*.restoring*"))
+
+
+def test_names_that_were_changed_are_changed_back(tmp_path: Path) -> None:
+    """A disk may refuse at any of them, as a mount point does."""
+    (tmp_path / "old").touch()
+    (tmp_path / "new").touch()
+    moves = [("old", "aside"), ("new", "old"), ("nothing", "other")]
+    with pytest.raises(FileNotFoundError):
+        restorer._rename_all([(tmp_path / source, tmp_path / target) for source, target in moves])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["new", "old"]
