@@ -10,7 +10,7 @@ SOAK_MINUTES ?= 20
 MUTANTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test coverage lint format docs schema requirements env screenshots faults mutants bench bench-ingest bench-eventlog bench-backfill bench-engine bench-queries bench-scaling fuzz install-test soak clean
+.PHONY: help setup demo up test coverage lint format docs schema requirements audit env screenshots faults mutants bench bench-ingest bench-eventlog bench-backfill bench-engine bench-queries bench-scaling fuzz install-test soak clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,7 +67,7 @@ format: $(READY) ## Format the code and mend what can be mended
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-docs: $(READY) ## Write docs/settings.md, docs/metrics.md and docs/commands.md from the code
+docs: $(READY) ## Write docs/settings.md, metrics.md, commands.md and licenses.md from the code and its packages
 	$(BIN)/python -m tools.reference docs
 
 schema: $(READY) ## Write rollcall/warehouse/schema/expected.json from the migrations
@@ -78,6 +78,16 @@ requirements: $(READY) ## Pin the packages with hashes in deploy/requirements*.t
 	@# Only what the embedded engine adds.
 	$(BIN)/python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['embedded'])" \
 		| $(PIN) -c deploy/requirements.txt -o deploy/requirements-embedded.txt -
+
+audit: $(VENV)/.audit ## Write a bill of materials (sbom.json, CycloneDX), and look the pinned packages up for known weaknesses (online)
+	cat deploy/requirements.txt deploy/requirements-embedded.txt \
+		| $(BIN)/cyclonedx-py requirements - --pyproject pyproject.toml --of JSON -o sbom.json
+	$(BIN)/pip-audit --disable-pip --no-deps -r deploy/requirements.txt -r deploy/requirements-embedded.txt
+
+$(VENV)/.audit: EXTRAS := embedded,dev,audit
+$(VENV)/.audit: pyproject.toml
+	$(INSTALL)
+	@touch $(READY) $(DEMO) $@
 
 env: ## Write .env with random passwords for docker-compose.yml, unless it is there
 	@"$(PYTHON)" deploy/make_env.py .env

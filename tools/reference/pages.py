@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from tools.reference.commands import commands_page
+from tools.reference.licenses import licenses_page
 from tools.reference.metrics import metrics_page
 from tools.reference.settings import settings_page
 
@@ -10,5 +11,6 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "settings.md": settings_page,
     "metrics.md": metrics_page,
     "commands.md": commands_page,
+    "licenses.md": licenses_page,
 }
 """File names in docs/, each with the function that returns its text."""
