@@ -20,7 +20,7 @@ from rollcall.warehouse import migrate, record_sites
 from rollcall.warehouse.rollup_check import differing_rows
 
 from ..console.conftest import NOWHERE, Shell
-from ..facts import fact
+from ..facts import fact, lay_tables
 
 SECRET = "a-webhook-secret-of-nobody-else"
 MARK = '{"basis": "of-acme", "issues": 5}'
@@ -50,6 +50,7 @@ class Place(Shell):
         """Write what is on the log into the warehouse."""
 
         async def main() -> None:
+            await lay_tables(self.settings.warehouse_url)
             async with opened_with_warehouse(self.settings, "a test") as runtime:
                 await migrate(runtime.warehouse)
                 await record_sites(runtime.warehouse, self.settings.sites)
