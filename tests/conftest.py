@@ -10,9 +10,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import certifi
+import httpx
 import hypothesis
 import pytest
 import structlog
+from httpx._config import DEFAULT_TIMEOUT_CONFIG
 from stamina import instrumentation
 from xdist.scheduler import LoadFileScheduling
 
@@ -78,6 +80,19 @@ def certificates_are_read_once() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ssl, "create_default_context", created)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def clients_are_patient() -> Iterator[None]:
+    """httpx waits 5 s for an answer unless told; on a busy machine the first page of an engine that just began takes more.
+
+    All its defaults are copies of this one object.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        for phase in ("connect", "read", "write", "pool"):
+            patch.setattr(DEFAULT_TIMEOUT_CONFIG, phase, 60.0)
+        assert httpx.Client().timeout.read == 60.0
         yield
 
 
