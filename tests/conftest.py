@@ -85,7 +85,7 @@ def certificates_are_read_once() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def clients_are_patient() -> Iterator[None]:
-    """httpx waits 5 s for an answer unless told; on a busy machine the first page of an engine that just began takes more.
+    """httpx waits 5 s for an answer unless told; the first page of an engine that just began may take more.
 
     All its defaults are copies of this one object.
     """
