@@ -1,4 +1,5 @@
-"""What other commands may request of the engine of an `up`, to rebuild days; and what its front asks it.
+"""What other commands may request of the engine of an `up`: to rebuild days, forget accounts and look for one; and what
+its front asks it.
 
 They do it on loopback, over an SQL door for them alone, with the token that stands in the lock file: whoever can read
 that file could as well open the warehouse.
@@ -7,6 +8,7 @@ that file could as well open the warehouse.
 import hmac
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import date
+from typing import TypeVar
 
 import httpx
 import msgspec
@@ -19,7 +21,7 @@ from rollcall.errors import RollcallError, WarehouseUnavailableError
 from rollcall.metrics import ENGINE_METRICS
 from rollcall.warehouse.engines import Holding
 
-_PATH = "/rollcall/rebuild"
+_REBUILD, _ERASE, _SEARCH = "/rollcall/rebuild", "/rollcall/erase", "/rollcall/search"
 
 Rebuild = Callable[[str, Sequence[date] | None], Awaitable[list[str]]]
 """Rebuilds days of a site, None for all; returns the months rebuilt, such as ``2026-11``."""
@@ -32,23 +34,53 @@ class RebuildRequest(msgspec.Struct, frozen=True):
     days: list[date] | None = None
 
 
-def control_routes(token: str, rebuild: Rebuild) -> list[Route]:
-    """Return the route that rebuilds on request of who knows the token."""
+Erase = Callable[[Sequence[tuple[str, str]]], Awaitable[dict[str, int]]]
+"""Takes accounts out, by salt and hash, besides who is forgotten already; returns how many rows went, by table."""
 
-    async def endpoint(request: Request) -> Response:
-        if refusal := _refused(request, token):
-            return refusal
-        try:
-            rebuild_request = msgspec.json.decode(await request.body(), type=RebuildRequest)
-        except msgspec.DecodeError as error:
-            return Response(f"{error}\n", 400)
-        try:
-            months = await rebuild(rebuild_request.site, rebuild_request.days)
-        except RollcallError as error:
-            return Response(f"{error}\n", 503)
-        return Response(msgspec.json.encode(months), media_type="application/json")
 
-    return [Route(_PATH, endpoint, methods=["POST"])]
+class EraseRequest(msgspec.Struct, frozen=True):
+    """Accounts to forget, by salt and hash."""
+
+    entries: list[tuple[str, str]]
+
+
+Search = Callable[[str], Awaitable[dict[str, int]]]
+"""Returns in how many rows an account's id stands, by table and column."""
+
+
+class SearchRequest(msgspec.Struct, frozen=True):
+    """An account's id to look for."""
+
+    account_id: str
+
+
+_Asked = TypeVar("_Asked")
+
+
+def control_routes(token: str, rebuild: Rebuild, erase: Erase, search: Search) -> list[Route]:
+    """Return the routes that rebuild, erase and search on request of who knows the token."""
+
+    def route(path: str, kind: type[_Asked], work: Callable[[_Asked], Awaitable[object]]) -> Route:
+        async def endpoint(request: Request) -> Response:
+            if refusal := _refused(request, token):
+                return refusal
+            try:
+                asked = msgspec.json.decode(await request.body(), type=kind)
+            except msgspec.DecodeError as error:
+                return Response(f"{error}\n", 400)
+            try:
+                done = await work(asked)
+            except RollcallError as error:
+                return Response(f"{error}\n", 503)
+            return Response(msgspec.json.encode(done), media_type="application/json")
+
+        return Route(path, endpoint, methods=["POST"])
+
+    return [
+        route(_REBUILD, RebuildRequest, lambda asked: rebuild(asked.site, asked.days)),
+        route(_ERASE, EraseRequest, lambda asked: erase(asked.entries)),
+        route(_SEARCH, SearchRequest, lambda asked: search(asked.account_id)),
+    ]
 
 
 STATE_PATH, METRICS_PATH = "/rollcall/state", "/rollcall/metrics"
@@ -84,17 +116,34 @@ async def request_rebuild(holding: Holding, site: str, days: Sequence[date] | No
     Raises:
         WarehouseUnavailableError: It does not answer, or the rebuild failed.
     """
+    rebuild_request = RebuildRequest(site, list(days) if days is not None else None)
+    answer = await _request(holding, _REBUILD, rebuild_request, "the rebuild")
+    return msgspec.json.decode(answer, type=list[str])
+
+
+async def request_erasure(holding: Holding, entries: Sequence[tuple[str, str]]) -> dict[str, int]:
+    """Have the process that holds the embedded files forget accounts, and wait for it; see `request_rebuild`."""
+    answer = await _request(holding, _ERASE, EraseRequest(list(entries)), "the erasure")
+    return msgspec.json.decode(answer, type=dict[str, int])
+
+
+async def request_search(holding: Holding, account_id: str) -> dict[str, int]:
+    """Have the process that holds the embedded files look for an account's id; see `request_rebuild`."""
+    answer = await _request(holding, _SEARCH, SearchRequest(account_id), "the search")
+    return msgspec.json.decode(answer, type=dict[str, int])
+
+
+async def _request(holding: Holding, path: str, asked: msgspec.Struct, what: str) -> bytes:
     if not holding.sql_url:
         raise WarehouseUnavailableError(
             f"process {holding.pid} ({holding.command}) holds the embedded warehouse and takes no requests: only `up` "
             "does, once it has started. Try again, or stop that process"
         )
-    rebuild_request = RebuildRequest(site, list(days) if days is not None else None)
     try:
         async with httpx.AsyncClient(timeout=httpx.Timeout(10.0, read=None), trust_env=False) as client:
             answer = await client.post(
-                holding.sql_url + _PATH,
-                content=msgspec.json.encode(rebuild_request),
+                holding.sql_url + path,
+                content=msgspec.json.encode(asked),
                 headers={"authorization": f"Bearer {holding.control_token}"},
             )
     except httpx.HTTPError as error:
@@ -102,5 +151,5 @@ async def request_rebuild(holding: Holding, site: str, days: Sequence[date] | No
             f"process {holding.pid} ({holding.command}) does not answer: {error}"
         ) from error
     if answer.status_code != httpx.codes.OK:
-        raise WarehouseUnavailableError(f"the rebuild failed: {answer.text.strip()}")
-    return msgspec.json.decode(answer.content, type=list[str])
+        raise WarehouseUnavailableError(f"{what} failed: {answer.text.strip()}")
+    return answer.content

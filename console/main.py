@@ -7,6 +7,7 @@ import typer
 
 from console.commands.deadletter import app as deadletter
 from console.commands.maintenance import check, migrate_command, rebuild
+from console.commands.privacy import forget
 from console.commands.query import query
 from console.commands.reconciliation import reconcile
 from console.commands.report import app as report
@@ -36,6 +37,7 @@ app.command()(rebuild)
 app.command()(reconcile)
 app.command("export")(export_command)
 app.command("import")(import_command)
+app.command()(forget)
 app.command()(check)
 app.command()(query)
 report.command("seats")(seats_command)

@@ -20,6 +20,7 @@ import msgspec
 from consumers.poison import Poison
 from rollcall.errors import WarehouseUnavailableError
 from rollcall.eventlog import Entry, Position, Reader
+from rollcall.forgotten_accounts import ForgottenAccounts
 from rollcall.logs import logger
 from rollcall.records import (
     KINDS,
@@ -34,6 +35,7 @@ from rollcall.records import (
 )
 from rollcall.settings import SiteSettings
 from rollcall.warehouse import RefusedRowsError, Warehouse
+from rollcall.warehouse.erasure import KeptOut
 
 log = logger(__name__)
 
@@ -175,6 +177,7 @@ class TouchedSites:
         return self._day_of[key]
 
 
+_NOBODY = ForgottenAccounts()
 _OTHER_SITES = "UTC"
 """Reporting zone of facts whose site is no longer in the settings."""
 
@@ -186,12 +189,18 @@ class ActivityWriter:
         warehouse: Where.
         sites: The settings' sites.
         touched: Told of the facts, for the rollups that hang on them; None where nobody computes these.
+        kept_out: Says whose facts are passed over; None for nobody's.
     """
 
     def __init__(
-        self, warehouse: Warehouse, sites: Mapping[str, SiteSettings], touched: TouchedSites | None = None
+        self,
+        warehouse: Warehouse,
+        sites: Mapping[str, SiteSettings],
+        touched: TouchedSites | None = None,
+        kept_out: KeptOut | None = None,
     ) -> None:
         self._warehouse = warehouse
+        self._kept_out = kept_out
         self._touched = touched
         self._zones = {name: _zone_suffix(site.timezone) for name, site in sites.items()}
         self._other = _zone_suffix(_OTHER_SITES)
@@ -199,11 +208,17 @@ class ActivityWriter:
     async def write(self, entries: Sequence[Entry]) -> list[Poison]:
         """See `consumers.writers.Writer.write`."""
         rows, poison, facts = [], [], []
+        forgotten = await self._kept_out.now() if self._kept_out else _NOBODY
         for entry in entries:
+            if not entry.value:
+                continue  # somebody's who was forgotten stood here
             try:
                 fact = decode_activity(entry.value)
             except msgspec.DecodeError as error:
-                poison.append(Poison(entry, "bad_record", f"not an activity record: {error}"))
+                if not forgotten.names_any(entry.value):
+                    poison.append(Poison(entry, "bad_record", f"not an activity record: {error}"))
+                continue
+            if forgotten.has_act(fact):
                 continue
             rows.append((entry, encode(fact)[:-1] + self._zones.get(fact.site, self._other)))
             facts.append(fact)
@@ -232,6 +247,7 @@ class DirectoryWriter:
         warehouse: Where.
         touched: Told of snapshots, for the rollups that hang on them; None where nobody computes these.
         settle: Computes these; a snapshot is committed after that, so that who waits for it finds it in reports.
+        kept_out: Says whose rows are passed over; None for nobody's.
     """
 
     def __init__(
@@ -239,8 +255,10 @@ class DirectoryWriter:
         warehouse: Warehouse,
         touched: TouchedSites | None = None,
         settle: Callable[[], Awaitable[None]] | None = None,
+        kept_out: KeptOut | None = None,
     ) -> None:
         self._warehouse = warehouse
+        self._kept_out = kept_out
         self._touched = touched
         self._settle = settle
 
@@ -248,11 +266,17 @@ class DirectoryWriter:
         """See `consumers.writers.Writer.write`."""
         poison, completed = [], set()
         rows: dict[str, list[tuple[Entry, bytes]]] = {table: [] for table in _TABLES.values()}
+        forgotten = await self._kept_out.now() if self._kept_out else _NOBODY
         for entry in entries:
+            if not entry.value:
+                continue  # as above
             try:
-                record = decode_directory(entry.value)
+                record = forgotten.without(decode_directory(entry.value))
             except msgspec.DecodeError as error:
-                poison.append(Poison(entry, "bad_record", f"not a directory record: {error}"))
+                if not forgotten.names_any(entry.value):
+                    poison.append(Poison(entry, "bad_record", f"not a directory record: {error}"))
+                continue
+            if record is None:
                 continue
             rows[_TABLES[type(record)]].append((entry, _line(record)))
             if isinstance(record, SnapshotComplete):

@@ -47,6 +47,7 @@ from rollcall.logs import logger
 from rollcall.records import DaysRead
 from rollcall.runtime import Runtime
 from rollcall.settings import Settings
+from rollcall.warehouse.erasure import KeptOut
 
 log = logger(__name__)
 
@@ -67,6 +68,7 @@ class RunContext:
         state: Remembers how far the run is.
         progress: Shows how far the run is.
         watermark: How far the runs before have read the site; None where that is not known.
+        kept_out: Says whom to keep off the log; None for nobody.
     """
 
     name: str
@@ -77,6 +79,7 @@ class RunContext:
     state: RunState
     progress: Progress
     watermark: Watermark | None = None
+    kept_out: KeptOut | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +190,7 @@ async def _ended(site: RunContext, run: Checkpoint) -> Checkpoint:
         run.missing.append(f"{count} {UNREADABLE}; please report it")
     elif since := read_since(run):
         told = DaysRead(site=site.name, snapshot_id=run.started_at, since=since)
-        await DirectoryPublisher(site.runtime, run.found).tell(told)
+        await DirectoryPublisher(site.runtime, run.found, site.kept_out).tell(told)
     run.notes = notes_with_hidden(run)
     if not run.unfinished:
         run.tries = 0  # what is left to do is not Jira's, and a new run would not do it sooner
@@ -362,7 +365,7 @@ async def _activity(site: RunContext, run: Checkpoint, now: int, caller: Caller)
     context = BackfillContext(
         jira=site.jira,
         facts=WindowFacts(site.name, run.window, now_ms(), now, run.found),
-        publisher=FactPublisher(site.runtime, site.name, site.existing, run.found, zone),
+        publisher=FactPublisher(site.runtime, site.name, site.existing, run.found, zone, site.kept_out),
         state=site.state,
         checkpoint=run,
         progress=site.progress,
@@ -414,7 +417,9 @@ async def run_site(
         async with connected(name, site, settings.reconcile, limits) as jira:
             jira.pauses.listener = progress.wait
             watermark = read_watermark(folder, name) if folder else None
-            context = RunContext(name, settings, jira, sink.runtime, sink.existing, state, progress, watermark)
+            context = RunContext(
+                name, settings, jira, sink.runtime, sink.existing, state, progress, watermark, sink.kept_out
+            )
             run = await read_site(context, options, left)
         written = await _is_written_through(settings, name, run, sink) if sink.runtime else False
         if options.dry_run:

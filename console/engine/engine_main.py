@@ -41,6 +41,7 @@ from rollcall.logs import logger
 from rollcall.runtime import StoredRuntime, opened, opened_warehouse
 from rollcall.settings import Settings
 from rollcall.warehouse.engines import Embedded, parse_warehouse_url
+from rollcall.warehouse.erasure import erase_forgotten, remember_forgotten, search
 from rollcall.warehouse.rebuild import rebuild_site
 
 CONSUMER_STOP_SECONDS = 20.0
@@ -167,8 +168,17 @@ async def _answer_queries(runtime: StoredRuntime, pipeline: Supervisor, order: O
     if stop.is_set() or not isinstance(address, Embedded) or holder is None:
         return
 
+    # Days that a rebuild computed before somebody was forgotten are not to be swapped in after that.
+    one_at_a_time = asyncio.Lock()
+
     async def rebuild(site: str, days: Sequence[date] | None) -> list[str]:
-        return await rebuild_site(warehouse, site, settings.sites[site].timezone, days, settings.seats)
+        async with one_at_a_time:
+            return await rebuild_site(warehouse, site, settings.sites[site].timezone, days, settings.seats)
+
+    async def erase(entries: Sequence[tuple[str, str]]) -> dict[str, int]:
+        async with one_at_a_time:
+            await remember_forgotten(warehouse, entries)
+            return await erase_forgotten(warehouse, settings.sites, settings.seats)
 
     silent = 2 if settings.sql_listen else 1
 
@@ -186,7 +196,11 @@ async def _answer_queries(runtime: StoredRuntime, pipeline: Supervisor, order: O
 
     overdue = OverdueQueries(lambda queries: say(Word(overdue=queries)))
     door = partial(create_door, address, control_token=order.token, limits=order.limits, overdue=overdue)
-    own = door(listen=_LOOPBACK, token=order.token, control=control_routes(order.token, rebuild))
+    own = door(
+        listen=_LOOPBACK,
+        token=order.token,
+        control=control_routes(order.token, rebuild, erase, partial(search, warehouse)),
+    )
     capped = cap_memory(warehouse, order.limits.memory_together, lambda: overdue.under_way > 0, stop)
     parts = [_serve(own, _LOOPBACK, order, own_listens, stop), capped]
     if settings.sql_listen:
