@@ -1,5 +1,4 @@
-"""What other commands may request of the engine of an `up`: to rebuild days, forget accounts and look for one; and what
-its front asks it.
+"""What other commands may request of the engine of an `up`: rebuild, erase, search; and what its front asks it.
 
 They do it on loopback, over an SQL door for them alone, with the token that stands in the lock file: whoever can read
 that file could as well open the warehouse.

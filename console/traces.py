@@ -1,7 +1,7 @@
-"""Traces of an account: where its id still stands, in the bytes of files, in the log's records, in the engine's columns.
+"""Traces of an account: where its id still stands, in the bytes of files and in the log's records.
 
-Files hold it as it is, percent-encoded as in Jira's addresses, or in base64 as in dead letters. The engine compresses its
-files, so it is asked for every column of text besides.
+Files hold it as it is, percent-encoded as in Jira's addresses, or in base64 as in dead letters. The engine compresses
+its files, so it is asked besides (`rollcall.warehouse.erasure`).
 """
 
 import base64

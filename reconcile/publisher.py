@@ -418,7 +418,7 @@ class DirectoryPublisher:
         if rows and self._runtime:
             forgotten = await _forgotten(self._kept_out)
             # One key, so that a log with partitions keeps a snapshot in order.
-            kept = filter(None, map(forgotten.without, rows))
-            records = [Record(encode(row), row.site.encode()) for row in kept]
+            kept = [forgotten.without(row) for row in rows]
+            records = [Record(encode(row), row.site.encode()) for row in kept if row]
             if records:
                 await self._runtime.log.append(self._runtime.topics.directory.name, records)

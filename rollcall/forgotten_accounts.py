@@ -31,7 +31,7 @@ _WORD = re.compile(rb"[0-9A-Za-z][0-9A-Za-z:_.%-]*")
 
 
 def hash_of(salt: str, account_id: str) -> str:
-    """Return what stands for an account: SHA-256 over the salt's bytes and the id, in hex, as the engine computes it."""
+    """Return what stands for an account: SHA-256 over salt and id, in hex, as the engine computes it too."""
     return hashlib.sha256(bytes.fromhex(salt) + account_id.encode()).hexdigest()
 
 

@@ -3,7 +3,8 @@
 import asyncio
 import re
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -102,13 +103,14 @@ class _Erasure:
             except OSError as error:
                 raise RollcallError(f"cannot write {self._file.path} ({error.strerror}); free the disk") from error
         rows, records = 0, 0
-        for _ in range(_LOOKS):
-            some = await self._from_log()
-            more = await self._from_warehouse(entry)
-            rows, records = rows + more, records + some
-            if not (some or more):
-                break
-            await asyncio.sleep(_PAUSE)
+        async with _erasing(self._settings) as erase:
+            for _ in range(_LOOKS):
+                some = await self._from_log()
+                more = await erase(entry)
+                rows, records = rows + more, records + some
+                if not (some or more):
+                    break
+                await asyncio.sleep(_PAUSE)
         await self._scour()
         self._from_state()
         print(f"{rows} rows of the warehouse and {records} records of the log are gone")
@@ -121,17 +123,6 @@ class _Erasure:
                 await require_current(warehouse)
                 found = await forgotten_in(warehouse)
         return found
-
-    async def _from_warehouse(self, entry: tuple[str, str]) -> int:
-        if holding := _holding(self._settings):
-            return sum((await request_erasure(holding, [entry])).values())
-        if not _is_there(self._settings):
-            return 0
-        async with opened_warehouse(self._settings, _COMMAND) as warehouse:
-            await require_current(warehouse)
-            await remember_forgotten(warehouse, [entry])
-            went = await erase_forgotten(warehouse, self._settings.sites, self._settings.seats)
-        return sum(went.values())
 
     async def _from_log(self) -> int:
         """Take its records off a SQLite log; dead letters that name it are dismissed, whoever else they name."""
@@ -180,6 +171,28 @@ class _Erasure:
                 print_error(f"{error}; then run this again")
 
 
+@asynccontextmanager
+async def _erasing(settings: Settings) -> AsyncIterator[Callable[[tuple[str, str]], Awaitable[int]]]:
+    """Yield what takes an account out of the warehouse, by whoever has it, and returns how many rows went."""
+
+    async def request(entry: tuple[str, str]) -> int:
+        # Looked up anew: the engine of an `up` may have been started again meanwhile.
+        holding = _holding(settings)
+        return sum((await request_erasure(holding, [entry])).values()) if holding else 0
+
+    if _holding(settings) or not _is_there(settings):
+        yield request
+        return
+    async with opened_warehouse(settings, _COMMAND) as warehouse:
+        await require_current(warehouse)
+
+        async def erase(entry: tuple[str, str]) -> int:
+            await remember_forgotten(warehouse, {entry} - (await forgotten_in(warehouse)).entries)
+            return sum((await erase_forgotten(warehouse, settings.sites, settings.seats)).values())
+
+        yield erase
+
+
 def _holding(settings: Settings) -> Holding | None:
     address = parse_warehouse_url(settings.warehouse_url)
     holding = read_holding(address) if isinstance(address, Embedded) else None
@@ -216,8 +229,8 @@ async def _search(runtime: Runtime, account_id: str, config: Path | None, also: 
     for topic, records in (await named_on_log(runtime, trace)).items():
         if on_kafka:
             found.on_kafka.append(
-                f"topic {topic}: {records} records, which nothing takes out one by one; Kafka removes them by age, with "
-                f"the settings' retention at the latest by {until[topic]:%Y-%m-%d}, once their segment is full or old"
+                f"topic {topic}: {records} records, which nothing takes out singly; by the settings' retention they "
+                f"are older than Kafka keeps from {until[topic]:%Y-%m-%d} on, and go with their segment"
             )
         else:
             found.places.append(f"topic {topic}: {records} records")

@@ -13,7 +13,7 @@ from console.transfer.progress_bar import transfer_progress
 from rollcall.forgotten_accounts import forgotten_file, read_forgotten
 from rollcall.runtime import opened_for_reading, opened_warehouse
 from rollcall.settings import Settings
-from rollcall.warehouse.erasure import erase_forgotten, remember_forgotten
+from rollcall.warehouse.erasure import erase_forgotten, forgotten_in, remember_forgotten
 
 Folder = Annotated[Path, typer.Argument(help="The folder of the export.", metavar="FOLDER")]
 
@@ -51,7 +51,8 @@ def import_command(folder: Folder, config: Config = None) -> None:
             with transfer_progress({table: manifest.rows(table) for table in manifest.tables}) as progress:
                 done = await import_from(folder, manifest, warehouse, progress)
             # The export may be of a time before somebody was forgotten.
-            await remember_forgotten(warehouse, read_forgotten(forgotten_file(settings)).entries)
+            known, file = await forgotten_in(warehouse), forgotten_file(settings)
+            await remember_forgotten(warehouse, read_forgotten(file).entries - known.entries)
             left_out = await erase_forgotten(warehouse, settings.sites, settings.seats)
         print(f"imported {done.imported} files, {done.already_there} were there already; {done.user_days} user days")
         if left_out:

@@ -320,19 +320,15 @@ class SqliteLog:
         Raises:
             LogUnavailableError: Some are left; call it again.
         """
-        table, went = self._table(topic), 0
-        doomed: list[int] = []
-        async for entry in self.scan(topic):
-            if entry.value and chosen(entry.value):
-                doomed.append(entry.offset)
+        table = self._table(topic)
+        doomed = [entry.offset async for entry in self.scan(topic) if entry.value and chosen(entry.value)]
         for start in range(0, len(doomed), _BLANKED_AT_ONCE):
             some = doomed[start : start + _BLANKED_AT_ONCE]
             await self._writer.do(partial(blank, table=table, offsets=some))
-            went += len(some)
-        return went
+        return len(doomed)
 
     async def scour(self, *, whole: bool = False) -> bool:
-        """Have nothing in the files that no record holds: free pages go back to the disk, the write-ahead file is emptied.
+        """Have nothing in the files that no record holds: free pages are given back, the write-ahead file is emptied.
 
         Args:
             whole: Write the whole file anew, which takes a while, and nothing can be appended meanwhile.
