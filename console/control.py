@@ -116,23 +116,29 @@ async def request_rebuild(holding: Holding, site: str, days: Sequence[date] | No
         WarehouseUnavailableError: It does not answer, or the rebuild failed.
     """
     rebuild_request = RebuildRequest(site, list(days) if days is not None else None)
-    answer = await _request(holding, _REBUILD, rebuild_request, "the rebuild")
-    return msgspec.json.decode(answer, type=list[str])
+    answer = await _request(holding, _REBUILD, rebuild_request)
+    if answer.status_code != httpx.codes.OK:
+        raise WarehouseUnavailableError(f"the rebuild failed: {answer.text.strip()}")
+    return msgspec.json.decode(answer.content, type=list[str])
 
 
 async def request_erasure(holding: Holding, entries: Sequence[tuple[str, str]]) -> dict[str, int]:
     """Have the process that holds the embedded files forget accounts, and wait for it; see `request_rebuild`."""
-    answer = await _request(holding, _ERASE, EraseRequest(list(entries)), "the erasure")
-    return msgspec.json.decode(answer, type=dict[str, int])
+    answer = await _request(holding, _ERASE, EraseRequest(list(entries)))
+    if answer.status_code != httpx.codes.OK:
+        raise WarehouseUnavailableError(f"the erasure failed: {answer.text.strip()}")
+    return msgspec.json.decode(answer.content, type=dict[str, int])
 
 
 async def request_search(holding: Holding, account_id: str) -> dict[str, int]:
     """Have the process that holds the embedded files look for an account's id; see `request_rebuild`."""
-    answer = await _request(holding, _SEARCH, SearchRequest(account_id), "the search")
-    return msgspec.json.decode(answer, type=dict[str, int])
+    answer = await _request(holding, _SEARCH, SearchRequest(account_id))
+    if answer.status_code != httpx.codes.OK:
+        raise WarehouseUnavailableError(f"the search failed: {answer.text.strip()}")
+    return msgspec.json.decode(answer.content, type=dict[str, int])
 
 
-async def _request(holding: Holding, path: str, asked: msgspec.Struct, what: str) -> bytes:
+async def _request(holding: Holding, path: str, asked: msgspec.Struct) -> httpx.Response:
     if not holding.sql_url:
         raise WarehouseUnavailableError(
             f"process {holding.pid} ({holding.command}) holds the embedded warehouse and takes no requests: only `up` "
@@ -140,7 +146,7 @@ async def _request(holding: Holding, path: str, asked: msgspec.Struct, what: str
         )
     try:
         async with httpx.AsyncClient(timeout=httpx.Timeout(10.0, read=None), trust_env=False) as client:
-            answer = await client.post(
+            return await client.post(
                 holding.sql_url + path,
                 content=msgspec.json.encode(asked),
                 headers={"authorization": f"Bearer {holding.control_token}"},
@@ -149,6 +155,3 @@ async def _request(holding: Holding, path: str, asked: msgspec.Struct, what: str
         raise WarehouseUnavailableError(
             f"process {holding.pid} ({holding.command}) does not answer: {error}"
         ) from error
-    if answer.status_code != httpx.codes.OK:
-        raise WarehouseUnavailableError(f"{what} failed: {answer.text.strip()}")
-    return answer.content

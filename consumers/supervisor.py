@@ -8,12 +8,12 @@ from consumers.loop import Consumer, Source
 from consumers.refresher import Refresher
 from consumers.writers import ActivityWriter, DirectoryWriter, LogPositions, TouchedSites, Writer
 from rollcall.errors import RollcallError, WarehouseUnavailableError
-from rollcall.forgotten_accounts import forgotten_file
+from rollcall.forgotten_accounts import KeptOut, forgotten_file
 from rollcall.logs import logger
 from rollcall.outage import Outage
 from rollcall.runtime import WAREHOUSE_GROUP, StoredRuntime
 from rollcall.warehouse import migrate, record_seat_settings, record_sites, require_current
-from rollcall.warehouse.erasure import KeptOut, erase_again
+from rollcall.warehouse.erasure import erase_again
 from rollcall.warehouse.migrations import Migration
 from rollcall.warehouse.schema_check import require_no_drift, verify_insert_settings
 

@@ -17,10 +17,10 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from consumers.poison import Poison
+from consumers.poison import Poison, readable
 from rollcall.errors import WarehouseUnavailableError
 from rollcall.eventlog import Entry, Position, Reader
-from rollcall.forgotten_accounts import ForgottenAccounts
+from rollcall.forgotten_accounts import ForgottenAccounts, KeptOut
 from rollcall.logs import logger
 from rollcall.records import (
     KINDS,
@@ -35,7 +35,6 @@ from rollcall.records import (
 )
 from rollcall.settings import SiteSettings
 from rollcall.warehouse import RefusedRowsError, Warehouse
-from rollcall.warehouse.erasure import KeptOut
 
 log = logger(__name__)
 
@@ -207,21 +206,13 @@ class ActivityWriter:
 
     async def write(self, entries: Sequence[Entry]) -> list[Poison]:
         """See `consumers.writers.Writer.write`."""
-        rows, poison, facts = [], [], []
+        rows, facts = [], []
+        poison: list[Poison] = []
         forgotten = await self._kept_out.now() if self._kept_out else _NOBODY
-        for entry in entries:
-            if not entry.value:
-                continue  # somebody's who was forgotten stood here
-            try:
-                fact = decode_activity(entry.value)
-            except msgspec.DecodeError as error:
-                if not forgotten.names_any(entry.value):
-                    poison.append(Poison(entry, "bad_record", f"not an activity record: {error}"))
-                continue
-            if forgotten.has_act(fact):
-                continue
-            rows.append((entry, encode(fact)[:-1] + self._zones.get(fact.site, self._other)))
-            facts.append(fact)
+        for entry, fact in readable(entries, decode_activity, "an activity", forgotten, poison):
+            if not forgotten.has_act(fact):
+                rows.append((entry, encode(fact)[:-1] + self._zones.get(fact.site, self._other)))
+                facts.append(fact)
         poison += await insert_all(self._warehouse, "activity_in", rows)
         if self._touched:
             self._touched.facts(facts)
@@ -264,23 +255,15 @@ class DirectoryWriter:
 
     async def write(self, entries: Sequence[Entry]) -> list[Poison]:
         """See `consumers.writers.Writer.write`."""
-        poison, completed = [], set()
+        poison: list[Poison] = []
+        completed = set()
         rows: dict[str, list[tuple[Entry, bytes]]] = {table: [] for table in _TABLES.values()}
         forgotten = await self._kept_out.now() if self._kept_out else _NOBODY
-        for entry in entries:
-            if not entry.value:
-                continue  # as above
-            try:
-                record = forgotten.without(decode_directory(entry.value))
-            except msgspec.DecodeError as error:
-                if not forgotten.names_any(entry.value):
-                    poison.append(Poison(entry, "bad_record", f"not a directory record: {error}"))
-                continue
-            if record is None:
-                continue
-            rows[_TABLES[type(record)]].append((entry, _line(record)))
-            if isinstance(record, SnapshotComplete):
-                completed.add(record.site)
+        for entry, read in readable(entries, decode_directory, "a directory", forgotten, poison):
+            if record := forgotten.without(read):
+                rows[_TABLES[type(record)]].append((entry, _line(record)))
+                if isinstance(record, SnapshotComplete):
+                    completed.add(record.site)
         for table, some in rows.items():
             poison += await insert_all(self._warehouse, table, some)
         if self._touched:

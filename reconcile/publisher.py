@@ -10,13 +10,12 @@ from typing import NamedTuple, Protocol
 from reconcile.state.checkpoint import Found
 from rollcall.errors import WarehouseUnavailableError
 from rollcall.eventlog import Record
-from rollcall.forgotten_accounts import ForgottenAccounts
+from rollcall.forgotten_accounts import ForgottenAccounts, KeptOut
 from rollcall.identity import entity_id
 from rollcall.logs import logger
 from rollcall.records import KINDS, Activity, DaysRead, Directory, SnapshotComplete, encode
 from rollcall.runtime import Runtime
 from rollcall.warehouse import Warehouse
-from rollcall.warehouse.erasure import KeptOut
 
 log = logger(__name__)
 

@@ -43,11 +43,11 @@ from reconcile.state.watermark import (
 from reconcile.state.window import WindowRequest, window
 from rollcall.clock import now_ms
 from rollcall.errors import WarehouseUnavailableError
+from rollcall.forgotten_accounts import KeptOut
 from rollcall.logs import logger
 from rollcall.records import DaysRead
 from rollcall.runtime import Runtime
 from rollcall.settings import Settings
-from rollcall.warehouse.erasure import KeptOut
 
 log = logger(__name__)
 

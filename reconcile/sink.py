@@ -15,12 +15,11 @@ from datetime import date
 from reconcile.publisher import ExistingFacts, NoExistingFacts, WarehouseFacts
 from rollcall.errors import WarehouseHeldError, WarehouseUnavailableError
 from rollcall.eventlog import EventLog, TopicState
-from rollcall.forgotten_accounts import forgotten_file
+from rollcall.forgotten_accounts import KeptOut, forgotten_file
 from rollcall.runtime import WAREHOUSE_GROUP, Runtime, StoredRuntime, opened_for_reading, opened_warehouse
 from rollcall.settings import Settings
 from rollcall.warehouse import Warehouse, migrate, record_seat_settings, record_sites, require_current
 from rollcall.warehouse.engines import Embedded, Holding, parse_warehouse_url, read_holding
-from rollcall.warehouse.erasure import KeptOut
 from rollcall.warehouse.rebuild import rebuild_site
 
 _PAUSE = 0.1

@@ -9,10 +9,10 @@ import hashlib
 import os
 import re
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, Protocol, TypeVar
 from urllib.parse import unquote_to_bytes
 
 import msgspec
@@ -139,3 +139,33 @@ def read_forgotten(file: ForgottenFile | None) -> ForgottenAccounts:
         with suppress(OSError):
             return file.accounts()
     return ForgottenAccounts()
+
+
+class _Queried(Protocol):
+    """The warehouse, as far as it is asked here."""
+
+    async def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]: ...
+
+
+async def forgotten_in(warehouse: _Queried) -> ForgottenAccounts:
+    """Return whom the warehouse is to keep out. Raises WarehouseUnavailableError."""
+    rows = await warehouse.query("SELECT salt, hash FROM forgotten_accounts")
+    return ForgottenAccounts((row["salt"], row["hash"]) for row in rows)
+
+
+class KeptOut:
+    """Whom to keep out, by the warehouse and by the file beside the log, looked up before each batch.
+
+    Args:
+        warehouse: Asked each time; None where the file alone is asked.
+        file: The file beside a SQLite log.
+    """
+
+    def __init__(self, warehouse: _Queried | None, file: ForgottenFile | None) -> None:
+        self._warehouse = warehouse
+        self._file = file
+
+    async def now(self) -> ForgottenAccounts:
+        """Return whom to keep out. Raises WarehouseUnavailableError."""
+        known = await forgotten_in(self._warehouse) if self._warehouse else ForgottenAccounts()
+        return read_forgotten(self._file) | known

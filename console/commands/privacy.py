@@ -20,14 +20,14 @@ from reconcile.state.run_state import AlreadyRunningError, RunLock, forget_run, 
 from rollcall.dead_letters import record_of
 from rollcall.errors import RollcallError, SettingsError
 from rollcall.eventlog.sqlite import SqliteLog
-from rollcall.forgotten_accounts import ForgottenAccounts, forgotten_file, read_forgotten
+from rollcall.forgotten_accounts import ForgottenAccounts, forgotten_file, forgotten_in, read_forgotten
 from rollcall.jira.values import LONGEST_ACCOUNT_ID
 from rollcall.records import decode_dead_letter
 from rollcall.runtime import Runtime, opened, opened_warehouse
 from rollcall.settings import Settings
 from rollcall.warehouse import require_current
 from rollcall.warehouse.engines import Embedded, Holding, parse_warehouse_url, read_holding
-from rollcall.warehouse.erasure import erase_forgotten, forgotten_in, remember_forgotten, search
+from rollcall.warehouse.erasure import erase_forgotten, remember_forgotten, search
 
 _ACCOUNT_ID = re.compile(rf"[0-9A-Za-z][0-9A-Za-z:_-]{{3,{LONGEST_ACCOUNT_ID - 1}}}")
 _COMMAND = "rollcall forget"

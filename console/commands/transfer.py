@@ -10,10 +10,10 @@ from console.transfer.exporter import export_to
 from console.transfer.importer import import_from
 from console.transfer.manifest import read_manifest
 from console.transfer.progress_bar import transfer_progress
-from rollcall.forgotten_accounts import forgotten_file, read_forgotten
+from rollcall.forgotten_accounts import forgotten_file, forgotten_in, read_forgotten
 from rollcall.runtime import opened_for_reading, opened_warehouse
 from rollcall.settings import Settings
-from rollcall.warehouse.erasure import erase_forgotten, forgotten_in, remember_forgotten
+from rollcall.warehouse.erasure import erase_forgotten, remember_forgotten
 
 Folder = Annotated[Path, typer.Argument(help="The folder of the export.", metavar="FOLDER")]
 

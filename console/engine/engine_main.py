@@ -36,12 +36,13 @@ from rollcall.errors import (
     WarehouseHeldError,
     WarehouseUnavailableError,
 )
+from rollcall.forgotten_accounts import forgotten_in
 from rollcall.http.server import serve
 from rollcall.logs import logger
 from rollcall.runtime import StoredRuntime, opened, opened_warehouse
 from rollcall.settings import Settings
 from rollcall.warehouse.engines import Embedded, parse_warehouse_url
-from rollcall.warehouse.erasure import erase_forgotten, forgotten_in, remember_forgotten, search
+from rollcall.warehouse.erasure import erase_forgotten, remember_forgotten, search
 from rollcall.warehouse.rebuild import rebuild_site
 
 CONSUMER_STOP_SECONDS = 20.0

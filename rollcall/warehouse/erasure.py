@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from rollcall.errors import WarehouseUnavailableError
-from rollcall.forgotten_accounts import ForgottenAccounts, ForgottenFile, read_forgotten
+from rollcall.forgotten_accounts import ForgottenFile, forgotten_in, read_forgotten
 from rollcall.logs import logger
 from rollcall.settings import SeatsSettings, SiteSettings
 from rollcall.warehouse.client import Warehouse
@@ -19,12 +19,6 @@ from rollcall.warehouse.rollups import refresh_site
 from rollcall.warehouse.seats import record_seat_settings
 
 log = logger(__name__)
-
-
-async def forgotten_in(warehouse: Warehouse) -> ForgottenAccounts:
-    """Return whom the warehouse is to keep out. Raises WarehouseUnavailableError."""
-    rows = await warehouse.query("SELECT salt, hash FROM forgotten_accounts")
-    return ForgottenAccounts((row["salt"], row["hash"]) for row in rows)
 
 
 async def remember_forgotten(warehouse: Warehouse, entries: Iterable[tuple[str, str]], *, erased: bool = False) -> None:
@@ -38,24 +32,6 @@ async def remember_forgotten(warehouse: Warehouse, entries: Iterable[tuple[str, 
     lines = [msgspec.json.encode({"salt": salt, "hash": digest, "erased": erased}) for salt, digest in entries]
     if lines:
         await warehouse.insert_lines("forgotten_accounts", lines)
-
-
-class KeptOut:
-    """Whom to keep out, by the warehouse and by the file beside the log, looked up before each batch.
-
-    Args:
-        warehouse: Asked each time; None where the file alone is asked.
-        file: The file beside a SQLite log.
-    """
-
-    def __init__(self, warehouse: Warehouse | None, file: ForgottenFile | None) -> None:
-        self._warehouse = warehouse
-        self._file = file
-
-    async def now(self) -> ForgottenAccounts:
-        """Return whom to keep out. Raises WarehouseUnavailableError."""
-        known = await forgotten_in(self._warehouse) if self._warehouse else ForgottenAccounts()
-        return read_forgotten(self._file) | known
 
 
 _HASHED = (

@@ -1,13 +1,11 @@
 """Erasure of forgotten accounts, on both engines, cut short at any moment; and where an id may stand."""
 
-
 import pytest
 
 from rollcall.forgotten_accounts import ForgottenAccounts
 from rollcall.settings import SeatsSettings
 from rollcall.warehouse import Warehouse
 from rollcall.warehouse.erasure import erase_forgotten, remember_forgotten, search
-from rollcall.warehouse.rollups import refresh_site
 
 from ..facts import SITES, fact, write
 from ..failures import FailingWarehouse, Failures
