@@ -38,7 +38,10 @@ def test_while_up_runs_killed_in_the_middle_and_again(tmp_path: Path) -> None:
     assert up.post(ANOTHERS.body) == 204
     up.wait_until_written()
     assert [row["account_id"] for row in up.report("users", "--days", "9999")] == [ANOTHERS.account_id]
-    shown = [httpx.get(up.url + path, cookies=up.session).text for path in ("/", "/people", "/health", "/metrics")]
+    shown = [
+        httpx.get(up.url + path, cookies=up.session, timeout=60).text
+        for path in ("/", "/people", "/health", "/metrics")
+    ]
     assert not any(THEIRS.account_id in text for text in shown)
     assert up.run("forget", "--verify", THEIRS.account_id, "--also", str(printed)).stdout == "the id stands nowhere\n"
 
