@@ -4,7 +4,7 @@ import asyncio
 import re
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,7 +22,7 @@ from rollcall.errors import RollcallError, SettingsError
 from rollcall.eventlog.sqlite import SqliteLog
 from rollcall.forgotten_accounts import ForgottenAccounts, forgotten_file, forgotten_in, read_forgotten
 from rollcall.jira.values import LONGEST_ACCOUNT_ID
-from rollcall.records import decode_dead_letter
+from rollcall.records import DeadLetter, decode_dead_letter
 from rollcall.runtime import Runtime, opened, opened_warehouse
 from rollcall.settings import Settings
 from rollcall.warehouse import require_current
@@ -125,24 +125,23 @@ class _Erasure:
         return found
 
     async def _from_log(self) -> int:
-        """Take its records off a SQLite log; dead letters that name it are dismissed, whoever else they name."""
+        """Dismiss dead letters that name it, whoever else they name, and take its records off a SQLite log."""
         log, topics = self._runtime.log, self._runtime.topics
-        if not isinstance(log, SqliteLog):
-            return 0
-        dismissed = []
+        open_letters: dict[str, DeadLetter] = {}
         async for entry in log.scan(topics.deadletter.name):
-            if entry.value and self._trace.in_record(entry.value):
-                try:
-                    letter = decode_dead_letter(entry.value)
-                except msgspec.DecodeError:
-                    continue
-                empty = msgspec.structs.replace(letter, settled="dismissed", payload=b"", detail="", headers={})
-                dismissed.append(record_of(empty))
-        if dismissed:
-            await log.append(topics.deadletter.name, dismissed)
+            with suppress(msgspec.DecodeError):
+                letter = decode_dead_letter(entry.value)
+                if letter.settled == "dismissed":
+                    open_letters.pop(letter.letter_id, None)
+                elif self._trace.in_record(entry.value):
+                    empty = msgspec.structs.replace(letter, settled="dismissed", payload=b"", detail="", headers={})
+                    open_letters[letter.letter_id] = empty
+        if open_letters:
+            await log.append(topics.deadletter.name, list(map(record_of, open_letters.values())))
         went = 0
-        for topic in topics.all():
-            went += await log.erase(topic.name, self._trace.in_record)
+        if isinstance(log, SqliteLog):
+            for topic in topics.all():
+                went += await log.erase(topic.name, self._trace.in_record)
         return went
 
     async def _scour(self) -> None:
