@@ -35,6 +35,7 @@ from rollcall.records import (
 )
 from rollcall.settings import SiteSettings
 from rollcall.warehouse import RefusedRowsError, Warehouse
+from rollcall.warehouse.erasure import remember_forgotten
 
 log = logger(__name__)
 
@@ -259,7 +260,11 @@ class DirectoryWriter:
         completed = set()
         rows: dict[str, list[tuple[Entry, bytes]]] = {table: [] for table in _TABLES.values()}
         forgotten = await self._kept_out.now() if self._kept_out else _NOBODY
-        for entry, read in readable(entries, decode_directory, "a directory", forgotten, poison):
+        records = list(readable(entries, decode_directory, "a directory", forgotten, poison))
+        if self._kept_out and (back := forgotten.back(record for _, record in records)):
+            await remember_forgotten(self._warehouse, back, "back")
+            forgotten = await self._kept_out.now()
+        for entry, read in records:
             if record := forgotten.without(read):
                 rows[_TABLES[type(record)]].append((entry, _line(record)))
                 if isinstance(record, SnapshotComplete):

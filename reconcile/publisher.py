@@ -367,7 +367,7 @@ class FactPublisher:
 async def _forgotten(kept_out: KeptOut | None) -> ForgottenAccounts:
     """Return whom to keep off the log; where the warehouse does not say, consumers still keep them out of it."""
     try:
-        return await kept_out.now() if kept_out else ForgottenAccounts()
+        return (await kept_out.now()).asked if kept_out else ForgottenAccounts()
     except WarehouseUnavailableError as error:
         log.warning("whom to keep off the log is not known now", cause=str(error))
         return ForgottenAccounts()

@@ -19,7 +19,7 @@ import msgspec
 
 from rollcall.eventlog.log_url import sqlite_file
 from rollcall.files import sync_folder
-from rollcall.records import Activity, Directory, SnapshotComplete
+from rollcall.records import Activity, Directory, SnapshotComplete, User
 from rollcall.settings import Settings
 
 _Row = TypeVar("_Row", bound=Directory)
@@ -40,10 +40,12 @@ class ForgottenAccounts:
 
     Args:
         entries: Pairs of salt and hash, both in hex.
+        closed: Those of them that nobody asked for: they are kept out until the directory has them active again.
     """
 
-    def __init__(self, entries: Iterable[tuple[str, str]] = ()) -> None:
+    def __init__(self, entries: Iterable[tuple[str, str]] = (), closed: Iterable[tuple[str, str]] = ()) -> None:
         self.entries = frozenset(entries)
+        self.closed = frozenset(closed)
         self._hashes: dict[str, set[str]] = {}
         for salt, digest in self.entries:
             self._hashes.setdefault(salt, set()).add(digest)
@@ -55,7 +57,21 @@ class ForgottenAccounts:
         return bool(self.entries)
 
     def __or__(self, other: "ForgottenAccounts") -> "ForgottenAccounts":
-        return ForgottenAccounts(self.entries | other.entries)
+        asked = (self.entries - self.closed) | (other.entries - other.closed)
+        return ForgottenAccounts(self.entries | other.entries, (self.closed | other.closed) - asked)
+
+    @property
+    def asked(self) -> "ForgottenAccounts":
+        """Those that somebody asked to forget."""
+        return ForgottenAccounts(self.entries - self.closed) if self.closed else self
+
+    def back(self, rows: Iterable[Directory]) -> frozenset[tuple[str, str]]:
+        """Return the entries of closed accounts that rows of a directory have active."""
+        if not self.closed:
+            return frozenset()
+        active = [row.account_id for row in rows if isinstance(row, User) and row.active]
+        salts = {salt for salt, _ in self.closed}
+        return self.closed & {(salt, hash_of(salt, account)) for salt in salts for account in active}
 
     def entry_for(self, account_id: str) -> tuple[str, str]:
         """Return the pair for an account, with the salt that is there, or else a new one."""
@@ -149,8 +165,11 @@ class _Queried(Protocol):
 
 async def forgotten_in(warehouse: _Queried) -> ForgottenAccounts:
     """Return whom the warehouse is to keep out. Raises WarehouseUnavailableError."""
-    rows = await warehouse.query("SELECT salt, hash FROM forgotten_accounts")
-    return ForgottenAccounts((row["salt"], row["hash"]) for row in rows)
+    rows = await warehouse.query("SELECT salt, hash, cause FROM forgotten_accounts FINAL WHERE cause != 'back'")
+    return ForgottenAccounts(
+        ((row["salt"], row["hash"]) for row in rows),
+        ((row["salt"], row["hash"]) for row in rows if row["cause"] == "closed"),
+    )
 
 
 class KeptOut:

@@ -186,7 +186,7 @@ async def _erasing(settings: Settings) -> AsyncIterator[Callable[[tuple[str, str
         await require_current(warehouse)
 
         async def erase(entry: tuple[str, str]) -> int:
-            await remember_forgotten(warehouse, {entry} - (await forgotten_in(warehouse)).entries)
+            await remember_forgotten(warehouse, {entry} - (await forgotten_in(warehouse)).asked.entries)
             return sum((await erase_forgotten(warehouse, settings.sites, settings.seats)).values())
 
         yield erase

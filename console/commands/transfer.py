@@ -52,7 +52,7 @@ def import_command(folder: Folder, config: Config = None) -> None:
                 done = await import_from(folder, manifest, warehouse, progress)
             # The export may be of a time before somebody was forgotten.
             known, file = await forgotten_in(warehouse), forgotten_file(settings)
-            await remember_forgotten(warehouse, read_forgotten(file).entries - known.entries)
+            await remember_forgotten(warehouse, read_forgotten(file).entries - known.asked.entries)
             left_out = await erase_forgotten(warehouse, settings.sites, settings.seats)
         print(f"imported {done.imported} files, {done.already_there} were there already; {done.user_days} user days")
         if left_out:

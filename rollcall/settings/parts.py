@@ -303,6 +303,19 @@ class ConsumerSettings(Group):
         return optional_address(value)
 
 
+class PrivacySettings(Group):
+    """When Rollcall forgets without being asked, at the end of the run of each day."""
+
+    closed_days: Annotated[
+        float,
+        Field(
+            ge=0,
+            description="Days after which an account is forgotten that the directory lists as inactive, or lists no "
+            "longer, on every site; 0 for never. It is let in again once the directory has it active.",
+        ),
+    ] = 0
+
+
 class RetentionSettings(Group):
     """How long the event log keeps records.
 

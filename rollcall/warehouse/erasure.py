@@ -7,11 +7,12 @@ among them.
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from typing import Literal
 
 import msgspec
 
 from rollcall.errors import WarehouseUnavailableError
-from rollcall.forgotten_accounts import ForgottenFile, forgotten_in, read_forgotten
+from rollcall.forgotten_accounts import ForgottenAccounts, ForgottenFile, forgotten_in, read_forgotten
 from rollcall.logs import logger
 from rollcall.settings import SeatsSettings, SiteSettings
 from rollcall.warehouse.client import Warehouse
@@ -20,23 +21,33 @@ from rollcall.warehouse.seats import record_seat_settings
 
 log = logger(__name__)
 
+Cause = Literal["asked", "closed", "back"]
+"""Why an account is kept out, or no longer, see ``schema/0006_forgotten_accounts.sql``."""
 
-async def remember_forgotten(warehouse: Warehouse, entries: Iterable[tuple[str, str]], *, erased: bool = False) -> None:
-    """Have the warehouse keep accounts out, from the next batch on. Raises WarehouseUnavailableError.
+
+async def remember_forgotten(warehouse: Warehouse, entries: Iterable[tuple[str, str]], cause: Cause = "asked") -> None:
+    """Have the warehouse keep accounts out, or let them in again, from the next batch on.
 
     Args:
         warehouse: Where.
         entries: Pairs of salt and hash; those that it knows are noted anew.
-        erased: Whether nothing of them is left in it.
+        cause: Why.
+
+    Raises:
+        WarehouseUnavailableError: Not done; call it again.
     """
-    lines = [msgspec.json.encode({"salt": salt, "hash": digest, "erased": erased}) for salt, digest in entries]
+    lines = [msgspec.json.encode({"salt": salt, "hash": digest, "cause": cause}) for salt, digest in entries]
     if lines:
         await warehouse.insert_lines("forgotten_accounts", lines)
 
 
 _HASHED = (
     "lower(hex(SHA256(concat(unhex('{salt}'), {value})))) "
-    "IN (SELECT hash FROM forgotten_accounts WHERE salt = '{salt}')"
+    "IN (SELECT hash FROM forgotten_accounts FINAL WHERE salt = '{salt}' AND cause != 'back')"
+)
+_NOTED = (
+    "INSERT INTO forgotten_accounts (salt, hash, cause, erased) "
+    "SELECT salt, hash, cause, {erased} FROM forgotten_accounts FINAL WHERE cause != 'back'"
 )
 _OF_KEY = "extract(event_key, '^issue:[0-9]+:updated:[0-9]+:(.+)$')"
 """The account in the key of a change that came without a changelog, see `rollcall.identity`; empty in all others."""
@@ -68,10 +79,10 @@ async def erase_forgotten(
     Raises:
         WarehouseUnavailableError: Not all is done; call it again.
     """
-    known = await warehouse.query("SELECT salt, hash, erased FROM forgotten_accounts FINAL")
+    known = await warehouse.query("SELECT salt, erased FROM forgotten_accounts FINAL WHERE cause != 'back'")
     if not known:
         return {}
-    entries, salts = [(row["salt"], row["hash"]) for row in known], sorted({row["salt"] for row in known})
+    salts = sorted({row["salt"] for row in known})
     is_noted = not all(row["erased"] for row in known)
     went: dict[str, int] = {}
     tables = {row["table"]: {name for name, _ in row["columns"]} for row in await warehouse.query(_MERGE_TREES)}
@@ -80,7 +91,7 @@ async def erase_forgotten(
         for what, where in _changes(tables[table], salts):
             if rows := await _rows(warehouse, table, where):
                 if not is_noted:  # whoever goes on after a kill has to compute the rollups, whatever is left to go
-                    await remember_forgotten(warehouse, entries)
+                    await warehouse.command(_NOTED.format(erased="false"))
                     is_noted = True
                 went[table] = went.get(table, 0) + rows
                 await warehouse.command(f"ALTER TABLE {table} {what} WHERE {where} {_SYNCED}")
@@ -93,7 +104,7 @@ async def erase_forgotten(
             if columns & {"account_id", "event_key", "reads_as", "exemptions"}:
                 await _purge(warehouse, table)
     if is_noted:
-        await remember_forgotten(warehouse, entries, erased=True)
+        await warehouse.command(_NOTED.format(erased="true"))
     return went
 
 
@@ -155,10 +166,66 @@ async def erase_again(
     Raises:
         WarehouseUnavailableError: Not all is done; call it again.
     """
-    await remember_forgotten(warehouse, read_forgotten(file).entries - (await forgotten_in(warehouse)).entries)
-    if await warehouse.query("SELECT 1 FROM forgotten_accounts FINAL WHERE NOT erased LIMIT 1"):
+    await remember_forgotten(warehouse, read_forgotten(file).entries - (await forgotten_in(warehouse)).asked.entries)
+    if await warehouse.query("SELECT 1 FROM forgotten_accounts FINAL WHERE NOT erased AND cause != 'back' LIMIT 1"):
         went = await erase_forgotten(warehouse, sites, seats)
         log.info("forgotten accounts erased", rows=sum(went.values()))
+
+
+_CLOSED = """
+WITH whole AS
+(
+    SELECT site, arraySort(groupUniqArray(snapshots.snapshot_id)) AS ids
+    FROM directory_snapshots AS snapshots WHERE NOT has(snapshots.lacks, 'users') GROUP BY site
+)
+SELECT account_id
+FROM
+(
+    SELECT
+        users.site AS site, users.account_id AS account_id, any(whole.ids) AS ids,
+        maxIf(users.snapshot_id, users.active) AS last_active,
+        -- Of one that never was active: when it was first seen.
+        if(countIf(users.active) = 0, min(users.snapshot_id), arrayFirst(one -> one > last_active, ids)) AS closed_at
+    FROM directory_users AS users INNER JOIN whole ON whole.site = users.site
+    WHERE has(whole.ids, users.snapshot_id)
+    GROUP BY site, account_id
+)
+GROUP BY account_id
+-- On every site, by snapshots alone: where none was taken, nobody's time passes.
+HAVING min(closed_at > toDateTime64(0, 3, 'UTC') AND ids[-1] >= closed_at + toIntervalSecond({seconds:UInt32})) = 1
+"""
+
+
+async def forget_closed(
+    warehouse: Warehouse, days: float, sites: Mapping[str, SiteSettings], seats: SeatsSettings
+) -> int:
+    """Erase accounts that the directory has had closed for some days, and keep them out until it has them active again.
+
+    Closed is inactive, or not listed any more, on every site.
+
+    Args:
+        warehouse: Where.
+        days: How many; 0 for never.
+        sites: The settings' sites.
+        seats: The settings of seats.
+
+    Returns:
+        How many accounts.
+
+    Raises:
+        WarehouseUnavailableError: Not all is done; call it again.
+    """
+    if not days:
+        return 0
+    known = await forgotten_in(warehouse)
+    rows = await warehouse.query(_CLOSED, {"seconds": round(days * 86_400)})
+    entries: set[tuple[str, str]] = set()
+    for row in rows:
+        entries.add((known | ForgottenAccounts(entries)).entry_for(row["account_id"]))
+    await remember_forgotten(warehouse, entries, "closed")
+    if entries:
+        await erase_forgotten(warehouse, sites, seats)
+    return len(entries)
 
 
 async def search(warehouse: Warehouse, account_id: str) -> dict[str, int]:
