@@ -20,7 +20,7 @@ from rollcall.runtime import WAREHOUSE_GROUP, Runtime, StoredRuntime, opened_for
 from rollcall.settings import Settings
 from rollcall.warehouse import Warehouse, migrate, record_seat_settings, record_sites, require_current
 from rollcall.warehouse.engines import Embedded, Holding, parse_warehouse_url, read_holding
-from rollcall.warehouse.erasure import forget_closed
+from rollcall.warehouse.erasure import forget_by_age
 from rollcall.warehouse.rebuild import rebuild_site
 
 _PAUSE = 0.1
@@ -187,7 +187,7 @@ async def _held(
 def _rebuild_here(settings: Settings, warehouse: Warehouse) -> RebuildDays:
     async def rebuild(site: str, days: Sequence[date]) -> object:
         months = await rebuild_site(warehouse, site, settings.sites[site].timezone, days, settings.seats)
-        await forget_closed(warehouse, settings.privacy.closed_days, settings.sites, settings.seats)
+        await forget_by_age(warehouse, settings.privacy, settings.sites, settings.seats)
         return months
 
     return rebuild

@@ -42,7 +42,7 @@ from rollcall.logs import logger
 from rollcall.runtime import StoredRuntime, opened, opened_warehouse
 from rollcall.settings import Settings
 from rollcall.warehouse.engines import Embedded, parse_warehouse_url
-from rollcall.warehouse.erasure import erase_forgotten, forget_closed, remember_forgotten, search
+from rollcall.warehouse.erasure import erase_forgotten, forget_by_age, remember_forgotten, search
 from rollcall.warehouse.rebuild import rebuild_site
 
 CONSUMER_STOP_SECONDS = 20.0
@@ -175,7 +175,7 @@ async def _answer_queries(runtime: StoredRuntime, pipeline: Supervisor, order: O
     async def rebuild(site: str, days: Sequence[date] | None) -> list[str]:
         async with one_at_a_time:
             months = await rebuild_site(warehouse, site, settings.sites[site].timezone, days, settings.seats)
-            await forget_closed(warehouse, settings.privacy.closed_days, settings.sites, settings.seats)
+            await forget_by_age(warehouse, settings.privacy, settings.sites, settings.seats)
             return months
 
     async def erase(entries: Sequence[tuple[str, str]]) -> dict[str, int]:

@@ -7,6 +7,7 @@ among them.
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 import msgspec
@@ -14,7 +15,7 @@ import msgspec
 from rollcall.errors import WarehouseUnavailableError
 from rollcall.forgotten_accounts import ForgottenAccounts, ForgottenFile, forgotten_in, read_forgotten
 from rollcall.logs import logger
-from rollcall.settings import SeatsSettings, SiteSettings
+from rollcall.settings import PrivacySettings, SeatsSettings, SiteSettings
 from rollcall.warehouse.client import Warehouse
 from rollcall.warehouse.rollups import refresh_site
 from rollcall.warehouse.seats import record_seat_settings
@@ -226,6 +227,53 @@ async def forget_closed(
     if entries:
         await erase_forgotten(warehouse, sites, seats)
     return len(entries)
+
+
+_BY_SNAPSHOT = ("users", "licenses", "grants", "roles", "seats")
+"""Kinds whose rows go with their snapshot. Seats hold no names, but a snapshot with seats and no licenses would say
+that nobody held one. When people looked, and joined, is the newest word on them, whatever its age."""
+
+
+async def remove_snapshots(warehouse: Warehouse, days: float) -> int:
+    """Remove the rows of directories that were read so many days ago, but for those that reports still read.
+
+    Args:
+        warehouse: Where.
+        days: How many; 0 for never.
+
+    Returns:
+        How many rows.
+
+    Raises:
+        WarehouseUnavailableError: Not all is done; call it again.
+    """
+    if not days:
+        return 0
+    current = await warehouse.query("SELECT DISTINCT toString(snapshot_id) AS at FROM current_parts")
+    needed = ", ".join(f"toDateTime64('{row['at']}', 3, 'UTC')" for row in current)
+    before = datetime.now(UTC) - timedelta(days=days)
+    where = f"snapshot_id < toDateTime64('{before:%Y-%m-%d %H:%M:%S}', 3, 'UTC')"
+    where += f" AND snapshot_id NOT IN ({needed})" if needed else ""
+    went = 0
+    for kind in _BY_SNAPSHOT:
+        if rows := await _rows(warehouse, f"directory_{kind}", where):
+            went += rows
+            await warehouse.command(f"ALTER TABLE directory_{kind} DELETE WHERE {where} {_SYNCED}")
+    return went
+
+
+async def forget_by_age(
+    warehouse: Warehouse, privacy: PrivacySettings, sites: Mapping[str, SiteSettings], seats: SeatsSettings
+) -> None:
+    """Do at the end of a run what the settings want forgotten without being asked.
+
+    Raises:
+        WarehouseUnavailableError: Not all is done; call it again.
+    """
+    accounts = await forget_closed(warehouse, privacy.closed_days, sites, seats)
+    rows = await remove_snapshots(warehouse, privacy.snapshot_days)
+    if accounts or rows:
+        log.info("forgotten by age", closed_accounts=accounts, rows_of_snapshots=rows)
 
 
 async def search(warehouse: Warehouse, account_id: str) -> dict[str, int]:

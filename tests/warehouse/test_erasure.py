@@ -5,12 +5,13 @@ from typing import Any
 import pytest
 
 from consumers.writers import DirectoryWriter
+from rollcall.clock import now_ms
 from rollcall.eventlog import Entry
 from rollcall.forgotten_accounts import ForgottenAccounts, KeptOut, forgotten_in
-from rollcall.records import Directory, SnapshotComplete, User, encode
+from rollcall.records import Directory, License, Seats, SnapshotComplete, User, encode
 from rollcall.settings import SeatsSettings
 from rollcall.warehouse import Warehouse
-from rollcall.warehouse.erasure import erase_forgotten, forget_closed, remember_forgotten, search
+from rollcall.warehouse.erasure import erase_forgotten, forget_closed, remember_forgotten, remove_snapshots, search
 
 from ..facts import SITES, fact, ms, write
 from ..failures import FailingWarehouse, Failures
@@ -103,3 +104,25 @@ async def test_whom_somebody_asked_to_forget_does_not_come_back_by_being_active(
     user = User(account_id=ANNA, account_type="atlassian", active=True, **base)
     await DirectoryWriter(warehouse, kept_out=KeptOut(warehouse, None)).write([Entry(encode(user), 0, 1, "")])
     assert await search(warehouse, ANNA) == {}
+
+
+async def test_old_directories_go_and_what_reports_say_stays(warehouse: Warehouse) -> None:
+    today = now_ms()
+    for age, lacks in ((200, []), (150, []), (120, ["licenses"]), (1, ["licenses"]), (0, ["licenses"])):
+        base: dict[str, Any] = {"site": "acme", "snapshot_id": today - age * DAY - 60_000}
+        rows: list[Directory] = [User(account_id=ANNA, account_type="atlassian", **base)]
+        if not lacks:
+            rows.append(License(product="jira-software", account_id=ANNA, **base))
+            rows.append(Seats(product="jira-software", total=5, used=1, **base))
+        counts: dict[str, Any] = {"users": 1, "licenses": 1, "roles": 0, "seats": 1}
+        rows.append(SnapshotComplete(completed_at=base["snapshot_id"], lacks=lacks, **counts, **base))
+        await DirectoryWriter(warehouse).write([Entry(encode(row), 0, number, "") for number, row in enumerate(rows)])
+    told = "SELECT product, account_id, verdict, granted_by FROM seats"
+    before = await warehouse.query(told)
+    assert len(before) == 1
+    assert await remove_snapshots(warehouse, 0) == 0
+    # Of the three old ones that of 150 days ago stays whole: it is the newest that has licenses.
+    assert await remove_snapshots(warehouse, 100) == 2 + 2
+    assert await warehouse.query(told) == before
+    assert await warehouse.query("SELECT count() AS users FROM directory_users") == [{"users": 3}]
+    assert await remove_snapshots(warehouse, 100) == 0
