@@ -321,8 +321,8 @@ class PrivacySettings(Group):
         float,
         Field(
             ge=0,
-            description="Days after which the names, licenses, groups and roles of a directory that was read are removed, "
-            "unless it is the newest that has some part; 0 for never. Else at least 90, and 30 more than `closed_days`.",
+            description="Days after which names, licenses, groups and roles of a directory that was read are removed, "
+            "unless it is the newest with some part; 0 for never. Else at least 90, and 30 more than `closed_days`.",
         ),
     ] = 0
 
@@ -330,7 +330,7 @@ class PrivacySettings(Group):
     def _long_enough(self) -> "PrivacySettings":
         if 0 < self.snapshot_days < max(_FEWEST_DAYS, self.closed_days + _DAYS_MORE):
             raise ValueError(
-                "snapshot_days: since when a seat is held, and an account closed, is told by older directories: write at "
+                "snapshot_days: older directories tell since when a seat is held and an account is closed: write at "
                 f"least {_FEWEST_DAYS}, and {_DAYS_MORE} more than closed_days"
             )
         return self
