@@ -333,7 +333,10 @@ class WebhookHandler:
     async def _dead_letter(
         self, site: str, body: bytes, headers: Headers, error: NotUnderstoodError, received_at: int
     ) -> Outcome:
-        if read_forgotten(self._forgotten).names_any(body):
+        forgotten = read_forgotten(self._forgotten)
+        # In a thread, for a large body has many words.
+        names: bool = await asyncio.to_thread(forgotten.names_any, body) if forgotten else False
+        if names:
             return Outcome(event_label(body), "ignored")
         texts = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers.items()}
         kept = webhook_dead_letter(site, body, texts, error, received_at)

@@ -26,6 +26,7 @@ _Row = TypeVar("_Row", bound=Directory)
 
 _SALT_BYTES = 32
 _LINE = re.compile(rb"[0-9a-f]{64} [0-9a-f]{64}")
+_DIGIT = re.compile(rb"[0-9]")
 _WORD = re.compile(rb"[0-9A-Za-z][0-9A-Za-z:_.%-]*")
 """What may hold an account id in a payload; a colon ends what comes before one too, as in ``accountid:557058:…``."""
 
@@ -97,7 +98,9 @@ class ForgottenAccounts:
 
 
 def _words(payload: bytes) -> Iterator[str]:
-    for found in _WORD.findall(payload):
+    for found in set(_WORD.findall(payload)):
+        if not _DIGIT.search(found):  # prose, and most of a payload's own names
+            continue
         for form in {found, unquote_to_bytes(found)}:
             text = form.decode(errors="replace").rstrip(".-")
             while text:

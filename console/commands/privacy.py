@@ -29,7 +29,7 @@ from rollcall.warehouse import require_current
 from rollcall.warehouse.engines import Embedded, Holding, parse_warehouse_url, read_holding
 from rollcall.warehouse.erasure import erase_forgotten, remember_forgotten, search
 
-_ACCOUNT_ID = re.compile(rf"[0-9A-Za-z][0-9A-Za-z:_-]{{3,{LONGEST_ACCOUNT_ID - 1}}}")
+_ACCOUNT_ID = re.compile(rf"(?=.*[0-9])[0-9A-Za-z][0-9A-Za-z:_-]{{3,{LONGEST_ACCOUNT_ID - 1}}}")
 _COMMAND = "rollcall forget"
 _LOOKS = 10
 _PAUSE = 1.0
@@ -55,7 +55,7 @@ def forget(
     """
     if not _ACCOUNT_ID.fullmatch(account_id):
         raise typer.BadParameter(
-            "is no account id: letters, digits, colons and dashes, at least 4 (`rollcall report users` shows it)",
+            "is no account id: letters, colons, dashes and some digit, at least 4 (`rollcall report users` shows it)",
             param_hint="ACCOUNT_ID",
         )
     if not verify and not yes:
