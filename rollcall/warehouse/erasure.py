@@ -6,6 +6,7 @@ among them.
 """
 
 import asyncio
+import os
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -59,6 +60,15 @@ SELECT table, groupArray((name, type)) AS columns FROM system.columns
 WHERE database = currentDatabase() AND table IN
     (SELECT name FROM system.tables WHERE database = currentDatabase() AND engine LIKE '%MergeTree')
 GROUP BY table ORDER BY table
+"""
+
+
+_REPLACED = """
+SELECT
+    (SELECT count() FROM system.parts
+        WHERE database = currentDatabase() AND table = {table:String} AND NOT active) AS parts,
+    (SELECT position(engine_full, 'old_parts_lifetime') > 0 FROM system.tables
+        WHERE database = currentDatabase() AND name = {table:String}) AS is_set
 """
 
 
@@ -140,22 +150,25 @@ async def _rows(warehouse: Warehouse, table: str, where: str) -> int:
 async def _purge(warehouse: Warehouse, table: str) -> None:
     """Remove the files of parts that others have replaced now, and not some minutes later.
 
-    The engine looks for them whenever a partition is dropped; there is none of that name.
+    The engine keeps them for a power cut, as it does not sync what it writes anew, which is therefore done here: before,
+    and for what is merged just then once more at the end. It looks for them whenever a partition is dropped; there is
+    none of that name.
     """
-    left = (
-        "SELECT count() AS parts FROM system.parts "
-        "WHERE database = currentDatabase() AND table = {table:String} AND NOT active"
-    )
-    if not (await warehouse.query(left, {"table": table}))[0]["parts"]:
+    [left] = await warehouse.query(_REPLACED, {"table": table})
+    if not left["parts"]:
+        if left["is_set"]:  # by one that was killed
+            await warehouse.command(f"ALTER TABLE {table} RESET SETTING old_parts_lifetime")
         return
-    await warehouse.command(f"ALTER TABLE {table} MODIFY SETTING old_parts_lifetime = 0")
     try:
+        await asyncio.to_thread(os.sync)
+        await warehouse.command(f"ALTER TABLE {table} MODIFY SETTING old_parts_lifetime = 0")
         for _ in range(100):
             await warehouse.command(f"ALTER TABLE {table} DROP PARTITION ID 'nothing'")
-            if not (await warehouse.query(left, {"table": table}))[0]["parts"]:
+            if not (await warehouse.query(_REPLACED, {"table": table}))[0]["parts"]:
                 return
             await asyncio.sleep(0.1)  # a query may still read one
     finally:
+        await asyncio.to_thread(os.sync)
         await warehouse.command(f"ALTER TABLE {table} RESET SETTING old_parts_lifetime")
 
 
