@@ -1,4 +1,4 @@
-"""What other commands may request of the engine of an `up`, to rebuild days or back up; and what its front asks it.
+"""What other commands may request of the engine of an `up`: rebuild, erase, search, back up; what its front asks it.
 
 They do it on loopback, over an SQL door for them alone, with the token that stands in the lock file: whoever can read
 that file could as well open the warehouse.
@@ -8,6 +8,7 @@ import asyncio
 import hmac
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import date
+from typing import TypeVar
 
 import httpx
 import msgspec
@@ -21,7 +22,7 @@ from rollcall.metrics import ENGINE_METRICS
 from rollcall.warehouse.embedded_backup import WarehouseBackup
 from rollcall.warehouse.engines import Holding
 
-_REBUILD_PATH, _BACKUP_PATH = "/rollcall/rebuild", "/rollcall/backup"
+_REBUILD, _ERASE, _SEARCH, _BACKUP = (f"/rollcall/{work}" for work in ("rebuild", "erase", "search", "backup"))
 
 Rebuild = Callable[[str, Sequence[date] | None], Awaitable[list[str]]]
 """Rebuilds days of a site, None for all; returns the months rebuilt, such as ``2026-11``."""
@@ -34,36 +35,64 @@ class RebuildRequest(msgspec.Struct, frozen=True):
     days: list[date] | None = None
 
 
-def control_routes(token: str, rebuild: Rebuild, back_up: Callable[[], Awaitable[WarehouseBackup]]) -> list[Route]:
-    """Return the routes that rebuild and back up on request of who knows the token, one backup at a time."""
+Erase = Callable[[Sequence[tuple[str, str]]], Awaitable[dict[str, int]]]
+"""Takes accounts out, by salt and hash, besides who is forgotten already; returns how many rows went, by table."""
+
+
+class EraseRequest(msgspec.Struct, frozen=True):
+    """Accounts to forget, by salt and hash."""
+
+    entries: list[tuple[str, str]]
+
+
+Search = Callable[[str], Awaitable[dict[str, int]]]
+"""Returns in how many rows an account's id stands, by table and column."""
+
+
+class SearchRequest(msgspec.Struct, frozen=True):
+    """An account's id to look for."""
+
+    account_id: str
+
+
+class BackupRequest(msgspec.Struct, frozen=True):
+    """The warehouse to back up."""
+
+
+_Asked = TypeVar("_Asked")
+
+
+def control_routes(
+    token: str, rebuild: Rebuild, erase: Erase, search: Search, back_up: Callable[[], Awaitable[WarehouseBackup]]
+) -> list[Route]:
+    """Return the routes that rebuild, erase, search and back up, one at a time, on request of who knows the token."""
     backing_up = asyncio.Lock()
 
-    async def rebuild_endpoint(request: Request) -> Response:
-        if refusal := _refused(request, token):
-            return refusal
-        try:
-            rebuild_request = msgspec.json.decode(await request.body(), type=RebuildRequest)
-        except msgspec.DecodeError as error:
-            return Response(f"{error}\n", 400)
-        try:
-            months = await rebuild(rebuild_request.site, rebuild_request.days)
-        except RollcallError as error:
-            return Response(f"{error}\n", 503)
-        return Response(msgspec.json.encode(months), media_type="application/json")
+    async def one_backup(_: BackupRequest) -> WarehouseBackup:
+        async with backing_up:
+            return await back_up()
 
-    async def backup_endpoint(request: Request) -> Response:
-        if refusal := _refused(request, token):
-            return refusal
-        try:
-            async with backing_up:
-                made = await back_up()
-        except RollcallError as error:
-            return Response(f"{error}\n", 503)
-        return Response(msgspec.json.encode(made), media_type="application/json")
+    def route(path: str, kind: type[_Asked], work: Callable[[_Asked], Awaitable[object]]) -> Route:
+        async def endpoint(request: Request) -> Response:
+            if refusal := _refused(request, token):
+                return refusal
+            try:
+                asked = msgspec.json.decode(await request.body(), type=kind)
+            except msgspec.DecodeError as error:
+                return Response(f"{error}\n", 400)
+            try:
+                done = await work(asked)
+            except RollcallError as error:
+                return Response(f"{error}\n", 503)
+            return Response(msgspec.json.encode(done), media_type="application/json")
+
+        return Route(path, endpoint, methods=["POST"])
 
     return [
-        Route(_REBUILD_PATH, rebuild_endpoint, methods=["POST"]),
-        Route(_BACKUP_PATH, backup_endpoint, methods=["POST"]),
+        route(_REBUILD, RebuildRequest, lambda asked: rebuild(asked.site, asked.days)),
+        route(_ERASE, EraseRequest, lambda asked: erase(asked.entries)),
+        route(_SEARCH, SearchRequest, lambda asked: search(asked.account_id)),
+        route(_BACKUP, BackupRequest, one_backup),
     ]
 
 
@@ -101,25 +130,37 @@ async def request_rebuild(holding: Holding, site: str, days: Sequence[date] | No
         WarehouseUnavailableError: It does not answer, or the rebuild failed.
     """
     rebuild_request = RebuildRequest(site, list(days) if days is not None else None)
-    answer = await _request(holding, _REBUILD_PATH, msgspec.json.encode(rebuild_request))
+    answer = await _request(holding, _REBUILD, rebuild_request)
     if answer.status_code != httpx.codes.OK:
         raise WarehouseUnavailableError(f"the rebuild failed: {answer.text.strip()}")
     return msgspec.json.decode(answer.content, type=list[str])
 
 
-async def request_backup(holding: Holding) -> WarehouseBackup:
-    """Have the process that holds the embedded files back up the warehouse, and wait for it.
+async def request_erasure(holding: Holding, entries: Sequence[tuple[str, str]]) -> dict[str, int]:
+    """Have the process that holds the embedded files forget accounts, and wait for it; see `request_rebuild`."""
+    answer = await _request(holding, _ERASE, EraseRequest(list(entries)))
+    if answer.status_code != httpx.codes.OK:
+        raise WarehouseUnavailableError(f"the erasure failed: {answer.text.strip()}")
+    return msgspec.json.decode(answer.content, type=dict[str, int])
 
-    Raises:
-        WarehouseUnavailableError: It does not answer, or the backup failed.
-    """
-    answer = await _request(holding, _BACKUP_PATH, b"")
+
+async def request_search(holding: Holding, account_id: str) -> dict[str, int]:
+    """Have the process that holds the embedded files look for an account's id; see `request_rebuild`."""
+    answer = await _request(holding, _SEARCH, SearchRequest(account_id))
+    if answer.status_code != httpx.codes.OK:
+        raise WarehouseUnavailableError(f"the search failed: {answer.text.strip()}")
+    return msgspec.json.decode(answer.content, type=dict[str, int])
+
+
+async def request_backup(holding: Holding) -> WarehouseBackup:
+    """Have the process that holds the embedded files back up the warehouse, and wait for it; see `request_rebuild`."""
+    answer = await _request(holding, _BACKUP, BackupRequest())
     if answer.status_code != httpx.codes.OK:
         raise WarehouseUnavailableError(f"the backup of the warehouse failed: {answer.text.strip()}")
     return msgspec.json.decode(answer.content, type=WarehouseBackup)
 
 
-async def _request(holding: Holding, path: str, content: bytes) -> httpx.Response:
+async def _request(holding: Holding, path: str, asked: msgspec.Struct) -> httpx.Response:
     if not holding.sql_url:
         raise WarehouseUnavailableError(
             f"process {holding.pid} ({holding.command}) holds the embedded warehouse and takes no requests: only `up` "
@@ -129,7 +170,7 @@ async def _request(holding: Holding, path: str, content: bytes) -> httpx.Respons
         async with httpx.AsyncClient(timeout=httpx.Timeout(10.0, read=None), trust_env=False) as client:
             return await client.post(
                 holding.sql_url + path,
-                content=content,
+                content=msgspec.json.encode(asked),
                 headers={"authorization": f"Bearer {holding.control_token}"},
             )
     except httpx.HTTPError as error:

@@ -8,6 +8,7 @@ import typer
 from console.commands.backup import backup_command, restore_command
 from console.commands.deadletter import app as deadletter
 from console.commands.maintenance import check, migrate_command, rebuild
+from console.commands.privacy import forget
 from console.commands.query import query
 from console.commands.reconciliation import reconcile
 from console.commands.report import app as report
@@ -39,6 +40,7 @@ app.command("backup")(backup_command)
 app.command("restore")(restore_command)
 app.command("export")(export_command)
 app.command("import")(import_command)
+app.command()(forget)
 app.command()(check)
 app.command()(query)
 report.command("seats")(seats_command)

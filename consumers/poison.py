@@ -6,8 +6,9 @@ read after the fix, where going on would drain it into the dead letters.
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import msgspec
 
@@ -15,6 +16,9 @@ from rollcall.clock import now_ms
 from rollcall.dead_letters import dead_letter, record_of
 from rollcall.errors import TooMuchPoisonError
 from rollcall.eventlog import Entry, EventLog
+from rollcall.forgotten_accounts import ForgottenAccounts
+
+_Record = TypeVar("_Record")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,34 @@ class Poison:
     entry: Entry
     reason: str
     detail: str
+
+
+def readable(
+    entries: Sequence[Entry],
+    decode: Callable[[bytes], _Record],
+    what: str,
+    forgotten: ForgottenAccounts,
+    poison: list[Poison],
+) -> Iterator[tuple[Entry, _Record]]:
+    """Yield the entries that hold a record, each with it; an empty one held somebody's who was forgotten since.
+
+    Args:
+        entries: As they were read.
+        decode: Makes the record, or raises `msgspec.DecodeError`.
+        what: What the record is called, with its article.
+        forgotten: Whoever of them a value names, it is no dead letter.
+        poison: Gets all other entries.
+    """
+    for entry in entries:
+        if not entry.value:
+            continue
+        try:
+            record = decode(entry.value)
+        except msgspec.DecodeError as error:
+            if not forgotten.names_any(entry.value):
+                poison.append(Poison(entry, "bad_record", f"not {what} record: {error}"))
+        else:
+            yield entry, record
 
 
 class FailureRate:

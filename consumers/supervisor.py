@@ -1,16 +1,20 @@
 """The consumers of one process: prepare the warehouse, then write both topics until the stop."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 
 from consumers.loop import Consumer, Source
 from consumers.refresher import Refresher
 from consumers.writers import ActivityWriter, DirectoryWriter, LogPositions, TouchedSites, Writer
 from rollcall.errors import RollcallError, WarehouseUnavailableError
+from rollcall.forgotten_accounts import KeptOut, forgotten_file
 from rollcall.logs import logger
 from rollcall.outage import Outage
 from rollcall.runtime import WAREHOUSE_GROUP, StoredRuntime
 from rollcall.warehouse import migrate, record_seat_settings, record_sites, require_current
+from rollcall.warehouse.erasure import erase_again
+from rollcall.warehouse.migrations import Migration
 from rollcall.warehouse.schema_check import require_no_drift, verify_insert_settings
 
 log = logger(__name__)
@@ -25,9 +29,10 @@ def consumers_of(runtime: StoredRuntime, touched: TouchedSites, refresher: Refre
         refresher: Computes the rollups that hang on it.
     """
     settings, topics = runtime.settings, runtime.topics
+    kept_out = KeptOut(runtime.warehouse, forgotten_file(settings))
     writers: dict[str, Writer] = {
-        topics.activity.name: ActivityWriter(runtime.warehouse, settings.sites, touched),
-        topics.directory.name: DirectoryWriter(runtime.warehouse, touched, refresher.settle),
+        topics.activity.name: ActivityWriter(runtime.warehouse, settings.sites, touched, kept_out),
+        topics.directory.name: DirectoryWriter(runtime.warehouse, touched, refresher.settle, kept_out),
     }
     return {
         topic: Consumer(
@@ -125,10 +130,19 @@ class Supervisor:
     async def _fill(self, stop: asyncio.Event) -> None:
         """Do what `_prepare` left: a warehouse of an earlier version is filled while consumers write.
 
+        And one that was restored has people in it who were forgotten since.
+
         The stop cuts it short, and the next start goes on.
         """
-        waiting, warehouse = Outage(log, self._runtime.settings.consumer.backoff_max), self._runtime.warehouse
-        filling = asyncio.create_task(waiting.wait_out(lambda: migrate(warehouse), stop))
+        settings, warehouse = self._runtime.settings, self._runtime.warehouse
+        waiting = Outage(log, settings.consumer.backoff_max)
+
+        async def fill() -> Sequence[Migration]:
+            applied = await migrate(warehouse)
+            await erase_again(warehouse, forgotten_file(settings), settings.sites, settings.seats)
+            return applied
+
+        filling = asyncio.create_task(waiting.wait_out(fill, stop))
         stopped = asyncio.create_task(stop.wait())
         await asyncio.wait({filling, stopped}, return_when=asyncio.FIRST_COMPLETED)
         for task in (filling, stopped):

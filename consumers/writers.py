@@ -17,9 +17,10 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from consumers.poison import Poison
+from consumers.poison import Poison, readable
 from rollcall.errors import WarehouseUnavailableError
 from rollcall.eventlog import Entry, Position, Reader
+from rollcall.forgotten_accounts import ForgottenAccounts, KeptOut
 from rollcall.logs import logger
 from rollcall.records import (
     KINDS,
@@ -34,6 +35,7 @@ from rollcall.records import (
 )
 from rollcall.settings import SiteSettings
 from rollcall.warehouse import RefusedRowsError, Warehouse
+from rollcall.warehouse.erasure import remember_forgotten
 
 log = logger(__name__)
 
@@ -175,6 +177,7 @@ class TouchedSites:
         return self._day_of[key]
 
 
+_NOBODY = ForgottenAccounts()
 _OTHER_SITES = "UTC"
 """Reporting zone of facts whose site is no longer in the settings."""
 
@@ -186,27 +189,31 @@ class ActivityWriter:
         warehouse: Where.
         sites: The settings' sites.
         touched: Told of the facts, for the rollups that hang on them; None where nobody computes these.
+        kept_out: Says whose facts are passed over; None for nobody's.
     """
 
     def __init__(
-        self, warehouse: Warehouse, sites: Mapping[str, SiteSettings], touched: TouchedSites | None = None
+        self,
+        warehouse: Warehouse,
+        sites: Mapping[str, SiteSettings],
+        touched: TouchedSites | None = None,
+        kept_out: KeptOut | None = None,
     ) -> None:
         self._warehouse = warehouse
+        self._kept_out = kept_out
         self._touched = touched
         self._zones = {name: _zone_suffix(site.timezone) for name, site in sites.items()}
         self._other = _zone_suffix(_OTHER_SITES)
 
     async def write(self, entries: Sequence[Entry]) -> list[Poison]:
         """See `consumers.writers.Writer.write`."""
-        rows, poison, facts = [], [], []
-        for entry in entries:
-            try:
-                fact = decode_activity(entry.value)
-            except msgspec.DecodeError as error:
-                poison.append(Poison(entry, "bad_record", f"not an activity record: {error}"))
-                continue
-            rows.append((entry, encode(fact)[:-1] + self._zones.get(fact.site, self._other)))
-            facts.append(fact)
+        rows, facts = [], []
+        poison: list[Poison] = []
+        forgotten = await self._kept_out.now() if self._kept_out else _NOBODY
+        for entry, fact in readable(entries, decode_activity, "an activity", forgotten, poison):
+            if not forgotten.has_act(fact):
+                rows.append((entry, encode(fact)[:-1] + self._zones.get(fact.site, self._other)))
+                facts.append(fact)
         poison += await insert_all(self._warehouse, "activity_in", rows)
         if self._touched:
             self._touched.facts(facts)
@@ -232,6 +239,7 @@ class DirectoryWriter:
         warehouse: Where.
         touched: Told of snapshots, for the rollups that hang on them; None where nobody computes these.
         settle: Computes these; a snapshot is committed after that, so that who waits for it finds it in reports.
+        kept_out: Says whose rows are passed over; None for nobody's.
     """
 
     def __init__(
@@ -239,24 +247,28 @@ class DirectoryWriter:
         warehouse: Warehouse,
         touched: TouchedSites | None = None,
         settle: Callable[[], Awaitable[None]] | None = None,
+        kept_out: KeptOut | None = None,
     ) -> None:
         self._warehouse = warehouse
+        self._kept_out = kept_out
         self._touched = touched
         self._settle = settle
 
     async def write(self, entries: Sequence[Entry]) -> list[Poison]:
         """See `consumers.writers.Writer.write`."""
-        poison, completed = [], set()
+        poison: list[Poison] = []
+        completed = set()
         rows: dict[str, list[tuple[Entry, bytes]]] = {table: [] for table in _TABLES.values()}
-        for entry in entries:
-            try:
-                record = decode_directory(entry.value)
-            except msgspec.DecodeError as error:
-                poison.append(Poison(entry, "bad_record", f"not a directory record: {error}"))
-                continue
-            rows[_TABLES[type(record)]].append((entry, _line(record)))
-            if isinstance(record, SnapshotComplete):
-                completed.add(record.site)
+        forgotten = await self._kept_out.now() if self._kept_out else _NOBODY
+        records = list(readable(entries, decode_directory, "a directory", forgotten, poison))
+        if self._kept_out and (back := forgotten.back(record for _, record in records)):
+            await remember_forgotten(self._warehouse, back, "back")
+            forgotten = await self._kept_out.now()
+        for entry, read in records:
+            if record := forgotten.without(read):
+                rows[_TABLES[type(record)]].append((entry, _line(record)))
+                if isinstance(record, SnapshotComplete):
+                    completed.add(record.site)
         for table, some in rows.items():
             poison += await insert_all(self._warehouse, table, some)
         if self._touched:

@@ -23,6 +23,7 @@ from starlette.types import Message, Receive, Scope, Send
 from ingest.body import Body, BodyBudget, DisconnectedError, RefusalError
 from ingest.handler import Headers, Outcome, WebhookHandler, short_identifier
 from ingest.refusals import UNKNOWN_SITE, RefusalLog
+from rollcall.forgotten_accounts import forgotten_file
 from rollcall.jira.events import OTHER
 from rollcall.metrics import BODIES_IN_MEMORY, WEBHOOK_LAST, WEBHOOK_SECONDS, WEBHOOKS
 from rollcall.runtime import Runtime
@@ -75,7 +76,9 @@ class WebhookEndpoint:
         sites = runtime.settings.sites
         self._secrets = {name: () if site.unsigned else tuple(site.secrets()) for name, site in sites.items()}
         self._budget = BodyBudget(self._settings.bodies_in_memory, self._settings.body_limit)
-        self._handler = WebhookHandler(runtime.log, runtime.topics, self._settings.append_timeout)
+        self._handler = WebhookHandler(
+            runtime.log, runtime.topics, self._settings.append_timeout, forgotten_file(runtime.settings)
+        )
         BODIES_IN_MEMORY.set_function(lambda: self._budget.used)
         self._refusals = RefusalLog(sites)
         for name in sites:

@@ -28,6 +28,7 @@ from rollcall.dead_letters import WEBHOOK, dead_letter, record_of
 from rollcall.errors import LogUnavailableError, NotUnderstoodError
 from rollcall.eventlog import EventLog, Record
 from rollcall.facts import Entity, FactMaker, actor, moment_of, needed_id, read_issue
+from rollcall.forgotten_accounts import ForgottenFile, read_forgotten
 from rollcall.identity import EntityKind
 from rollcall.jira import events
 from rollcall.jira.values import TEXT, IssueRef, id_or_none, id_or_zero, is_given, read, read_or_none
@@ -284,10 +285,20 @@ class _RecentLetters:
 
 
 class WebhookHandler:
-    """Makes facts or dead letters of bodies and puts them on the log."""
+    """Makes facts or dead letters of bodies and puts them on the log.
 
-    def __init__(self, log: EventLog, topics: Topics, append_timeout: float) -> None:
+    Args:
+        log: The log.
+        topics: Its topics.
+        append_timeout: Seconds that it may take.
+        forgotten: Says whom to keep off the log; None for nobody.
+    """
+
+    def __init__(
+        self, log: EventLog, topics: Topics, append_timeout: float, forgotten: ForgottenFile | None = None
+    ) -> None:
         self._log = log
+        self._forgotten = forgotten
         self._topics = topics
         self._append_timeout = append_timeout
         self._letters = _RecentLetters()
@@ -307,18 +318,26 @@ class WebhookHandler:
         received_at = now_ms()
         try:
             translation = translate(site, body, headers.get(_FLOW_HEADER, b"").decode("latin-1"), received_at)
-            records = [Record(encode(fact), fact.event_key.encode()) for fact in translation.facts]
+            forgotten = read_forgotten(self._forgotten)
+            facts = [fact for fact in translation.facts if not forgotten.has_act(fact)]
+            records = [Record(encode(fact), fact.event_key.encode()) for fact in facts]
         except NotUnderstoodError as error:
             return await self._dead_letter(site, body, headers, error, received_at)
         except Exception as error:  # a mistake of ours must not lose what Jira sent
             return await self._dead_letter(site, body, headers, own_fault(error), received_at)
         if records:
             await self._append(self._topics.activity.name, records)
-        return Outcome(translation.event, translation.outcome)
+        kept_out = bool(translation.facts) and not facts
+        return Outcome(translation.event, "ignored" if kept_out else translation.outcome)
 
     async def _dead_letter(
         self, site: str, body: bytes, headers: Headers, error: NotUnderstoodError, received_at: int
     ) -> Outcome:
+        forgotten = read_forgotten(self._forgotten)
+        # In a thread, for a large body has many words.
+        names: bool = await asyncio.to_thread(forgotten.names_any, body) if forgotten else False
+        if names:
+            return Outcome(event_label(body), "ignored")
         texts = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers.items()}
         kept = webhook_dead_letter(site, body, texts, error, received_at)
         if kept.letter_id not in self._letters:

@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 from reconcile.state.checkpoint import Found
 from rollcall.errors import WarehouseUnavailableError
 from rollcall.eventlog import Record
+from rollcall.forgotten_accounts import ForgottenAccounts, KeptOut
 from rollcall.identity import entity_id
 from rollcall.logs import logger
 from rollcall.records import KINDS, Activity, DaysRead, Directory, SnapshotComplete, encode
@@ -287,6 +288,7 @@ class FactPublisher:
         found: The counts.
         zone: The site's reporting time zone, for counts by day.
         listed: Ids of the accounts that the list of users names; None where that is not known.
+        kept_out: Says whose facts are passed over; None for nobody's.
     """
 
     def __init__(
@@ -297,6 +299,7 @@ class FactPublisher:
         found: Found,
         zone: tzinfo = UTC,
         listed: Set[str] | None = None,
+        kept_out: KeptOut | None = None,
     ) -> None:
         self.found = found
         self.existing = existing
@@ -304,6 +307,7 @@ class FactPublisher:
         self._runtime = runtime
         self._site = site
         self._zone = zone
+        self._kept_out = kept_out
         self._waiting: dict[str, Activity] = {}
 
     async def add(self, facts: Iterable[Activity]) -> None:
@@ -319,12 +323,14 @@ class FactPublisher:
         """Append what waits; when this returns it is durable. Raises LogUnavailableError."""
         if not self._waiting:
             return
-        facts, self._waiting = list(self._waiting.values()), {}
+        forgotten = await _forgotten(self._kept_out)
+        facts = [fact for fact in self._waiting.values() if not forgotten.has_act(fact)]
+        self._waiting = {}
         if self._listed is not None:
             strangers = {fact.account_id for fact in facts if fact.account_id}.difference(self._listed)
             self.found.strangers += sorted(strangers.difference(self.found.strangers))
         known = await self._lookup([fact.event_key for fact in facts])
-        if self._runtime:
+        if self._runtime and facts:
             records = [Record(encode(fact), fact.event_key.encode()) for fact in facts]
             await self._runtime.log.append(self._runtime.topics.activity.name, records)
         for fact in facts:
@@ -359,6 +365,15 @@ class FactPublisher:
             found.retimed += 1
 
 
+async def _forgotten(kept_out: KeptOut | None) -> ForgottenAccounts:
+    """Return whom to keep off the log; where the warehouse does not say, consumers still keep them out of it."""
+    try:
+        return (await kept_out.now()).asked if kept_out else ForgottenAccounts()
+    except WarehouseUnavailableError as error:
+        log.warning("whom to keep off the log is not known now", cause=str(error))
+        return ForgottenAccounts()
+
+
 _ROWS_A_BATCH = 2000
 
 
@@ -367,11 +382,13 @@ class DirectoryPublisher:
 
     Args:
         runtime: Whose log they go to; None for a dry run, which only counts.
-        found: The counts.
+        found: The counts, also of rows that are passed over.
+        kept_out: Says whose rows are passed over; None for nobody's.
     """
 
-    def __init__(self, runtime: Runtime | None, found: Found) -> None:
+    def __init__(self, runtime: Runtime | None, found: Found, kept_out: KeptOut | None = None) -> None:
         self._runtime = runtime
+        self._kept_out = kept_out
         self._found = found
         self._waiting: list[Directory] = []
 
@@ -399,6 +416,9 @@ class DirectoryPublisher:
 
     async def _append(self, rows: list[Directory]) -> None:
         if rows and self._runtime:
+            forgotten = await _forgotten(self._kept_out)
             # One key, so that a log with partitions keeps a snapshot in order.
-            records = [Record(encode(row), row.site.encode()) for row in rows]
-            await self._runtime.log.append(self._runtime.topics.directory.name, records)
+            kept = [forgotten.without(row) for row in rows]
+            records = [Record(encode(row), row.site.encode()) for row in kept if row]
+            if records:
+                await self._runtime.log.append(self._runtime.topics.directory.name, records)

@@ -44,6 +44,7 @@ from reconcile.state.watermark import (
 from reconcile.state.window import WindowRequest, window
 from rollcall.clock import now_ms
 from rollcall.errors import WarehouseUnavailableError
+from rollcall.forgotten_accounts import KeptOut
 from rollcall.logs import logger
 from rollcall.records import DaysRead
 from rollcall.runtime import Runtime
@@ -68,6 +69,7 @@ class RunContext:
         state: Remembers how far the run is.
         progress: Shows how far the run is.
         watermark: How far the runs before have read the site; None where that is not known.
+        kept_out: Says whom to keep off the log; None for nobody.
     """
 
     name: str
@@ -78,6 +80,7 @@ class RunContext:
     state: RunState
     progress: Progress
     watermark: Watermark | None = None
+    kept_out: KeptOut | None = None
 
 
 LOOKBACK_PARTS: tuple[Part, ...] = ("activity",)
@@ -169,7 +172,7 @@ async def _ended(site: RunContext, run: Checkpoint) -> Checkpoint:
         run.missing.append(f"{count} {UNREADABLE}; please report it")
     elif since := read_since(run):
         told = DaysRead(site=site.name, snapshot_id=run.started_at, since=since)
-        await DirectoryPublisher(site.runtime, run.found).tell(told)
+        await DirectoryPublisher(site.runtime, run.found, site.kept_out).tell(told)
     run.notes = notes_with_hidden(run)
     if not run.unfinished:
         run.tries = 0  # what is left to do is not Jira's, and a new run would not do it sooner
@@ -313,7 +316,7 @@ async def _activity(site: RunContext, run: Checkpoint, now: int, caller: Caller,
     context = BackfillContext(
         jira=site.jira,
         facts=WindowFacts(site.name, run.window, now_ms(), now, run.found),
-        publisher=FactPublisher(site.runtime, site.name, site.existing, run.found, zone, listed),
+        publisher=FactPublisher(site.runtime, site.name, site.existing, run.found, zone, listed, site.kept_out),
         state=site.state,
         checkpoint=run,
         progress=site.progress,
@@ -364,7 +367,9 @@ async def run_site(
         async with connected(name, site, settings.reconcile, limits) as jira:
             jira.pauses.listener = progress.wait
             watermark = read_watermark(folder, name) if folder else None
-            context = RunContext(name, settings, jira, sink.runtime, sink.existing, state, progress, watermark)
+            context = RunContext(
+                name, settings, jira, sink.runtime, sink.existing, state, progress, watermark, sink.kept_out
+            )
             run = await read_site(context, options, left)
         written = await _is_written_through(settings, name, run, sink) if sink.runtime else False
         if options.dry_run:

@@ -15,10 +15,12 @@ from datetime import date
 from reconcile.publisher import ExistingFacts, NoExistingFacts, WarehouseFacts
 from rollcall.errors import WarehouseHeldError, WarehouseUnavailableError
 from rollcall.eventlog import EventLog, TopicState
+from rollcall.forgotten_accounts import KeptOut, forgotten_file
 from rollcall.runtime import WAREHOUSE_GROUP, Runtime, StoredRuntime, opened_for_reading, opened_warehouse
 from rollcall.settings import Settings
 from rollcall.warehouse import Warehouse, migrate, record_seat_settings, record_sites, require_current
 from rollcall.warehouse.engines import Embedded, Holding, parse_warehouse_url, read_holding
+from rollcall.warehouse.erasure import forget_by_age
 from rollcall.warehouse.rebuild import rebuild_site
 
 _PAUSE = 0.1
@@ -92,6 +94,7 @@ class Sink:
         existing: The facts that it has; None when it cannot be queried.
         write: Waits until what is on the log is in the warehouse; returns what is missing to that, else nothing.
         rebuild: Rebuilds days of a site.
+        kept_out: Says whom to keep off the log; None for nobody.
     """
 
     runtime: Runtime | None
@@ -99,6 +102,7 @@ class Sink:
     existing: ExistingFacts | None
     write: Callable[[], Awaitable[str]]
     rebuild: RebuildDays
+    kept_out: KeptOut | None = None
 
 
 @asynccontextmanager
@@ -128,7 +132,8 @@ async def open_sink(runtime: Runtime, *, drain: Drain, request_rebuild: RequestR
         else:
             await require_current(warehouse)
             write = by_other_consumers(runtime)
-        yield Sink(runtime, warehouse, WarehouseFacts(warehouse), write, _rebuild_here(settings, warehouse))
+        kept_out = KeptOut(warehouse, forgotten_file(settings))
+        yield Sink(runtime, warehouse, WarehouseFacts(warehouse), write, _rebuild_here(settings, warehouse), kept_out)
 
 
 def sink_beside_consumers(runtime: StoredRuntime, rebuild: RebuildDays | None = None) -> Sink:
@@ -139,7 +144,11 @@ def sink_beside_consumers(runtime: StoredRuntime, rebuild: RebuildDays | None = 
         rebuild: Rebuilds days of a site; None does it here.
     """
     rebuild = rebuild or _rebuild_here(runtime.settings, runtime.warehouse)
-    return Sink(runtime, runtime.warehouse, WarehouseFacts(runtime.warehouse), by_other_consumers(runtime), rebuild)
+    settings, facts = runtime.settings, WarehouseFacts(runtime.warehouse)
+    # Readers of the embedded engine are not shown whom it keeps out.
+    is_door = isinstance(parse_warehouse_url(settings.warehouse_url), Embedded)
+    kept_out = KeptOut(None if is_door else runtime.warehouse, forgotten_file(settings))
+    return Sink(runtime, runtime.warehouse, facts, by_other_consumers(runtime), rebuild, kept_out)
 
 
 @asynccontextmanager
@@ -171,12 +180,15 @@ async def _held(
         with suppress(WarehouseHeldError):
             reader = await stack.enter_async_context(opened_for_reading(runtime.settings, COMMAND))
         existing = WarehouseFacts(reader) if reader else None
-        yield Sink(runtime, reader, existing, by_other_consumers(runtime), rebuild)
+        kept_out = KeptOut(None, forgotten_file(runtime.settings))
+        yield Sink(runtime, reader, existing, by_other_consumers(runtime), rebuild, kept_out)
 
 
 def _rebuild_here(settings: Settings, warehouse: Warehouse) -> RebuildDays:
     async def rebuild(site: str, days: Sequence[date]) -> object:
-        return await rebuild_site(warehouse, site, settings.sites[site].timezone, days, settings.seats)
+        months = await rebuild_site(warehouse, site, settings.sites[site].timezone, days, settings.seats)
+        await forget_by_age(warehouse, settings.privacy, settings.sites, settings.seats)
+        return months
 
     return rebuild
 

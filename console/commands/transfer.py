@@ -10,8 +10,10 @@ from console.transfer.exporter import export_to
 from console.transfer.importer import import_from
 from console.transfer.manifest import read_manifest
 from console.transfer.progress_bar import transfer_progress
+from rollcall.forgotten_accounts import forgotten_file, forgotten_in, read_forgotten
 from rollcall.runtime import opened_for_reading, opened_warehouse
 from rollcall.settings import Settings
+from rollcall.warehouse.erasure import erase_forgotten, remember_forgotten
 
 Folder = Annotated[Path, typer.Argument(help="The folder of the export.", metavar="FOLDER")]
 
@@ -48,7 +50,13 @@ def import_command(folder: Folder, config: Config = None) -> None:
         async with opened_warehouse(settings, "rollcall import") as warehouse:
             with transfer_progress({table: manifest.rows(table) for table in manifest.tables}) as progress:
                 done = await import_from(folder, manifest, warehouse, progress)
+            # The export may be of a time before somebody was forgotten.
+            known, file = await forgotten_in(warehouse), forgotten_file(settings)
+            await remember_forgotten(warehouse, read_forgotten(file).entries - known.asked.entries)
+            left_out = await erase_forgotten(warehouse, settings.sites, settings.seats)
         print(f"imported {done.imported} files, {done.already_there} were there already; {done.user_days} user days")
+        if left_out:
+            print_error(f"{sum(left_out.values())} rows of accounts that are to be forgotten were left out")
         if done.mixed:
             print_error(f"{done.mixed} files went among other rows that were there: their keys were compared, no more")
         if done.user_days != manifest.user_days:

@@ -36,12 +36,14 @@ from rollcall.errors import (
     WarehouseHeldError,
     WarehouseUnavailableError,
 )
+from rollcall.forgotten_accounts import forgotten_in
 from rollcall.http.server import serve
 from rollcall.logs import logger
 from rollcall.runtime import StoredRuntime, opened, opened_warehouse
 from rollcall.settings import Settings
 from rollcall.warehouse.embedded_backup import back_up
 from rollcall.warehouse.engines import Embedded, parse_warehouse_url
+from rollcall.warehouse.erasure import erase_forgotten, forget_by_age, remember_forgotten, search
 from rollcall.warehouse.rebuild import rebuild_site
 
 CONSUMER_STOP_SECONDS = 20.0
@@ -168,8 +170,19 @@ async def _answer_queries(runtime: StoredRuntime, pipeline: Supervisor, order: O
     if stop.is_set() or not isinstance(address, Embedded) or holder is None:
         return
 
+    # Days that a rebuild computed before somebody was forgotten are not to be swapped in after that.
+    one_at_a_time = asyncio.Lock()
+
     async def rebuild(site: str, days: Sequence[date] | None) -> list[str]:
-        return await rebuild_site(warehouse, site, settings.sites[site].timezone, days, settings.seats)
+        async with one_at_a_time:
+            months = await rebuild_site(warehouse, site, settings.sites[site].timezone, days, settings.seats)
+            await forget_by_age(warehouse, settings.privacy, settings.sites, settings.seats)
+            return months
+
+    async def erase(entries: Sequence[tuple[str, str]]) -> dict[str, int]:
+        async with one_at_a_time:
+            await remember_forgotten(warehouse, set(entries) - (await forgotten_in(warehouse)).asked.entries)
+            return await erase_forgotten(warehouse, settings.sites, settings.seats)
 
     silent = 2 if settings.sql_listen else 1
 
@@ -187,7 +200,7 @@ async def _answer_queries(runtime: StoredRuntime, pipeline: Supervisor, order: O
 
     overdue = OverdueQueries(lambda queries: say(Word(overdue=queries)))
     door = partial(create_door, address, control_token=order.token, limits=order.limits, overdue=overdue)
-    routes = control_routes(order.token, rebuild, partial(back_up, warehouse))
+    routes = control_routes(order.token, rebuild, erase, partial(search, warehouse), partial(back_up, warehouse))
     own = door(listen=_LOOPBACK, token=order.token, control=routes)
     capped = cap_memory(warehouse, order.limits.memory_together, lambda: overdue.under_way > 0, stop)
     parts = [_serve(own, _LOOPBACK, order, own_listens, stop), capped]

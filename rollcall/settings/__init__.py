@@ -2,7 +2,14 @@
 
 from rollcall.settings.loader import CONFIG_VARIABLE, load_settings, settings_file
 from rollcall.settings.model import Settings
-from rollcall.settings.parts import ConsumerSettings, IngestSettings, PageSettings, ReconcileSettings, RetentionSettings
+from rollcall.settings.parts import (
+    ConsumerSettings,
+    IngestSettings,
+    PageSettings,
+    PrivacySettings,
+    ReconcileSettings,
+    RetentionSettings,
+)
 from rollcall.settings.seats import Exemption, OrganizationSettings, ProductSettings, SeatsSettings
 from rollcall.settings.servers import KafkaSettings, WarehouseSettings
 from rollcall.settings.sites import Credentials, SiteSettings
@@ -16,6 +23,7 @@ __all__ = [
     "KafkaSettings",
     "OrganizationSettings",
     "PageSettings",
+    "PrivacySettings",
     "ProductSettings",
     "ReconcileSettings",
     "RetentionSettings",

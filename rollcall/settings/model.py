@@ -14,6 +14,7 @@ from rollcall.settings.parts import (
     ConsumerSettings,
     IngestSettings,
     PageSettings,
+    PrivacySettings,
     ReconcileSettings,
     RetentionSettings,
 )
@@ -92,6 +93,9 @@ class Settings(BaseSettings):
     ] = "auto"
     ingest: Annotated[IngestSettings, Field(description="How webhooks are received.")] = IngestSettings()
     consumer: Annotated[ConsumerSettings, Field(description="How records reach the warehouse.")] = ConsumerSettings()
+    privacy: Annotated[PrivacySettings, Field(description="When accounts are forgotten without being asked to.")] = (
+        PrivacySettings()
+    )
     retention: Annotated[RetentionSettings, Field(description="How long the log keeps records.")] = RetentionSettings()
     reconcile: Annotated[ReconcileSettings, Field(description="How Jira's REST API is asked what webhooks missed.")] = (
         ReconcileSettings()

@@ -308,6 +308,39 @@ class ConsumerSettings(Group):
         return optional_address(value)
 
 
+_FEWEST_DAYS, _DAYS_MORE = 90, 30
+
+
+class PrivacySettings(Group):
+    """When Rollcall forgets without being asked, at the end of the run of each day."""
+
+    closed_days: Annotated[
+        float,
+        Field(
+            ge=0,
+            description="Days after which an account is forgotten that the directory lists as inactive, or lists no "
+            "longer, on every site; 0 for never. It is let in again once the directory has it active.",
+        ),
+    ] = 0
+    snapshot_days: Annotated[
+        float,
+        Field(
+            ge=0,
+            description="Days after which names, licenses, groups and roles of a directory that was read are removed, "
+            "unless it is the newest with some part; 0 for never. Else at least 90, and 30 more than `closed_days`.",
+        ),
+    ] = 0
+
+    @model_validator(mode="after")
+    def _long_enough(self) -> "PrivacySettings":
+        if 0 < self.snapshot_days < max(_FEWEST_DAYS, self.closed_days + _DAYS_MORE):
+            raise ValueError(
+                "snapshot_days: older directories tell since when a seat is held and an account is closed: write at "
+                f"least {_FEWEST_DAYS}, and {_DAYS_MORE} more than closed_days"
+            )
+        return self
+
+
 class RetentionSettings(Group):
     """How long the event log keeps records.
 

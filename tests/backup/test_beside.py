@@ -169,15 +169,13 @@ async def test_only_who_knows_the_token_has_the_engine_back_up() -> None:
         asked += 1
         raise WarehouseUnavailableError("the disk is full")
 
-    async def rebuild(*_: object) -> list[str]:
-        return []
-
-    app = Starlette(routes=control_routes("the-token", rebuild, back_up))
+    others = [lambda *_: pytest.fail("it must not be asked")] * 3
+    app = Starlette(routes=control_routes("the-token", *others, back_up))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://engine") as client:
         for headers in ({}, {"authorization": "Bearer the-other"}):
-            assert (await client.post("/rollcall/backup", headers=headers)).status_code == 401
+            assert (await client.post("/rollcall/backup", headers=headers, content=b"{}")).status_code == 401
         assert asked == 0
-        answer = await client.post("/rollcall/backup", headers={"authorization": "Bearer the-token"})
+        answer = await client.post("/rollcall/backup", headers={"authorization": "Bearer the-token"}, content=b"{}")
     assert (answer.status_code, answer.text) == (503, "the disk is full\n")
 
 

@@ -64,10 +64,15 @@ def choices(words: list[str]) -> list[str]:
 def test_what_is_said_to_be_missing_is_missing() -> None:
     section = NOT_YET.search(text_of("README.md"))
     assert section
-    missing = re.findall(r"^\* \*\*.*?`(rollcall \w+)`\.\*\*", section[0], re.MULTILINE)
-    assert missing
-    there = {one for one in missing if any(f"{typed} ".startswith(f"{one} ") for typed in COMMANDS)}
+    assert said_to_be_missing("* **Being told, `rollcall report`.** Not yet.") == {"rollcall report"}
+    there = said_to_be_missing(section[0])
     assert not there, "README, 'What it does not do yet': it does"
+
+
+def said_to_be_missing(text: str) -> set[str]:
+    """The commands that there are of those that a list says are not there."""
+    named = re.findall(r"^\* \*\*.*?`(rollcall \w+)`\.\*\*", text, re.MULTILINE)
+    return {one for one in named if any(f"{typed} ".startswith(f"{one} ") for typed in COMMANDS)}
 
 
 @pytest.mark.parametrize("name", NAMES)

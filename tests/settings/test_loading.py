@@ -109,6 +109,8 @@ def test_a_secret_may_be_with_another_process_alone(config: Path) -> None:
         ('listn = "127.0.0.1:1"', "listn", "there is no such setting"),
         ('[consumer]\nlisten = "here"', "consumer.listen", "write host:port"),
         ("[consumer]\nbatch_records = 0", "consumer.batch_records", "greater than or equal to 1"),
+        ("[privacy]\nsnapshot_days = 89", "privacy", "write at least 90"),
+        ("[privacy]\nsnapshot_days = 120\nclosed_days = 91", "privacy", "30 more than closed_days"),
         (site('webhook_secrets = ["s"]\ntimezone = "Mars/Base"'), "sites.acme.timezone", "no time zone"),
         (site('webhook_secrets = ["s"]\ntimezone = "../../etc/passwd"'), "sites.acme.timezone", "no time zone"),
         (site('webhook_secrets_file = "/nowhere/secret"'), "sites.acme", "webhook_secrets_file: cannot read"),

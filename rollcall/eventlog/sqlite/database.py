@@ -192,6 +192,26 @@ def select(
     return entries
 
 
+def blank(db: sqlite3.Connection, table: TopicTable, offsets: Sequence[int]) -> None:
+    """Take the values of some records away, in the caller's transaction; offsets keep having no gaps."""
+    marks = ",".join("?" * len(offsets))
+    (size,) = db.execute(
+        f'SELECT coalesce(sum(length(value)), 0) FROM {table.name} WHERE "offset" IN ({marks})',  # noqa: S608 - marks are ?
+        offsets,
+    ).fetchone()
+    db.execute("PRAGMA secure_delete = ON")  # pages that become free are overwritten too
+    try:
+        db.execute(f"UPDATE {table.name} SET value = x'' WHERE \"offset\" IN ({marks})", offsets)  # noqa: S608 - as above
+    finally:
+        db.execute("PRAGMA secure_delete = FAST")
+    db.execute("UPDATE topics SET bytes = bytes - ? WHERE id = ?", (size, table.id))
+
+
+def give_back(db: sqlite3.Connection) -> None:
+    """Give every free page back to the disk, whatever stands in them, in the caller's transaction."""
+    db.execute("PRAGMA incremental_vacuum").fetchall()
+
+
 def newest_offset(db: sqlite3.Connection, table: TopicTable) -> int:
     """Return the highest offset kept, 0 when the topic is empty."""
     offset: int = db.execute(_NEWEST.format(table=table.name)).fetchone()[0]

@@ -19,9 +19,11 @@ from rollcall.eventlog.sqlite.connection import Limits, WriteLock, connect, empt
 from rollcall.eventlog.sqlite.database import (
     Committed,
     TopicTable,
+    blank,
     commit_offset,
     committed,
     create_database_file,
+    give_back,
     insert,
     join_group,
     measure,
@@ -222,6 +224,8 @@ class SqliteReader:
 
 PROBE_BYTES = 16 * 1024
 SCAN_RECORDS = 1000
+_BLANKED_AT_ONCE = 500
+_SCOURINGS = 100
 
 
 class SqliteLog:
@@ -304,6 +308,46 @@ class SqliteLog:
             pass
         await self._writer.do(partial(empty_wal, busy_seconds=self._limits.busy_seconds), alone=True)
         return removed
+
+    async def erase(self, topic: str, chosen: Callable[[bytes], bool]) -> int:
+        """Take the values of the chosen records away, for good; their places stay, empty, and every reader passes them.
+
+        Their bytes are off the disk's files only after `scour`.
+
+        Returns:
+            How many went.
+
+        Raises:
+            LogUnavailableError: Some are left; call it again.
+        """
+        table = self._table(topic)
+        doomed = [entry.offset async for entry in self.scan(topic) if entry.value and chosen(entry.value)]
+        for start in range(0, len(doomed), _BLANKED_AT_ONCE):
+            some = doomed[start : start + _BLANKED_AT_ONCE]
+            await self._writer.do(partial(blank, table=table, offsets=some))
+        return len(doomed)
+
+    async def scour(self, *, whole: bool = False) -> bool:
+        """Have nothing in the files that no record holds: free pages are given back, the write-ahead file is emptied.
+
+        Args:
+            whole: Write the whole file anew, which takes a while, and nothing can be appended meanwhile.
+
+        Returns:
+            Whether it was done; else some reader was in the way all the while.
+
+        Raises:
+            LogUnavailableError: Not done.
+        """
+        if whole:
+            await self._writer.do(lambda db: db.execute("VACUUM").fetchall(), alone=True)
+        else:
+            await self._writer.do(give_back)
+        for _ in range(_SCOURINGS):
+            if await self._writer.do(partial(empty_wal, busy_seconds=self._limits.busy_seconds), alone=True):
+                return True
+            await asyncio.sleep(POLL_SECONDS)
+        return False
 
     async def check(self) -> None:
         """See `rollcall.eventlog.EventLog.check`. Writes and commits 16 KiB, replacing those of the last check."""
