@@ -21,6 +21,7 @@ INTERNAL_TABLES = frozenset(
         "activity_in_to_sources",
         "activity_in_to_touched_days",
         "activity_in_to_user_day_states",
+        "forgotten_accounts",
     }
 )
 """The warehouse's way in, which is granted to no reader; a test notices when a migration brings another."""
