@@ -8,19 +8,25 @@ import os
 import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import asynccontextmanager, closing, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
+import msgspec
+
 from console.backup.copier import KEPT_STATE, EmbeddedFiles, embedded_files
 from console.backup.folder import LOG, STATE, WAREHOUSE, BackupError, BackupManifest, read_manifest, verify
 from console.backup.steps import Steps
 from rollcall.errors import SettingsError
+from rollcall.eventlog import open_log
+from rollcall.eventlog.sqlite import SqliteLog
 from rollcall.eventlog.sqlite.database import extents
 from rollcall.files import make_private_folder, sync_folder
+from rollcall.forgotten_accounts import forgotten_file, read_forgotten
+from rollcall.records import decode_dead_letter
 from rollcall.runtime import WAREHOUSE_GROUP, topics_of
 from rollcall.settings import Settings
 from rollcall.warehouse import open_warehouse
@@ -45,6 +51,7 @@ class Restored:
         aside: Where what was there before is now.
         again: How many records the consumers read from the log at their next start; None where there is no telling.
         whole_log: Whether that is the log from its beginning.
+        erased: How many of the log's records were somebody's who was forgotten since, and are empty now.
     """
 
     manifest: BackupManifest
@@ -52,6 +59,7 @@ class Restored:
     aside: list[Path]
     again: int | None
     whole_log: bool
+    erased: int
 
 
 Move = tuple[Path, Path]
@@ -90,10 +98,11 @@ async def restore_from(
             )
         with _staged(files, parts) as stages:
             await _stage(folder, manifest, stages, steps)
+            erased = await _erase_forgotten(stages[LOG], settings) if LOG in stages else 0
             stamp = f".before-restore-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
             aside = _swap(files, stages, stamp)
         again, whole_log = _read_again(files, manifest, settings)
-    return Restored(manifest, parts, aside, again, whole_log)
+    return Restored(manifest, parts, aside, again, whole_log, erased)
 
 
 def _fitting(manifest: BackupManifest, files: EmbeddedFiles, settings: Settings, *, warehouse_only: bool) -> list[str]:
@@ -206,6 +215,32 @@ async def _stage(folder: Path, manifest: BackupManifest, stages: dict[str, Path]
             if identity != manifest.warehouse_id:
                 raise BackupError(f"{folder}: its warehouse is {identity}, and the manifest says otherwise")
             await steps.in_thread(partial(_sync, stage))
+
+
+async def _erase_forgotten(stage: Path, settings: Settings) -> int:
+    """Take whoever was forgotten since off the log that is to be put in place; the warehouse does so at its start.
+
+    The list of them beside the log that is there stays as it is.
+    """
+    forgotten = read_forgotten(forgotten_file(settings))
+    if not forgotten:
+        return 0
+
+    def is_theirs(record: bytes) -> bool:
+        with suppress(msgspec.DecodeError):
+            return forgotten.names_any(record) or forgotten.names_any(decode_dead_letter(record).payload)
+        return False
+
+    topics = topics_of(settings).all()
+    log = await open_log(f"sqlite://{quote(str(stage))}", topics)
+    try:
+        assert isinstance(log, SqliteLog)  # noqa: S101 - by its URL
+        erased = sum([await log.erase(topic.name, is_theirs) for topic in topics])
+        await log.scour(whole=True)
+    finally:
+        await log.close()
+        _remove(stage.parent.glob(f"{stage.name}-*"))
+    return erased
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -60,6 +60,8 @@ def restore_command(
         print(f"restored {', '.join(done.parts)} from {folder}, which Rollcall {made.made_by} made {made.began_at}")
         for path in done.aside:
             print(f"what was there before is now {path}; remove it once all is well")
+        if done.erased:
+            print(f"{done.erased} records of the log were of accounts that were forgotten since, and are empty now")
         print(_what_next(done, settings))
         return DONE
 

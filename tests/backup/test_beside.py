@@ -169,8 +169,10 @@ async def test_only_who_knows_the_token_has_the_engine_back_up() -> None:
         asked += 1
         raise WarehouseUnavailableError("the disk is full")
 
-    others = [lambda *_: pytest.fail("it must not be asked")] * 3
-    app = Starlette(routes=control_routes("the-token", *others, back_up))
+    async def other(*_: object) -> Any:
+        pytest.fail("it must not be asked")
+
+    app = Starlette(routes=control_routes("the-token", other, other, other, back_up))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://engine") as client:
         for headers in ({}, {"authorization": "Bearer the-other"}):
             assert (await client.post("/rollcall/backup", headers=headers, content=b"{}")).status_code == 401

@@ -1,5 +1,6 @@
 """A backup comes back whole, or not at all: what is harmed, held or in the way is told, and nothing is touched."""
 
+import asyncio
 import json
 import re
 import shutil
@@ -15,7 +16,10 @@ import pytest
 from console.backup import restorer
 from console.backup.folder import BACKUP_FORMAT, BackupError, BackupManifest
 from rollcall.errors import SettingsError, WarehouseHeldError, WarehouseUnavailableError
+from rollcall.forgotten_accounts import ForgottenAccounts, forgotten_file
+from rollcall.runtime import opened_with_warehouse
 from rollcall.warehouse.engines import Embedded, FrontHold
+from rollcall.warehouse.erasure import erase_again
 
 from .conftest import MARK, SECRET, Made, Place, place
 
@@ -182,6 +186,28 @@ def test_with_replace_what_was_there_is_moved_aside(made: Made, living: Living, 
     warehouse.rename(aside.folder / "warehouse")
     log.rename(aside.folder / "events.db")
     assert aside.facts() == list(range(1, 61))
+
+
+def test_who_was_forgotten_since_is_not_brought_back(made: Made, tmp_path: Path) -> None:
+    one = place(tmp_path / "new")
+    file = forgotten_file(one.settings)
+    assert file
+    file.add([ForgottenAccounts().entry_for("person7")])
+    done = one.restore(made.folder)
+    assert done.erased == 3  # 7 and 27 are in the warehouse too, 47 waits on the log
+    assert b"person7" in (made.folder / "events.db").read_bytes()
+    left = [path for path in one.folder.glob("events.db*") if b"person7" in path.read_bytes()]
+    assert left == []
+    assert sorted(path.name for path in one.folder.glob("*restoring*")) == []
+    one.consume()
+    assert [number for number in range(1, 51) if number not in one.facts()] == [47]
+
+    async def start() -> None:
+        async with opened_with_warehouse(one.settings, "a test") as runtime:
+            await erase_again(runtime.warehouse, file, one.settings.sites, one.settings.seats)
+
+    asyncio.run(start())
+    assert [number for number in range(1, 51) if number not in one.facts()] == [7, 27, 47]
 
 
 def test_an_older_warehouse_beside_a_newer_log_reads_again_what_it_lacks(
