@@ -6,8 +6,8 @@ computes everything once, so nothing is left behind.
 
 import asyncio
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from datetime import date, datetime, timedelta
 
 from consumers.writers import Touched, TouchedSites
@@ -61,6 +61,12 @@ class Refresher:
         self._due: dict[str, float] = {}
         self._lock = asyncio.Lock()
         self._took_over = False
+
+    @asynccontextmanager
+    async def paused(self) -> AsyncIterator[None]:
+        """Compute nothing meanwhile: what was read before an erasure is not to be written after it."""
+        async with self._lock:
+            yield
 
     async def settle(self) -> None:
         """Compute what was touched. Raises WarehouseUnavailableError; what was touched then stays noted."""

@@ -92,7 +92,7 @@ class Supervisor:
         async with asyncio.TaskGroup() as beside:
             beside.create_task(refresher.run(written))
             if self._migrates:
-                beside.create_task(self._fill(stop))
+                beside.create_task(self._fill(stop, refresher))
             try:
                 async with asyncio.TaskGroup() as group:
                     for topic, consumer in list(self._consumers.items()):
@@ -127,7 +127,7 @@ class Supervisor:
         """Bring the warehouse's schema and sites up to date, waiting while it is away."""
         await Outage(log, self._runtime.settings.consumer.backoff_max).wait_out(self._prepare_once, stop)
 
-    async def _fill(self, stop: asyncio.Event) -> None:
+    async def _fill(self, stop: asyncio.Event, refresher: Refresher) -> None:
         """Do what `_prepare` left: a warehouse of an earlier version is filled while consumers write.
 
         And one that was restored has people in it who were forgotten since.
@@ -139,7 +139,8 @@ class Supervisor:
 
         async def fill() -> Sequence[Migration]:
             applied = await migrate(warehouse)
-            await erase_again(warehouse, forgotten_file(settings), settings.sites, settings.seats)
+            async with refresher.paused():
+                await erase_again(warehouse, forgotten_file(settings), settings.sites, settings.seats)
             return applied
 
         filling = asyncio.create_task(waiting.wait_out(fill, stop))

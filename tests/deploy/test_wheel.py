@@ -54,7 +54,7 @@ def test_it_says_what_it_is(wheel: Path) -> None:
         texts = {Path(name).name: opened.read(name).decode() for name in opened.namelist() if ".dist-info/" in name}
     metadata = Parser().parsestr(texts["METADATA"])
     assert (metadata["Name"], metadata["Version"]) == ("rollcall-jira", __version__)
-    assert set(metadata.get_all("Provides-Extra", [])) == {"embedded", "dev"}
+    assert set(metadata.get_all("Provides-Extra", [])) == {"embedded", "dev", "audit"}
     needs = [re.split(r"[^\w.-]", line)[0] for line in metadata.get_all("Requires-Dist", []) if "extra ==" not in line]
     assert "chdb" not in needs
     assert len(needs) > 15

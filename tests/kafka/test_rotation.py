@@ -1,5 +1,6 @@
 """Kafka's user changed as docs/security.md says, at a broker that asks for one, while webhooks come: none is lost."""
 
+import asyncio
 import json
 import time
 import uuid
@@ -104,7 +105,7 @@ def test_a_password_that_is_no_longer_good_costs_no_webhook(
     rollcall.begin()
     jira = Jira(rollcall.webhook_url)
     with jira.posting():
-        time.sleep(1)
+        asyncio.run(rollcall.consumer_at_work())  # one that has yet to begin would refuse to
         users.add(name, "the second password")  # takes the first one's place, as after a leak
         time.sleep(1)
         (tmp_path / "password").write_text("the second password")

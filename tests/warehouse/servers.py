@@ -41,6 +41,7 @@ SOAKING = (
     "tests/seats/test_acts_by_project.py",
     "tests/seats/test_verdict.py",
     "tests/warehouse/test_directory_parts.py",
+    "tests/warehouse/test_erasure.py",
     "tests/warehouse/test_identity.py",
     "tests/warehouse/test_rebuild.py",
     "tests/warehouse/test_rollups.py",

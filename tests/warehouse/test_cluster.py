@@ -59,7 +59,7 @@ async def test_every_table_is_replicated_and_every_statement_runs_everywhere(war
             assert engine == "Null" or re.fullmatch(r"Replicated\w*MergeTree", engine), sql
         [row] = await warehouse.query("SELECT formatQuery({sql:String}) AS written", {"sql": sql})
         assert "ON CLUSTER `three-replicas`" in row["written"]
-    assert sum("MergeTree" in sql for sql in statements) == 28
+    assert sum("MergeTree" in sql for sql in statements) == 29
 
 
 async def test_without_a_cluster_nothing_of_one_is_left() -> None:
