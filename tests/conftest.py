@@ -45,7 +45,7 @@ def pytest_report_header() -> list[str]:
         f"Kafka broker of the tests: {choosing.what()}",
         f"ClickHouse server of the tests: {servers.what()}",
         f"Tests of {len(DEAR_FILES)} dear files: "
-        + (f"A FIFTH OF THEM, drawn by {DRAW_VARIABLE}={by}" if (by := drawn_by()) else "all"),
+        + (f"A SIXTH OF THEM, drawn by {DRAW_VARIABLE}={by}" if (by := drawn_by()) else "all"),
     ]
 
 

@@ -24,7 +24,7 @@ def collected(by: str) -> set[str]:
     return {line for line in done.stdout.splitlines() if "::" in line}
 
 
-def test_it_takes_a_fifth_of_the_dear_tests_and_all_of_the_others() -> None:
+def test_it_takes_a_sixth_of_the_dear_tests_and_all_of_the_others() -> None:
     everything, one, another = collected(""), collected("a commit"), collected("another")
     assert one < everything
     assert one != another
