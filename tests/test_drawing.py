@@ -35,7 +35,7 @@ def test_it_takes_a_sixth_of_the_dear_tests_and_all_of_the_others() -> None:
 
 def test_each_has_its_turn() -> None:
     for n in range(200):
-        turns = [is_drawn("endtoend/test_crash.py", f"tests/endtoend/test_crash.py::{n}", str(by)) for by in range(40)]
+        turns = [is_drawn("endtoend/test_crash.py", f"tests/endtoend/test_crash.py::{n}", str(by)) for by in range(100)]
         assert set(turns) == {False, True}
 
 
