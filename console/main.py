@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from console.commands.backup import backup_command, restore_command
 from console.commands.deadletter import app as deadletter
 from console.commands.maintenance import check, migrate_command, rebuild
 from console.commands.privacy import forget
@@ -14,7 +13,7 @@ from console.commands.reconciliation import reconcile
 from console.commands.report import app as report
 from console.commands.seats import robots_command, savings_command, seats_command, thresholds_command
 from console.commands.services import consume, dashboard, ingest
-from console.commands.transfer import export_command, import_command
+from console.commands.transfer import backup_command, export_command, import_command, restore_command
 from console.commands.up import engine, up
 from console.commands.webhook import app as webhook
 from console.demo.demonstration import demo

@@ -26,7 +26,7 @@ from console.backup.folder import (
     new_folder,
     seal,
 )
-from console.backup.steps import Steps
+from console.bars import Steps
 from console.control import request_backup
 from reconcile.state.run_state import state_folder
 from rollcall import __version__

@@ -19,7 +19,7 @@ import msgspec
 
 from console.backup.copier import KEPT_STATE, EmbeddedFiles, embedded_files
 from console.backup.folder import LOG, STATE, WAREHOUSE, BackupError, BackupManifest, read_manifest, verify
-from console.backup.steps import Steps
+from console.bars import Steps
 from rollcall.errors import SettingsError
 from rollcall.eventlog import open_log
 from rollcall.eventlog.sqlite import SqliteLog

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+from console.bars import TransferProgress
 from console.transfer.manifest import ExportFile, Manifest, TransferError, this_schema, write_file, write_manifest
-from console.transfer.progress_bar import TransferProgress
 from console.transfer.tables import Span, TransferTable, transfer_tables
 from rollcall import __version__
 from rollcall.errors import SettingsError

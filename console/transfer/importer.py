@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from console.bars import TransferProgress
 from console.transfer.manifest import ExportFile, Manifest, TransferError, sha256_of, this_schema
-from console.transfer.progress_bar import TransferProgress
 from console.transfer.tables import Span, TransferTable, transfer_tables
 from rollcall.errors import SchemaError
 from rollcall.warehouse import RefusedRowsError, Row, Warehouse, days_with_facts, rebuild_days, require_current

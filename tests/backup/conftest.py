@@ -11,7 +11,7 @@ import pytest
 
 from console.backup.copier import back_up_to
 from console.backup.restorer import Restored, restore_from
-from console.backup.steps import Steps
+from console.bars import Steps
 from consumers.supervisor import drain
 from rollcall.records import Activity, encode
 from rollcall.runtime import opened_with_warehouse

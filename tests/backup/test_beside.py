@@ -16,7 +16,7 @@ from starlette.applications import Starlette
 
 from console.backup import copier
 from console.backup.folder import BackupError
-from console.backup.steps import Steps
+from console.bars import Steps
 from console.control import control_routes
 from consumers.supervisor import drain
 from rollcall.errors import WarehouseUnavailableError

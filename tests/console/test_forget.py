@@ -26,7 +26,7 @@ from rollcall.records import (
     User,
     encode,
 )
-from rollcall.runtime import opened_with_warehouse
+from rollcall.runtime import Topics, opened_with_warehouse
 from rollcall.settings import load_settings
 from rollcall.warehouse import migrate, record_seat_settings, record_sites
 
@@ -39,8 +39,14 @@ CARL = f"{ANNA}0"
 """Its beginning is another's id."""
 NOW = now_ms()
 HOUR = 3_600_000
-ON_ACTIVITY = lambda topics: topics.activity.name  # noqa: E731
-ON_DIRECTORY = lambda topics: topics.directory.name  # noqa: E731
+
+
+def on_activity(topics: Topics) -> str:
+    return topics.activity.name
+
+
+def on_directory(topics: Topics) -> str:
+    return topics.directory.name
 
 
 def acts(account: str, number: int) -> list[Activity]:
@@ -96,8 +102,8 @@ def consume(shell: Shell) -> None:
 
 def fill(shell: Shell, *accounts: str) -> None:
     facts = [one for name in accounts for one in acts(name, (BERT, ANNA, CARL).index(name))]
-    shell.append(ON_ACTIVITY, *map(encode, facts))
-    shell.append(ON_DIRECTORY, *map(encode, snapshot(*accounts)))
+    shell.append(on_activity, *map(encode, facts))
+    shell.append(on_directory, *map(encode, snapshot(*accounts)))
     consume(shell)
 
 
@@ -139,7 +145,7 @@ def test_the_id_is_nowhere_and_others_are_as_without_them(shell: Shell, tmp_path
     fill(shell, BERT, ANNA, CARL)
     shell.append_letter(letter(ANNA))
     shell.append_letter(letter(BERT))
-    shell.append(ON_ACTIVITY, b'{"account_id":"%s","broken' % ANNA.encode())
+    shell.append(on_activity, b'{"account_id":"%s","broken' % ANNA.encode())
     consume(shell)
     (tmp_path / "reconcile").mkdir()
     (tmp_path / "reconcile" / "acme.json").write_text(json.dumps({"missing": [f"the groups of {ANNA}"]}))
@@ -167,8 +173,8 @@ def test_nothing_brings_them_back(shell: Shell, tmp_path: Path) -> None:
     assert shell.run("export", str(tmp_path / "out")).exit_code == 0
     assert shell.run("forget", "--yes", ANNA).exit_code == 0
     kept = shown(shell)
-    shell.append(ON_ACTIVITY, *map(encode, acts(ANNA, 1)))
-    shell.append(ON_DIRECTORY, *map(encode, snapshot(ANNA)[:-2]))
+    shell.append(on_activity, *map(encode, acts(ANNA, 1)))
+    shell.append(on_directory, *map(encode, snapshot(ANNA)[:-2]))
     consume(shell)
     assert shown(shell) == kept
     assert shell.run("rebuild").exit_code == 0

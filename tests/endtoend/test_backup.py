@@ -10,7 +10,7 @@ import pytest
 
 from console.backup.copier import back_up_to
 from console.backup.restorer import restore_from
-from console.backup.steps import Steps
+from console.bars import Steps
 from consumers.supervisor import drain
 from rollcall.runtime import opened_with_warehouse
 from rollcall.settings import load_settings

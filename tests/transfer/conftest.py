@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from console.bars import TransferProgress
 from console.transfer.exporter import export_to
 from console.transfer.manifest import Manifest, read_manifest
-from console.transfer.progress_bar import TransferProgress
 from rollcall.warehouse import Warehouse, migrate, open_warehouse
 
 from ..facts import fresh_warehouse

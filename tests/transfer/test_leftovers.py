@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from console.bars import TransferProgress
 from console.transfer.importer import import_from
 from console.transfer.manifest import Manifest, this_schema
-from console.transfer.progress_bar import TransferProgress
 from rollcall.warehouse import Warehouse
 
 from ..warehouse.remaking import migrated_into

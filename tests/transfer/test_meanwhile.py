@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from console.bars import TransferProgress
 from console.transfer import exporter
 from console.transfer.exporter import export_to
 from console.transfer.importer import import_from
 from console.transfer.manifest import TransferError
-from console.transfer.progress_bar import TransferProgress
 from rollcall.warehouse import Row, Warehouse
 
 from ..facts import fact, fresh_warehouse, write

@@ -7,9 +7,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from console.bars import TransferProgress
 from console.transfer.importer import import_from
 from console.transfer.manifest import MANIFEST, ExportFile, TransferError
-from console.transfer.progress_bar import TransferProgress
 from console.transfer.tables import Span
 from rollcall.errors import SchemaError
 from rollcall.warehouse import Warehouse

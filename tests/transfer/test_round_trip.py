@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from console.bars import TransferProgress
 from console.transfer.exporter import export_to
 from console.transfer.importer import import_from
 from console.transfer.manifest import read_manifest
-from console.transfer.progress_bar import TransferProgress
 from rollcall.settings import WarehouseSettings
 from rollcall.warehouse.migrations import create_database
 

@@ -7,6 +7,7 @@ import sys
 import tarfile
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from rollcall.records import Directory, License, Seats, SnapshotComplete, User, encode
 
@@ -20,10 +21,10 @@ SNAPSHOT = 1_795_000_000_000
 
 def directory() -> list[Directory]:
     """Two people, one license."""
-    base = {"site": "acme", "snapshot_id": SNAPSHOT}
+    base: dict[str, Any] = {"site": "acme", "snapshot_id": SNAPSHOT}
     people = [
         User(
-            **base,  # type: ignore[arg-type]
+            **base,
             account_id=f"person{n}",
             display_name=f"Person {n}",
             email=None,
@@ -34,10 +35,10 @@ def directory() -> list[Directory]:
     ]
     return [
         *people,
-        License(**base, product="jira-software", account_id="person1"),  # type: ignore[arg-type]
-        Seats(**base, product="jira-software", total=10, used=1),  # type: ignore[arg-type]
+        License(**base, product="jira-software", account_id="person1"),
+        Seats(**base, product="jira-software", total=10, used=1),
         SnapshotComplete(
-            **base,  # type: ignore[arg-type]
+            **base,
             completed_at=SNAPSHOT + 1000,
             users=2,
             licenses=1,
