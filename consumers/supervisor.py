@@ -1,8 +1,8 @@
 """The consumers of one process: prepare the warehouse, then write both topics until the stop."""
 
 import asyncio
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, nullcontext, suppress
 
 from consumers.loop import Consumer, Source
 from consumers.refresher import Refresher
@@ -72,6 +72,7 @@ class Supervisor:
         self._consumers: dict[str, Consumer] = {}
         self._stopped: dict[str, RollcallError] = {}
         self._unprepared = ""
+        self._refresher: Refresher | None = None
         self.prepared = asyncio.Event()
 
     async def run(self, stop: asyncio.Event, *, carry_on: bool) -> None:
@@ -87,12 +88,12 @@ class Supervisor:
         await self._prepare(stop)
         self.prepared.set()
         touched, written = TouchedSites(self._runtime.settings.sites), asyncio.Event()
-        refresher = Refresher(self._runtime.warehouse, touched, self._runtime.settings.sites)
+        self._refresher = refresher = Refresher(self._runtime.warehouse, touched, self._runtime.settings.sites)
         self._consumers = consumers_of(self._runtime, touched, refresher)
         async with asyncio.TaskGroup() as beside:
             beside.create_task(refresher.run(written))
             if self._migrates:
-                beside.create_task(self._fill(stop, refresher))
+                beside.create_task(self._fill(stop))
             try:
                 async with asyncio.TaskGroup() as group:
                     for topic, consumer in list(self._consumers.items()):
@@ -113,6 +114,12 @@ class Supervisor:
             stopped = [f"{topic} stopped: {why}" for topic, why in self._stopped.items()]
             raise RollcallError("; ".join([*stopped, *(f"{topic} waits: {why}" for topic, why in waiting.items())]))
 
+    @asynccontextmanager
+    async def erasing(self) -> AsyncIterator[None]:
+        """Let accounts be taken out of the warehouse while the block runs."""
+        async with self._refresher.paused() if self._refresher else nullcontext():
+            yield
+
     async def _consume(self, topic: str, consumer: Consumer, stop: asyncio.Event, carry_on: bool) -> None:
         try:
             await consumer.run(stop)
@@ -127,7 +134,7 @@ class Supervisor:
         """Bring the warehouse's schema and sites up to date, waiting while it is away."""
         await Outage(log, self._runtime.settings.consumer.backoff_max).wait_out(self._prepare_once, stop)
 
-    async def _fill(self, stop: asyncio.Event, refresher: Refresher) -> None:
+    async def _fill(self, stop: asyncio.Event) -> None:
         """Do what `_prepare` left: a warehouse of an earlier version is filled while consumers write.
 
         And one that was restored has people in it who were forgotten since.
@@ -139,7 +146,7 @@ class Supervisor:
 
         async def fill() -> Sequence[Migration]:
             applied = await migrate(warehouse)
-            async with refresher.paused():
+            async with self.erasing():
                 await erase_again(warehouse, forgotten_file(settings), settings.sites, settings.seats)
             return applied
 

@@ -176,11 +176,12 @@ async def _answer_queries(runtime: StoredRuntime, pipeline: Supervisor, order: O
     async def rebuild(site: str, days: Sequence[date] | None) -> list[str]:
         async with one_at_a_time:
             months = await rebuild_site(warehouse, site, settings.sites[site].timezone, days, settings.seats)
-            await forget_by_age(warehouse, settings.privacy, settings.sites, settings.seats)
+            async with pipeline.erasing():
+                await forget_by_age(warehouse, settings.privacy, settings.sites, settings.seats)
             return months
 
     async def erase(entries: Sequence[tuple[str, str]]) -> dict[str, int]:
-        async with one_at_a_time:
+        async with one_at_a_time, pipeline.erasing():
             await remember_forgotten(warehouse, set(entries) - (await forgotten_in(warehouse)).asked.entries)
             return await erase_forgotten(warehouse, settings.sites, settings.seats)
 

@@ -201,6 +201,21 @@ async def test_what_could_not_be_computed_stays_noted(warehouse: Warehouse, writ
     assert touched.take() == {}
 
 
+async def test_nothing_is_computed_while_accounts_are_erased(warehouse: Warehouse) -> None:
+    """What was read before would be written after, and bring back who has just been taken out."""
+    touched = TouchedSites(SITES)
+    refresher = Refresher(warehouse, touched, SITES)
+    assert await ActivityWriter(warehouse, SITES, touched).write(entries([fact("comment:1:created", noon())])) == []
+    computed = "SELECT account_id FROM account_rollup"
+    async with refresher.paused():
+        settling = asyncio.create_task(refresher.settle())
+        await asyncio.wait({settling}, timeout=0.5)
+        assert not settling.done()
+        assert await warehouse.query(computed) == []
+    await settling
+    assert await warehouse.query(computed) == [{"account_id": "anna"}]
+
+
 async def test_a_rebuild_computes_all_that_hangs_on_its_days(warehouse: Warehouse, writer: Refreshing) -> None:
     await ActivityWriter(warehouse, SITES).write(entries(some_facts(10)))
     await rebuilt(warehouse)
