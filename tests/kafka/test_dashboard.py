@@ -3,13 +3,14 @@
 import asyncio
 import re
 import subprocess
+import time
 from collections.abc import AsyncIterator, Callable
 
 import httpx
 import pytest
 
 from tests.endtoend.installation import PATIENCE, rollcall
-from tests.endtoend.webhooks import comment_created
+from tests.endtoend.webhooks import Told
 from tests.kafka.broker.java import JavaBroker
 from tests.kafka.installation import OnKafka
 from tests.ports import free_port
@@ -17,6 +18,8 @@ from tests.warehouse.servers import StandIn
 
 pytestmark = pytest.mark.anyio
 PASSWORD = "correct horse battery"
+PERSON = '<tr role="row" data-account='
+"""How a row of the page's table of people begins."""
 
 
 @pytest.fixture
@@ -51,12 +54,14 @@ async def until(client: httpx.AsyncClient, path: str, fine: Callable[[httpx.Resp
 async def test_it_counts_and_says_what_is_away(
     page: httpx.AsyncClient, on_server: OnKafka, killable: JavaBroker, server: StandIn
 ) -> None:
+    now = time.time_ns() // 1_000_000
+
     def post(numbers: range) -> None:
-        assert {on_server.post(comment_created(number)[1]) for number in numbers} == {204}
+        assert {on_server.post(Told(number, "comment", now).body) for number in numbers} == {204}
 
     await asyncio.to_thread(post, range(1, 11))
     await on_server.caught_up()
-    await until(page, "/", lambda answer: answer.text.count("<tr data-account=") == 10)
+    await until(page, "/", lambda answer: answer.text.count(PERSON) == 10)
 
     server.kill()
     await asyncio.to_thread(post, range(11, 21))
@@ -84,4 +89,4 @@ async def test_it_counts_and_says_what_is_away(
     await until(page, "/readyz", lambda answer: answer.json()["log"] != "ok")
     await asyncio.to_thread(killable.start)
     await until(page, "/readyz", lambda answer: answer.status_code == httpx.codes.OK)
-    await until(page, "/", lambda answer: answer.text.count("<tr data-account=") == 30)
+    await until(page, "/", lambda answer: answer.text.count(PERSON) == 30)
