@@ -11,6 +11,7 @@ from pathlib import Path
 from secrets import token_hex
 
 from tests.docker import docker_answers
+from tests.hanging import hang
 
 from .container import image, in_docker
 from .guard import Guard, guard_of
@@ -145,7 +146,8 @@ class StandIn:
 
     def hang(self) -> None:
         """SIGSTOP: connections stay open, and nothing answers on them."""
-        self._signal(signal.SIGSTOP)
+        assert self._process
+        hang(self._process.pid)
 
     def go_on(self) -> None:
         """SIGCONT."""

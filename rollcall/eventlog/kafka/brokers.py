@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from aiokafka.errors import IllegalSaslStateError, KafkaError, SaslAuthenticationFailed, UnsupportedSaslMechanismError
 
@@ -28,16 +28,47 @@ def unavailable(doing: str, error: BaseException) -> LogUnavailableError:
     return LogUnavailableError(f"Kafka failed at {doing}: {(said[0] if said else type(error).__name__)[:_LONGEST]}")
 
 
+_AGAIN_SECONDS = 0.2
+
+
+class _CancelledAgain:
+    """Cancels a body that takes longer than that, and again for as long as it lives on."""
+
+    def __init__(self, seconds: float) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._task = cast("asyncio.Task[Any]", asyncio.current_task())  # a coroutine runs in one
+        self._further = 0
+        self._next = self._loop.call_later(seconds, self._cancel)
+
+    def __enter__(self) -> None:
+        """Begin; the clock runs already."""
+
+    def __exit__(self, *raised: object) -> None:
+        """Take back what was cancelled further, as the timeout does with its own."""
+        self._next.cancel()
+        for _ in range(self._further):
+            self._task.uncancel()
+
+    def _cancel(self) -> None:
+        self._further += 1
+        self._task.cancel()
+        self._next = self._loop.call_later(_AGAIN_SECONDS, self._cancel)
+
+
 @asynccontextmanager
 async def within(seconds: float, doing: str) -> AsyncIterator[None]:
     """Run the body for at most so many seconds.
+
+    A body that lives on is cancelled again: aiokafka takes a cancellation that comes together with an answer for the
+    answer, and then waits for the next one without a bound.
 
     Raises:
         LogUnavailableError: It took longer, or the client raised an error of Kafka's or of the network's.
     """
     try:
         async with asyncio.timeout(seconds):
-            yield
+            with _CancelledAgain(seconds + _AGAIN_SECONDS):
+                yield
     except TimeoutError:
         raise LogUnavailableError(f"Kafka took longer than {seconds:g} s for {doing}") from None
     except (KafkaError, OSError) as error:

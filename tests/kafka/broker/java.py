@@ -12,6 +12,7 @@ from pathlib import Path
 
 from confluent_kafka.admin import AdminClient
 
+from tests.hanging import hang
 from tests.java.jars import FAST, KAFKA
 from tests.kafka.broker.certificates import Certificates
 from tests.ports import answers
@@ -121,7 +122,8 @@ class JavaBroker:
 
     def hang(self) -> None:
         """SIGSTOP: connections stay open, and nothing answers on them."""
-        self._signal(signal.SIGSTOP)
+        assert self.process
+        hang(self.process.pid)
 
     def go_on(self) -> None:
         """SIGCONT."""
