@@ -67,7 +67,7 @@ format: $(READY) ## Format the code and mend what can be mended
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-docs: $(READY) ## Write docs/settings.md, metrics.md, commands.md and licenses.md from the code and its packages
+docs: $(READY) ## Write docs/settings.md, metrics.md, commands.md, licenses.md and records.* from the code and its packages
 	$(BIN)/python -m tools.reference docs
 
 schema: $(READY) ## Write rollcall/warehouse/schema/expected.json from the migrations
