@@ -60,7 +60,7 @@ def settings(url: str, folder: Path) -> Settings:
 async def backfill(url: str, folder: Path) -> None:
     """Run the activity part once, as its schedule would, and print what it cost as JSON."""
     chosen, state_folder = settings(url, folder), folder / "reconcile"
-    async with opened(chosen) as runtime:
+    async with opened(chosen, "a bench") as runtime:
         begun = time.perf_counter()
         async with connected("acme", chosen.sites["acme"], chosen.reconcile) as jira:
             with lasting_state(state_folder, "acme", resume=False) as (state, _):
@@ -106,7 +106,7 @@ def per_issue_client(config: SiteConfig, comments: list[int], issues: int) -> in
 async def recall(config: SiteConfig, folder: Path, url: str, window: tuple[int, int], now: int) -> tuple[int, int]:
     """Return how many of the truth's keys are missing on the log, and how many there should be."""
     chosen = settings(url, folder)
-    async with opened(chosen) as runtime:
+    async with opened(chosen, "a bench") as runtime:
         topic = runtime.topics.activity.name
         found = {decode_activity(entry.value).event_key async for entry in runtime.log.scan(topic)}
     since, until = window

@@ -82,10 +82,18 @@ class StoredRuntime(Runtime):
 
 
 @asynccontextmanager
-async def opened(settings: Settings) -> AsyncIterator[Runtime]:
-    """Open the event log. Raises SettingsError or LogUnavailableError."""
+async def opened(settings: Settings, command: str) -> AsyncIterator[Runtime]:
+    """Open the event log.
+
+    Args:
+        settings: The settings.
+        command: What this process runs, such as ``rollcall ingest``: Kafka's brokers know it by that and the host.
+
+    Raises:
+        SettingsError, LogUnavailableError: It cannot be opened.
+    """
     topics = topics_of(settings)
-    event_log = await open_log(settings.log_url, topics.all(), settings.kafka)
+    event_log = await open_log(settings.log_url, topics.all(), settings.kafka, command)
     try:
         yield Runtime(settings, topics, event_log)
     finally:
@@ -100,7 +108,7 @@ async def opened_with_warehouse(
 
     Args:
         settings: The settings.
-        command: What this process runs, shown to others who find the embedded files held.
+        command: What this process runs, shown to the brokers and to others who find the embedded files held.
         write: Whether the process writes into the warehouse, or only queries it.
 
     Raises:
@@ -108,7 +116,7 @@ async def opened_with_warehouse(
         SettingsError, WarehouseUnavailableError, SchemaError: The warehouse cannot.
     """
     opening = opened_warehouse if write else opened_for_reading
-    async with opened(settings) as runtime, opening(settings, command) as warehouse:
+    async with opened(settings, command) as runtime, opening(settings, command) as warehouse:
         yield runtime.with_warehouse(warehouse)
 
 

@@ -87,7 +87,7 @@ async def local_findings(settings: Settings, config: Path | None = None) -> Asyn
         yield finding
     positions: dict[str, list[Position]] = {}
     try:
-        async with opened(settings) as runtime:
+        async with opened(settings, "rollcall check") as runtime:
             await runtime.log.check()
             yield await _log(runtime)
             for topic in (runtime.topics.activity.name, runtime.topics.directory.name):

@@ -39,7 +39,7 @@ def list_dead_letters(
     """List the dead letters, oldest first."""
 
     async def body(settings: Settings) -> int:
-        async with opened(settings) as runtime:
+        async with opened(settings, "rollcall deadletter") as runtime:
             letters = await DeadLetterQueue(runtime).letters(settled=everything)
         print_rows([_row(letter) for letter in matching(letters, site, reason).values()], _COLUMNS, form)
         return DONE
@@ -59,7 +59,7 @@ def show(
     """Show one dead letter: why it is one, and where it came from."""
 
     async def body(settings: Settings) -> int:
-        async with opened(settings) as runtime:
+        async with opened(settings, "rollcall deadletter") as runtime:
             letters = await DeadLetterQueue(runtime).letters(settled=True)
         letter = pick_dead_letter(letters, letter_id)
         if payload:
@@ -90,7 +90,7 @@ def _of_chosen(settle: Settle) -> Callable[..., None]:
             raise typer.BadParameter("name dead letters, or choose them by --site or --reason, or give --all")
 
         async def body(settings: Settings) -> int:
-            async with opened(settings) as runtime:
+            async with opened(settings, "rollcall deadletter") as runtime:
                 queue = DeadLetterQueue(runtime)
                 return await settle(queue, _chosen(await queue.letters(), letter_ids, site, reason))
 

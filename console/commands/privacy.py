@@ -65,7 +65,7 @@ def forget(
 
     async def body(settings: Settings) -> int:
         if verify:
-            async with opened(settings) as runtime:
+            async with opened(settings, "rollcall forget") as runtime:
                 return _say(await _search(runtime, account_id, config, also or []))
         return await _forget(settings, account_id, config, also or [])
 
@@ -76,7 +76,7 @@ async def _forget(settings: Settings, account_id: str, config: Path | None, also
     if any(account_id in (one.account_id, one.reason) for one in settings.seats.exempt):
         raise SettingsError("seats.exempt names this account: take it out of the settings, restart, and try again")
     try:
-        async with opened(settings) as runtime:
+        async with opened(settings, "rollcall forget") as runtime:
             await _Erasure(runtime, account_id).run()
             return _say(await _search(runtime, account_id, config, also), forgotten=True)
     except asyncio.CancelledError:

@@ -153,7 +153,7 @@ def reconcile(
             async with open_dry_run_sink(settings) as sink:
                 return await SiteRuns(settings, options, sink, form, config).run(names)
         async with (
-            opened(settings) as runtime,
+            opened(settings, "rollcall reconcile") as runtime,
             open_sink(runtime, drain=drain, request_rebuild=request_rebuild) as sink,
         ):
             return await SiteRuns(settings, options, sink, form, config).run(names)

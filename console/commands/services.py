@@ -148,7 +148,10 @@ def ingest(config: Config = None) -> None:
     async def body(settings: Settings) -> int:
         require_receiving(settings)
         warn_of_open_files(settings, config)
-        async with opened(settings) as runtime, in_background(measuring=partial(measure_log, runtime)):
+        async with (
+            opened(settings, "rollcall ingest") as runtime,
+            in_background(measuring=partial(measure_log, runtime)),
+        ):
             app = create_app(runtime, checks={"log": runtime.log.check})
             await serve(
                 app,

@@ -130,7 +130,7 @@ async def run_everything(settings: Settings, stop: asyncio.Event, ready: Callabl
     require_tokens(settings)
     embedded = isinstance(parse_warehouse_url(settings.warehouse_url), Embedded)
     async with AsyncExitStack() as stack:
-        runtime = await stack.enter_async_context(opened(settings))
+        runtime = await stack.enter_async_context(opened(settings, "rollcall up"))
         writing = await stack.enter_async_context((_in_an_engine if embedded else _in_this_process)(runtime))
         upkeep = in_background(
             measuring=partial(measure_log, runtime, letters=True), retention=partial(retain_log, runtime)

@@ -113,7 +113,7 @@ async def _run(settings: Settings, order: Order) -> None:
     stop = stop_on_signals()
     _stop_with_front(asyncio.get_running_loop(), stop)
     async with AsyncExitStack() as stack:
-        events = await stack.enter_async_context(opened(settings))
+        events = await stack.enter_async_context(opened(settings, "rollcall up engine"))
         warehouse = await stack.enter_async_context(opened_warehouse(settings, "rollcall up", order.front))
         runtime = events.with_warehouse(warehouse)
         pipeline = Supervisor(runtime, migrates=True)

@@ -43,7 +43,9 @@ def _broker(name: str) -> str:
 _SQLITE_EXAMPLE = "such as sqlite:///var/rollcall/events.db"
 
 
-async def open_log(url: str, topics: Sequence[Topic], kafka: KafkaSettings | None = None) -> EventLog:
+async def open_log(
+    url: str, topics: Sequence[Topic], kafka: KafkaSettings | None = None, command: str = "rollcall"
+) -> EventLog:
     """Open the event log that a URL names, creating it when it is on this machine and not there yet.
 
     Args:
@@ -52,6 +54,7 @@ async def open_log(url: str, topics: Sequence[Topic], kafka: KafkaSettings | Non
             ``kafka://host:9092,host2:9092`` names brokers, of which one has to be there.
         topics: The topics to use; appending to or reading any other raises ValueError.
         kafka: The `kafka` settings; their defaults when there are none.
+        command: What this process runs, for the brokers' logs, metrics and quotas.
 
     Returns:
         The log, which belongs to the running event loop; close it when done.
@@ -67,7 +70,7 @@ async def open_log(url: str, topics: Sequence[Topic], kafka: KafkaSettings | Non
         # Only here: on one machine, nobody should wait for the import of a client that is not used.
         from rollcall.eventlog.kafka import open_kafka_log
 
-        return await open_kafka_log(brokers_of(rest), topics, kafka or KafkaSettings())
+        return await open_kafka_log(brokers_of(rest), topics, kafka or KafkaSettings(), command)
     # Not the whole URL: one of another kind may hold a password.
     raise SettingsError(
         f"log_url: {scheme[:20]!r} is no kind of event log that Rollcall knows; use one {_SQLITE_EXAMPLE}, "

@@ -33,7 +33,7 @@ from .conftest import Made, Place, place, some_facts
 
 
 async def retain(settings: Settings) -> None:
-    async with opened(settings) as runtime:
+    async with opened(settings, "a test") as runtime:
         await runtime.log.retain()
 
 

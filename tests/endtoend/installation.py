@@ -200,7 +200,7 @@ def records_left(config: Path) -> int:
     """How many facts on an installation's log its consumers have not committed."""
 
     async def asked() -> int:
-        async with opened(load_settings(config)) as runtime:
+        async with opened(load_settings(config), "a test") as runtime:
             state = await runtime.log.state(runtime.topics.activity.name)
             return state.lag.get(WAREHOUSE_GROUP, state.records)
 

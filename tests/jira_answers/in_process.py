@@ -183,7 +183,7 @@ async def read_under(
     run, error = None, None
     try:
         async with (
-            opened(settings) as runtime,
+            opened(settings, "a test") as runtime,
             connected("acme", settings.sites["acme"], settings.reconcile, limits, proxy) as client,
         ):
             with (

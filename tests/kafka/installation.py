@@ -137,7 +137,7 @@ class OnKafka(Installation):
         """Wait until the consumers have written all that is on the log."""
         settings = load_settings(self.config)
         deadline = time.monotonic() + 2 * PATIENCE
-        async with opened(settings) as runtime:
+        async with opened(settings, "a test") as runtime:
             topic = runtime.topics.activity.name
             while (await runtime.log.state(topic)).lag.get(WAREHOUSE_GROUP) != 0:
                 assert time.monotonic() < deadline, f"not all was written\n{self.output[-5000:]}"

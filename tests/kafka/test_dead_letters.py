@@ -27,7 +27,7 @@ def listed(on_kafka: OnKafka, *more: str) -> dict[str, dict[str, Any]]:
 
 async def append(on_kafka: OnKafka, topic: str, value: bytes) -> None:
     settings = load_settings(on_kafka.config)
-    async with opened(settings) as runtime:
+    async with opened(settings, "a test") as runtime:
         await runtime.log.append(f"{on_kafka.topic_prefix}.{topic}", [Record(value, b"a key of its own")])
 
 

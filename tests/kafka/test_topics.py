@@ -1,6 +1,7 @@
 """Topics are made as the settings say, or refused in words that say what to do."""
 
 import asyncio
+import platform
 
 import pytest
 from confluent_kafka.admin import AdminClient
@@ -49,6 +50,17 @@ async def test_the_days_of_the_settings_reach_the_topics(place: KafkaPlace, admi
     await log.close()
     kept = {topic.name: int(config_of(admin, topic.name)["retention.ms"]) / 86_400_000 for topic in topics.all()}
     assert kept == {topics.activity.name: 2.5, topics.directory.name: 2.5, topics.deadletter.name: 40}
+
+
+async def test_brokers_know_a_process_by_its_command_and_host(place: KafkaPlace, admin: AdminClient) -> None:
+    log = await open_kafka_log([place.address], [place.consumed], place.settings, "rollcall consume")
+    try:
+        await log.reader(place.consumed.name, "group")
+        group = f"{place.consumed.name}.group"
+        told = await asyncio.to_thread(lambda: admin.describe_consumer_groups([group])[group].result(30))
+        assert [member.client_id for member in told.members] == [f"rollcall-consume-{platform.node()}"]
+    finally:
+        await log.close()
 
 
 async def test_a_missing_topic_that_may_not_be_made(place: KafkaPlace, admin: AdminClient) -> None:

@@ -42,7 +42,7 @@ async def reconcile(
     watermark: Watermark | None = None,
 ) -> Checkpoint:
     """One run, as the command does it but for the warehouse."""
-    async with opened(settings) as runtime, jira(settings, limits) as client:
+    async with opened(settings, "a test") as runtime, jira(settings, limits) as client:
         if failures:
             runtime = replace(runtime, log=FailingLog(runtime.log, failures))
         folder = Path(settings.log_url.removeprefix("sqlite://")).parent / "reconcile"
@@ -69,7 +69,7 @@ async def jira(settings: Settings, limits: Limits | None = None) -> AsyncIterato
 
 async def appended(settings: Settings) -> Appended:
     found = Appended()
-    async with opened(settings) as runtime:
+    async with opened(settings, "a test") as runtime:
         log, topics = runtime.log, runtime.topics
         async for entry in log.scan(topics.activity.name):
             fact = decode_activity(entry.value)

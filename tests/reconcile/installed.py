@@ -58,7 +58,10 @@ class Installed:
 @asynccontextmanager
 async def installed(settings: Settings) -> AsyncIterator[Installed]:
     await lay_tables(settings.warehouse_url)
-    async with opened(settings) as runtime, open_sink(runtime, drain=drain, request_rebuild=request_rebuild) as found:
+    async with (
+        opened(settings, "a test") as runtime,
+        open_sink(runtime, drain=drain, request_rebuild=request_rebuild) as found,
+    ):
         yield Installed(runtime, found)
 
 

@@ -87,7 +87,7 @@ async def peak(folder: Path, issues: int) -> int:
     script = endless(issues)
     script.asked = Forgetful()
     spool = Spool(folder / "spool")
-    async with scripted(script) as jira, opened(settings) as runtime:
+    async with scripted(script) as jira, opened(settings, "a test") as runtime:
         publisher = FactPublisher(runtime, "acme", NoExistingFacts(), run.found)
         maker, state = WindowFacts("acme", window, NOW), RunState(spool, folder / "acme.json")
         # What tests before this one left would keep full collections away (they wait for a quarter of all objects), and

@@ -27,7 +27,7 @@ async def test_who_did_it_is_not_forgotten_within_a_batch(
 ) -> None:
     settings = settings_for("https://acme.atlassian.net", tmp_path)
     found = Found()
-    async with opened(settings) as runtime:
+    async with opened(settings, "a test") as runtime:
         publisher = FactPublisher(runtime, "acme", NoExistingFacts(), found)
         for facts in [order] if together else [(one,) for one in order]:
             await publisher.add(facts)

@@ -4,6 +4,8 @@ The first contact with the brokers is made by hand, because aiokafka's own hides
 """
 
 import asyncio
+import platform
+import re
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,6 +19,9 @@ from rollcall.errors import LogUnavailableError, RollcallError, SettingsError
 from rollcall.eventlog.kafka._aiokafka import contact, hosts_of
 from rollcall.files import read_secret_file
 from rollcall.settings.servers import KafkaSettings
+
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
+"""What brokers' metrics would have to quote in a client.id."""
 
 _LONGEST = 300
 """Characters of a client's error text that are passed on."""
@@ -86,12 +91,13 @@ class Connection:
     brokers: tuple[str, ...]
     settings: KafkaSettings
     tls: ssl.SSLContext | None
+    client_id: str = "rollcall"
 
     def arguments(self, request_seconds: float | None = None) -> dict[str, Any]:
         """Return the arguments that aiokafka's producer, consumer and admin client share."""
         return {
             "bootstrap_servers": list(self.brokers),
-            "client_id": "rollcall",
+            "client_id": self.client_id,
             "request_timeout_ms": round((request_seconds or self.settings.request_timeout) * 1000),
             "retry_backoff_ms": RETRY_BACKOFF_MS,
             "metadata_max_age_ms": 60_000,
@@ -109,8 +115,8 @@ class Connection:
         return given
 
 
-def connection_of(brokers: list[str], settings: KafkaSettings) -> Connection:
-    """Put brokers and settings together.
+def connection_of(brokers: list[str], settings: KafkaSettings, command: str) -> Connection:
+    """Put brokers and settings together, and a client.id such as ``rollcall-ingest-host1``.
 
     Raises:
         SettingsError: A certificate, key or password file cannot be used.
@@ -120,7 +126,7 @@ def connection_of(brokers: list[str], settings: KafkaSettings) -> Connection:
         tls = _tls(settings) if settings.tls else None
     except ValueError as error:  # of an unreadable secret file
         raise SettingsError(f"kafka.{error}") from None
-    return Connection(tuple(brokers), settings, tls)
+    return Connection(tuple(brokers), settings, tls, _NOT_IN_NAMES.sub("-", f"{command} {platform.node()}".strip()))
 
 
 def _tls(settings: KafkaSettings) -> ssl.SSLContext:
@@ -162,7 +168,7 @@ async def probe(connection: Connection) -> None:
     """
     troubles: list[RollcallError] = []
     timeout_ms = round(connection.settings.request_timeout * 1000)
-    arguments = {"client_id": "rollcall", "request_timeout_ms": timeout_ms, **connection.credentials()}
+    arguments = {"client_id": connection.client_id, "request_timeout_ms": timeout_ms, **connection.credentials()}
     for host, port in hosts_of(connection.brokers):
         try:
             await contact(host, port, arguments)

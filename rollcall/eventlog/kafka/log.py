@@ -105,20 +105,23 @@ class KafkaLog:
             raise LogUnavailableError("the event log is closed")
 
 
-async def open_kafka_log(brokers: list[str], topics: Sequence[Topic], settings: KafkaSettings) -> KafkaLog:
+async def open_kafka_log(
+    brokers: list[str], topics: Sequence[Topic], settings: KafkaSettings, command: str = "rollcall"
+) -> KafkaLog:
     """Open the log at Kafka's brokers, creating its topics if the settings say so.
 
     Args:
         brokers: Brokers to contact first, as ``host:port``.
         topics: The topics to use.
         settings: How to connect, and what the topics are to be.
+        command: What this process runs; it and the host are the client.id.
 
     Raises:
         SettingsError: The brokers refuse what the settings say, or topics are missing or unfit.
         LogUnavailableError: No broker answers now.
     """
     patch()
-    connection = connection_of(brokers, settings)
+    connection = connection_of(brokers, settings, command)
     try:
         checked = await _prepared(connection, topics)
     except BaseException:
