@@ -18,6 +18,7 @@ async def takes_a_cancellation_for_an_answer(times: int) -> None:
     await asyncio.sleep(3600)
 
 
+@pytest.mark.timeout(20)
 @pytest.mark.parametrize("times", [0, 1, 3])
 async def test_it_ends_whatever_takes_a_cancellation_for_an_answer(times: int) -> None:
     with pytest.raises(LogUnavailableError, match=r"Kafka took longer than 0\.1 s for looking"):
