@@ -24,11 +24,11 @@ async def test_it_ends_whatever_takes_a_cancellation_for_an_answer(times: int) -
         with pytest.raises(LogUnavailableError, match=r"Kafka took longer than 0\.1 s for looking"):
             async with within(0.1, "looking"):
                 await takes_a_cancellation_for_an_answer(times)
-        assert (task := asyncio.current_task())
-        return task.cancelling()
+        task = asyncio.current_task()
+        return task.cancelling() if task else -1
 
     asking = asyncio.create_task(ask())
-    ended, _ = await asyncio.wait({asking}, timeout=30)
+    ended, _ = await asyncio.wait({asking}, timeout=10)
     while not asking.done():
         asking.cancel()
         await asyncio.sleep(0.01)
