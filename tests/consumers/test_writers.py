@@ -73,11 +73,13 @@ async def test_a_writer_that_dies_anywhere_leaves_the_snapshot_before(warehouse:
     seats = "SELECT seats, assigned FROM license_usage_30d"
     await Refreshing(warehouse, DirectoryWriter).write(as_entries(directory(WHEN)))
     before = await warehouse.query(listing), await warehouse.query(seats)
+    complete = "SELECT count() AS snapshots FROM directory_snapshots"
     for first in range(1, 6):
         following = as_entries(directory(WHEN + first, accounts=("carl", "dora", "emil")))
         with pytest.raises(WarehouseUnavailableError):
             await Refreshing(FailingWarehouse(warehouse, Failures(first)), DirectoryWriter).write(following)
         assert (await warehouse.query(listing), await warehouse.query(seats)) == before
+        assert await warehouse.query(complete) == [{"snapshots": 1}]
     await Refreshing(warehouse, DirectoryWriter).write(following)
     assert [row["account_id"] for row in await warehouse.query(listing)] == ["carl", "dora", "emil"]
     assert await warehouse.query(seats) == [{"seats": 10, "assigned": 3}]
