@@ -12,10 +12,14 @@ def hang(pid: int) -> None:
     """Stop a process: its connections stay open, and nothing answers on them. The threads stop one after another."""
     os.kill(pid, signal.SIGSTOP)
     deadline = time.monotonic() + _PATIENCE
-    while any(_state(thread) != "T" for thread in Path(f"/proc/{pid}/task").iterdir()):
+    while not all(map(_stopped, Path(f"/proc/{pid}/task").iterdir())):
         assert time.monotonic() < deadline, f"process {pid} does not stop"
         time.sleep(0.005)
 
 
-def _state(thread: Path) -> str:
-    return (thread / "stat").read_text().rpartition(")")[2].split()[0]
+def _stopped(thread: Path) -> bool:
+    try:
+        state = (thread / "stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):  # it ended meanwhile
+        return True
+    return state == "T"

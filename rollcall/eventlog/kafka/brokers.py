@@ -91,7 +91,7 @@ class Connection:
     brokers: tuple[str, ...]
     settings: KafkaSettings
     tls: ssl.SSLContext | None
-    client_id: str = "rollcall"
+    client_id: str
 
     def arguments(self, request_seconds: float | None = None) -> dict[str, Any]:
         """Return the arguments that aiokafka's producer, consumer and admin client share."""
