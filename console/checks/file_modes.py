@@ -4,8 +4,10 @@ import stat
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import unquote, urlsplit
+
+from pydantic import BaseModel, SecretStr
 
 from console.checks.finding import Finding
 from rollcall.logs import logger
@@ -14,7 +16,8 @@ from rollcall.warehouse.engines import Embedded, parse_warehouse_url
 
 log = logger(__name__)
 
-_SECRETS = frozenset({"api_token", "api_key", "metrics_token", "password", "sql_token", "webhook_secrets"})
+_KNOWN_TO_ALL = frozenset({"ca_file", "client_cert_file"})
+"""Files of settings that hold no secret, as all others do."""
 _OF_A_CONTAINER = Path("/run/secrets")
 """Where container platforms mount secrets, readable by all; the container has no other users."""
 
@@ -50,21 +53,36 @@ def _private(settings: Settings, config: Path | None) -> Iterator[Path]:
     file = settings_file(config)
     if file and _holds_secrets(file):
         yield file
-    kafka, warehouse = settings.kafka, settings.warehouse
-    named = [
-        settings.sql_token_file,
-        settings.metrics_token_file,
-        *(settings.page.password_file, settings.page.figures_password_file),
-        *(file for site in settings.sites.values() for file in (site.api_token_file, site.webhook_secrets_file)),
-        *(kafka.password_file, kafka.client_key_file, kafka.client_key_password_file),
-        *(warehouse.password_file, warehouse.client_key_file),
-    ]
-    yield from (path for path in named if path and not path.is_relative_to(_OF_A_CONTAINER))
+    yield from (path for path in _secret_files(settings) if not path.is_relative_to(_OF_A_CONTAINER))
     if settings.log_url.startswith("sqlite:"):
         yield Path(unquote(urlsplit(settings.log_url).path))
     address = parse_warehouse_url(settings.warehouse_url)
     if isinstance(address, Embedded):
         yield from (address.path, address.token_path, address.lock_path)
+
+
+def _secret_files(settings: BaseModel) -> Iterator[Path]:
+    """Yield the files of secrets that settings name, those of their groups too."""
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        for group in value.values() if isinstance(value, Mapping) else (value,):
+            if isinstance(group, BaseModel):
+                yield from _secret_files(group)
+            elif isinstance(group, Path) and name.endswith("_file") and name not in _KNOWN_TO_ALL:
+                yield group
+
+
+def _secrets_of(settings: type[BaseModel]) -> Iterator[str]:
+    """Yield the names of settings that hold a secret themselves, those of their groups too."""
+    for name, field in settings.model_fields.items():
+        for kind in (field.annotation, *get_args(field.annotation)):
+            if kind is SecretStr:
+                yield name
+            elif isinstance(kind, type) and issubclass(kind, BaseModel):
+                yield from _secrets_of(kind)
+
+
+_SECRETS = frozenset(_secrets_of(Settings))
 
 
 def _holds_secrets(file: Path) -> bool:

@@ -30,9 +30,8 @@ from console.process import (
 )
 from consumers.supervisor import drain
 from reconcile.progress import Progress
-from reconcile.remainder import Remainder, bring, remainder_of
 from reconcile.run import LOOKBACK_PARTS, RunOptions, RunOutcome, run_site
-from reconcile.sink import Sink, open_dry_run_sink, open_sink
+from reconcile.sink import Remainder, Sink, bring, open_dry_run_sink, open_sink, remainder_of
 from reconcile.state.checkpoint import Part
 from reconcile.state.run_state import AlreadyRunningError, checkpoint_left, required_folder, state_folder
 from reconcile.state.watermark import lookback

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import date
 from functools import partial
 from signal import SIGKILL
@@ -23,7 +23,6 @@ from starlette.applications import Starlette
 
 from console.control import control_routes, engine_routes
 from console.engine.confinement import confine
-from console.engine.memory_cap import cap_memory
 from console.engine.order import EngineState, Order, Word
 from console.process import finish, first_done, run_until_first, stop_on_signals, watched
 from console.sqldoor.door import create_door
@@ -41,6 +40,7 @@ from rollcall.http.server import serve
 from rollcall.logs import logger
 from rollcall.runtime import StoredRuntime, opened, opened_warehouse
 from rollcall.settings import Settings
+from rollcall.warehouse import Warehouse
 from rollcall.warehouse.embedded_backup import back_up
 from rollcall.warehouse.engines import Embedded, parse_warehouse_url
 from rollcall.warehouse.erasure import erase_forgotten, forget_by_age, remember_forgotten, search
@@ -58,6 +58,14 @@ STOP_SECONDS = CONSUMER_STOP_SECONDS + DOOR_DRAIN + 10.0
 log = logger(__name__)
 
 _LOOPBACK = "127.0.0.1:0"
+
+_LOOK_SECONDS = 0.2
+
+_QUERIES = (
+    "SELECT query_id, memory_usage FROM system.processes WHERE Settings['readonly'] = '1' AND NOT is_cancelled "
+    "ORDER BY memory_usage DESC"
+)
+"""Those of the doors: their connections alone are read-only."""
 _STDIN = 0
 _PR_SET_PDEATHSIG = 1
 
@@ -203,7 +211,7 @@ async def _answer_queries(runtime: StoredRuntime, pipeline: Supervisor, order: O
     door = partial(create_door, address, control_token=order.token, limits=order.limits, overdue=overdue)
     routes = control_routes(order.token, rebuild, erase, partial(search, warehouse), partial(back_up, warehouse))
     own = door(listen=_LOOPBACK, token=order.token, control=routes)
-    capped = cap_memory(warehouse, order.limits.memory_together, lambda: overdue.under_way > 0, stop)
+    capped = _cap_memory(warehouse, order.limits.memory_together, lambda: overdue.under_way > 0, stop)
     parts = [_serve(own, _LOOPBACK, order, own_listens, stop), capped]
     if settings.sql_listen:
         public = door(
@@ -228,3 +236,34 @@ def _serve(
         stop=stop,
         connections=order.limits.connections,
     )
+
+
+async def _cap_memory(warehouse: Warehouse, most: int, under_way: Callable[[], bool], stop: asyncio.Event) -> None:
+    """End the largest query whenever all of them hold more than they may; until `stop` is set.
+
+    The engine has a cap of its own for each query. One for all that queries of its user hold would count the writer's.
+
+    Args:
+        warehouse: The warehouse that is queried.
+        most: Bytes that all queries may hold.
+        under_way: Tells whether there are any.
+        stop: Ends it.
+    """
+    while not stop.is_set():
+        if under_way():
+            try:
+                await _end_largest(warehouse, most)
+            except RollcallError as error:
+                log.warning("the memory of queries cannot be measured", cause=str(error))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LOOK_SECONDS):
+                await stop.wait()
+
+
+async def _end_largest(warehouse: Warehouse, most: int) -> None:
+    queries = await warehouse.query(_QUERIES)
+    held = sum(query["memory_usage"] for query in queries)
+    if held > most:
+        log.warning("queries hold more memory than all together may, so the largest is ended", bytes=held)
+        largest = {"id": queries[0]["query_id"]}
+        await warehouse.command("KILL QUERY WHERE query_id = {id:String} ASYNC", largest)

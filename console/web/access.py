@@ -1,22 +1,23 @@
 """Who may see the page: the policy by request, the sessions of who has signed in, and the gate before every route.
 
-Three cases. With a password, everybody signs in, behind whatever proxy and host name: by the form, or by HTTP Basic
-with any user name, at the API also as Bearer. Without one and bound to a loopback address, who has the one-time sign-in
-address of this start may look, from this machine only (`rollcall.http.guard` judges); or everybody on it, where the
-settings say so. Without one and bound to anything else, nobody may look, and reads which setting to set. None of this
-touches webhooks.
+Three cases. With a password, a provider of OpenID Connect or a trusted proxy, everybody signs in, behind whatever proxy
+and host name: by the form, at the provider, at the proxy, or by HTTP Basic with any user name, at the API also as
+Bearer. Without any of them and bound to a loopback address, who has the one-time sign-in address of this start may
+look, from this machine only (`rollcall.http.guard` judges); or everybody on it, where the settings say so. Without one
+and bound to anything else, nobody may look, and reads which setting to set. None of this touches webhooks.
 
-Who has the other password, of those who see figures only, is shown no view of persons: what does not stand in
-`FIGURES` is refused, and of the API what its reports declare to be of persons.
+Who has the other password, or is in a group, of those who see figures only, is shown no view of persons: what does not
+stand in `FIGURES` is refused, and of the API what its reports declare to be of persons.
 
 A session is a signed cookie. The key is made at the start of the process and stored nowhere, so a cookie is good for
 one process and a restart signs everybody out.
 """
 
+import base64
 import hashlib
 import hmac
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from enum import Enum, StrEnum
 from http import HTTPStatus
@@ -31,7 +32,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from console.web.template import render
 from rollcall.http.guard import Guard, Refusal, Throttle, basic_credentials, is_loopback
 from rollcall.logs import RationedLog, logger, printable
-from rollcall.settings import Settings
+from rollcall.settings import PageSettings, Settings
 
 _log = logger(__name__)
 
@@ -43,12 +44,39 @@ class Role(StrEnum):
     FIGURES = "figures"
 
 
-_ROLE: ContextVar[Role] = ContextVar("role", default=Role.FIGURES)
+class Visitor(msgspec.Struct, frozen=True):
+    """Who sent a request.
+
+    Attributes:
+        role: What they may see.
+        by: How that is known: ``session``, ``password`` or ``proxy``.
+        name: Who they are, as provider or proxy told; empty for who has a password.
+    """
+
+    role: Role
+    by: str
+    name: str = ""
+
+
+def role_of(settings: PageSettings, groups: Iterable[str]) -> Role | None:
+    """Return what people of some groups may see; None where none of the groups may see anything."""
+    told = set(groups)
+    if told.intersection(settings.names_groups):
+        return Role.NAMES
+    return Role.FIGURES if told.intersection(settings.figures_groups) else None
+
+
+_VISITOR: ContextVar[Visitor] = ContextVar("visitor", default=Visitor(Role.FIGURES, ""))  # noqa: B039 - it is frozen
+
+
+def visitor_now() -> Visitor:
+    """Return who sent the request that is being answered."""
+    return _VISITOR.get()
 
 
 def role_now() -> Role:
-    """Return what whoever sent the request that is being answered may see."""
-    return _ROLE.get()
+    """Return what they may see."""
+    return _VISITOR.get().role
 
 
 class Decision(Enum):
@@ -60,6 +88,8 @@ class Decision(Enum):
     FOREIGN_HOST = "foreign host"
     FORWARDED = "forwarded"
     OF_PERSONS = "of persons"
+    NO_GROUP = "in no group that may see it"
+    WRONG_PROXY = "wrong proxy secret"
 
 
 _REFUSALS = {
@@ -77,14 +107,14 @@ class Policy:
     """
 
     def __init__(self, settings: Settings, listen: str) -> None:
-        self._password = bool(settings.page.secret())
+        self._signs_in = settings.page.signs_in
         self._unprotected = settings.page.unprotected
         self._local = is_loopback(listen)
         self._guard = Guard(listen, any_origin=True)  # others may link to the page; forms are judged by `same_origin`
 
     def judge(self, request: HTTPConnection) -> Decision:
         """Return what to do with a request."""
-        if self._password:
+        if self._signs_in:
             return Decision.SIGN_IN
         if not self._local:
             return Decision.NO_PASSWORD
@@ -101,7 +131,7 @@ def new_sign_in_token(settings: Settings, listen: str) -> str:
         settings: All settings.
         listen: The address that the page is served on.
     """
-    needed = not settings.page.secret() and not settings.page.unprotected and is_loopback(listen)
+    needed = not settings.page.signs_in and not settings.page.unprotected and is_loopback(listen)
     return secrets.token_urlsafe(32) if needed else ""
 
 
@@ -123,10 +153,11 @@ class Sessions:
         self._signer = Signer(secrets.token_bytes(32), salt="rollcall.page.session")
         self._signed_out: dict[str, float] = {}
 
-    def open(self, role: Role = Role.NAMES) -> str:
-        """Return the cookie of a new session of somebody who may see so much."""
+    def open(self, role: Role = Role.NAMES, name: str = "") -> str:
+        """Return the cookie of a new session of somebody who may see so much, and who they are, where that is known."""
         ends = int(self._clock() + self._seconds)
-        return self._signer.sign(f"{role}~{secrets.token_urlsafe(24)}.{ends}").decode()
+        told = base64.urlsafe_b64encode(name.encode()).decode()
+        return self._signer.sign(f"{role}~{told}~{secrets.token_urlsafe(24)}.{ends}").decode()
 
     def known(self, cookie: str | None) -> bool:
         """Return whether a cookie is of a session that is open."""
@@ -134,7 +165,15 @@ class Sessions:
 
     def role(self, cookie: str | None) -> Role | None:
         """Return what somebody with this cookie may see; None when it is of no session that is open."""
-        return Role((cookie or "").partition("~")[0]) if self.known(cookie) else None
+        visitor = self.visitor(cookie)
+        return visitor.role if visitor else None
+
+    def visitor(self, cookie: str | None) -> Visitor | None:
+        """Return who has this cookie; None when it is of no session that is open."""
+        if cookie is None or not self.known(cookie):
+            return None
+        role, told, _ = cookie.split("~", 2)
+        return Visitor(Role(role), "session", base64.urlsafe_b64decode(told).decode())
 
     def close(self, cookie: str | None) -> None:
         """End a session: its cookie is good no more, whoever has a copy of it."""
@@ -167,8 +206,8 @@ class Password:
     """
 
     def __init__(self, password: str, throttle: Throttle, figures: str = "") -> None:
-        self._digest = _digest(password) if password else b""
-        self._figures = _digest(figures) if figures else b""
+        self._digest = digest(password) if password else b""
+        self._figures = digest(figures) if figures else b""
         self._throttle = throttle
         self._log = RationedLog(_log)
 
@@ -178,8 +217,8 @@ class Password:
 
     def role(self, given: str, address: str) -> Role | None:
         """Return what it lets see, None when it is no password; call it only when there is nothing to wait for."""
-        digest = _digest(given)
-        names, figures = hmac.compare_digest(digest, self._digest), hmac.compare_digest(digest, self._figures)
+        given_digest = digest(given)
+        names, figures = (hmac.compare_digest(given_digest, known) for known in (self._digest, self._figures))
         if names or figures:
             return Role.NAMES if names else Role.FIGURES
         self.failed(address, "wrong password at the page")
@@ -191,7 +230,8 @@ class Password:
         self._log.warning(event, {}, client=address)
 
 
-def _digest(password: str) -> bytes:
+def digest(password: str) -> bytes:
+    """Return what secrets are compared by, of one length whatever theirs."""
     return hashlib.sha256(password.encode()).digest()
 
 
@@ -239,15 +279,31 @@ class Gate:
     """ASGI middleware that lets through who may see the page.
 
     Others are sent to sign in when they came for the page, and get a 401 when its script came for a part.
+
+    Args:
+        app: What shows the page.
+        policy: Decides on requests.
+        sessions: Knows who has signed in.
+        password: Compares passwords.
+        proxy: Says who sent a request, as far as a trusted proxy does.
+        audit: Whether views are lines of the log.
     """
 
     def __init__(
-        self, app: ASGIApp, *, policy: Policy, sessions: Sessions, password: Password, audit: bool = False
+        self,
+        app: ASGIApp,
+        *,
+        policy: Policy,
+        sessions: Sessions,
+        password: Password,
+        proxy: Callable[[HTTPConnection], Visitor | Decision | None] | None = None,
+        audit: bool = False,
     ) -> None:
         self._app = app
         self._policy = policy
         self._sessions = sessions
         self._password = password
+        self._proxy = proxy
         self._audit = audit
         self._refusals = RationedLog(_log)
 
@@ -255,15 +311,20 @@ class Gate:
         """Pass a request on, or answer it."""
         request = HTTPConnection(scope)
         decision = self._policy.judge(request)
-        role = Role.NAMES if decision is Decision.SHOW else None
+        visitor = Visitor(Role.NAMES, "password") if decision is Decision.SHOW else None
         if decision is Decision.SIGN_IN:
-            role = self._sessions.role(request.cookies.get(COOKIE))
-        if role:
-            await self._show(request, role, receive, send)
+            visitor = self._sessions.visitor(request.cookies.get(COOKIE))
+            told = self._proxy(request) if self._proxy and not visitor else None
+            if isinstance(told, Decision):
+                decision = told
+            else:
+                visitor = visitor or told
+        if visitor:
+            await self._show(request, visitor, receive, send)
         elif decision is Decision.SIGN_IN and "authorization" in request.headers:
             judged = self._judged(request)
             if isinstance(judged, Role):
-                await self._show(request, judged, receive, send)
+                await self._show(request, Visitor(judged, "password"), receive, send)
             else:
                 await judged(scope, receive, send)
         else:
@@ -275,18 +336,17 @@ class Gate:
             kind = kind_of(request.url.path)
             self._refusals.info("page refused", {"outcome": why}, client=client_of(request), kind=kind)
 
-    async def _show(self, request: HTTPConnection, role: Role, receive: Receive, send: Send) -> None:
-        path = request.url.path
+    async def _show(self, request: HTTPConnection, visitor: Visitor, receive: Receive, send: Send) -> None:
+        path, role = request.url.path, visitor.role
         if role is not Role.NAMES and path not in FIGURES and not path.startswith(API):
             self._note_refusal(request, Decision.OF_PERSONS.value)
-            await _answer(request, Decision.OF_PERSONS)(request.scope, receive, send)
+            await _of_persons(request, visitor)(request.scope, receive, send)
             return
-        _ROLE.set(role)
+        _VISITOR.set(visitor)
         shown = path.startswith(API) or path in (*VIEWS, *EXPORTS)
         if not self._audit or not shown:  # what its script asks for again and again is of the same view
             await self._app(request.scope, receive, send)
             return
-        by = "session" if self._sessions.known(request.cookies.get(COOKIE)) else "password"
         site = printable(request.query_params.get("site", "")[:_LONGEST_SITE])
         try:
             await self._app(request.scope, receive, send)
@@ -295,7 +355,9 @@ class Gate:
             rows = state.get(ROWS_SHOWN)
             outcome = "failed" if rows is None else "ok"
             kind, site = state.get(SHOWN, (kind_of(path), site))
-            who = {"client": client_of(request), "by": by, "sees": role.value}
+            who = {"client": client_of(request), "by": visitor.by, "sees": role.value}
+            if visitor.name:
+                who["user"] = visitor.name
             _log.info("page viewed", **who, kind=kind, site=site, outcome=outcome, rows=rows)
 
     def _judged(self, request: HTTPConnection) -> Role | Response:
@@ -342,13 +404,15 @@ def refusal_page(decision: Decision) -> Response:
 
 
 OF_PERSONS = "This is of persons, and the password shows figures only."
+_OF_PERSONS_BY_GROUP = "This is of persons, and your groups show figures only."
 
 _REASONS = {
     Decision.NO_PASSWORD: "The page and the API have no password, and others than this machine reach them: set "
     "page.password_file.",
     Decision.FOREIGN_HOST: "Without a password page and API are for this machine alone, and the Host does not name it.",
     Decision.FORWARDED: "Without a password page and API are for this machine alone, and a proxy passed this on.",
-    Decision.OF_PERSONS: OF_PERSONS,
+    Decision.NO_GROUP: "The proxy told none of the groups that may see the page: see page.names_groups.",
+    Decision.WRONG_PROXY: "The proxy's secret is not the one of page.proxy.secret_file.",
 }
 
 
@@ -358,11 +422,17 @@ def _answer(request: HTTPConnection, decision: Decision) -> Response:
         if decision is Decision.SIGN_IN:
             return problem(401, "Give the page's password, as HTTP Basic or Bearer, or sign in at the page.", _ASKING)
         return problem(403, _REASONS[decision])
-    if decision is Decision.OF_PERSONS and path not in VIEWS:
-        return Response(f"{OF_PERSONS}\n", 403, media_type="text/plain")
     if decision is not Decision.SIGN_IN:
         return refusal_page(decision)
     if path not in VIEWS:
         return Response("sign in first\n", 401, media_type="text/plain")
     there = f"{path}?{query}" if query else path
     return RedirectResponse(SIGN_IN_PATH if there == "/" else f"{SIGN_IN_PATH}?next={quote(there)}", 303)
+
+
+def _of_persons(request: HTTPConnection, visitor: Visitor) -> Response:
+    path = request.url.path
+    said = _OF_PERSONS_BY_GROUP if visitor.name else OF_PERSONS
+    if path.startswith(API):
+        return problem(403, said)
+    return refusal_page(Decision.OF_PERSONS) if path in VIEWS else Response(f"{said}\n", 403, media_type="text/plain")

@@ -20,7 +20,6 @@ from console.row_format import blocks
 from console.web.access import (
     FIGURES,
     ROWS_SHOWN,
-    SIGN_IN_PATH,
     VIEWS,
     Gate,
     Password,
@@ -28,6 +27,7 @@ from console.web.access import (
     Role,
     Sessions,
     role_now,
+    visitor_now,
 )
 from console.web.api import Api
 from console.web.chart import SERIES, draw_calendar
@@ -38,7 +38,7 @@ from console.web.pipeline_health import percent
 from console.web.queries import PageQueries
 from console.web.seat_reports import SEAT_REPORTS, Found, SeatReport, change
 from console.web.seats import SeatExport, SeatQuery
-from console.web.sign_in import SignIn
+from console.web.sign_in import SignIn, TrustedProxy
 from console.web.template import render
 from rollcall.errors import RollcallError
 from rollcall.http.guard import Throttle, host_of
@@ -103,7 +103,6 @@ class Site:
 
     def __init__(self, page: Page) -> None:
         self.settings = page.runtime.settings
-        self._signed_in = not self.settings.page.unprotected
 
     def named(self, request: Request) -> str:
         """Return the site that a request names; the first one where it names none."""
@@ -121,7 +120,7 @@ class Site:
         return {
             "site": site,
             "sites": list(self.settings.sites),
-            "signed_in": self._signed_in,
+            "signed_in": visitor_now().by == "session",
             "view": view,
             "views": VIEWS if sees_names else FIGURES,
             "sees_names": sees_names,
@@ -418,7 +417,15 @@ def page_routes(page: Page) -> list[BaseRoute]:
     home, seats = Home(page, queries, around), SeatsView(queries, around)
     person, health = PersonView(queries, around), HealthView(page, queries, around)
     private = Middleware(PageHeaders, cache="private, no-store")
-    behind_the_gate = [private, Middleware(Gate, policy=policy, sessions=sessions, password=password, audit=audit)]
+    gate = Middleware(
+        Gate,
+        policy=policy,
+        sessions=sessions,
+        password=password,
+        proxy=TrustedProxy(settings.page, password).told,
+        audit=audit,
+    )
+    behind_the_gate = [private, gate]
     static = StaticFiles(packages=[("console.web", "static")])
     gated: dict[str, Callable[[Request], Awaitable[Response]]] = {
         "/": home.show,
@@ -434,9 +441,7 @@ def page_routes(page: Page) -> list[BaseRoute]:
     return [
         *(Route(path, show, methods=["GET"], middleware=behind_the_gate) for path, show in gated.items()),
         Mount(PREFIX, Api(page, queries).app(), middleware=behind_the_gate),
-        Route(SIGN_IN_PATH, signing.form, methods=["GET"], middleware=[private]),
-        Route(SIGN_IN_PATH, signing.sign_in, methods=["POST"], middleware=[private]),
-        Route("/sign-out", signing.sign_out, methods=["POST"], middleware=[private]),
+        *signing.routes(private),
         # Nothing in there is anybody's: the style and script of a program that everybody may read.
         Mount("/static", static, middleware=[Middleware(PageHeaders, cache="no-cache")]),
     ]

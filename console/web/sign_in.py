@@ -1,12 +1,17 @@
-"""Sign in and sign out: by the password, or once by the address that was printed at the start."""
+"""Sign in and sign out: by the password, at a provider or a proxy, or once by the address printed at the start."""
 
 import asyncio
 import hmac
 import re
-from urllib.parse import parse_qs, urlsplit
+import secrets
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, quote, urlsplit
 
-from starlette.requests import Request
+from starlette.middleware import Middleware
+from starlette.middleware.sessions import SessionMiddleware
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute, Route
 
 from console.web.access import (
     COOKIE,
@@ -17,13 +22,20 @@ from console.web.access import (
     Policy,
     Role,
     Sessions,
+    Visitor,
     client_of,
+    digest,
     refusal_page,
+    role_of,
 )
 from console.web.template import render
+from rollcall.errors import RollcallError
 from rollcall.http.guard import host_of, same_origin
-from rollcall.logs import logger
-from rollcall.settings import Settings
+from rollcall.logs import RationedLog, logger, printable
+from rollcall.settings import PageSettings, Settings
+
+if TYPE_CHECKING:
+    from console.web.openid_connect import OpenIdConnect
 
 _log = logger(__name__)
 
@@ -32,8 +44,13 @@ _FORM_SECONDS = 10.0
 _OUR_PAGE = re.compile(rf"({'|'.join(map(re.escape, VIEWS))})(\?[!-~]*)?", re.ASCII)
 
 
+_OPENID_PATH = "/sign-in/openid"
+_AWAY_SECONDS = 600
+"""How long somebody may take at the provider: its own form, a second factor."""
+
+
 class SignIn:
-    """The routes ``/sign-in`` and ``/sign-out``.
+    """The routes ``/sign-in`` and ``/sign-out``, and those that lead to a provider of OpenID Connect and back.
 
     Args:
         settings: All settings.
@@ -47,11 +64,45 @@ class SignIn:
         self, settings: Settings, policy: Policy, sessions: Sessions, password: Password, once: str = ""
     ) -> None:
         self._settings = settings.page
-        self._has_password = bool(settings.page.secret())
         self._policy = policy
         self._sessions = sessions
         self._password = password
         self._once = once
+        self._openid = _provider(settings)
+        self._refusals = RationedLog(_log)
+        self._ways = {
+            "has_password": bool(settings.page.secret()),
+            "provider": self._openid.host if self._openid else "",
+            "by_proxy": bool(settings.page.proxy.user_header),
+        }
+
+    def routes(self, private: Middleware) -> list[BaseRoute]:
+        """Return what answers the addresses of signing in and out.
+
+        Args:
+            private: Sets the headers of answers that are nobody else's.
+        """
+        routes: list[BaseRoute] = [
+            Route(SIGN_IN_PATH, self.form, methods=["GET"], middleware=[private]),
+            Route(SIGN_IN_PATH, self.sign_in, methods=["POST"], middleware=[private]),
+            Route("/sign-out", self.sign_out, methods=["POST"], middleware=[private]),
+        ]
+        if not self._openid:
+            return routes
+        away = Middleware(
+            SessionMiddleware,
+            secret_key=secrets.token_urlsafe(32),
+            session_cookie="rollcall_away",
+            max_age=_AWAY_SECONDS,
+            path=SIGN_IN_PATH,
+            same_site="lax",  # who comes back from the provider comes from another site
+            https_only=self._settings.public_url.startswith("https:"),
+        )
+        return [
+            *routes,
+            Route(_OPENID_PATH, self.leave, methods=["GET"], middleware=[private, away]),
+            Route(f"{_OPENID_PATH}/callback", self.arrive, methods=["GET"], middleware=[private, away]),
+        ]
 
     async def form(self, request: Request) -> Response:
         """Show the form; who needs none goes straight to the page."""
@@ -61,26 +112,26 @@ class SignIn:
             return RedirectResponse(there, 303)
         if decision is not Decision.SIGN_IN:
             return refusal_page(decision)
-        if self._has_password:
-            return _form(there)
+        if self._settings.signs_in:
+            return self._form(there)
         return self._by_address(request, request.query_params["token"]) if "token" in request.query_params else _once()
 
     async def sign_in(self, request: Request) -> Response:
         """Compare the password and open a session."""
-        if self._policy.judge(request) is not Decision.SIGN_IN or not self._has_password:
+        if self._policy.judge(request) is not Decision.SIGN_IN or not self._settings.secret():
             return RedirectResponse(SIGN_IN_PATH, 303)
         fields = await _fields(request) if same_origin(request.headers) else None
         if fields is None:
-            return _form("/", "The form did not come from this page. Try again here.", 403)
+            return self._form("/", "The form did not come from this page. Try again here.", 403)
         there = _next(fields.get("next", ""))
         address = client_of(request)
         if seconds := self._password.wait(address):
-            answer = _form(there, f"Too many wrong passwords. Try again in {seconds} seconds.", 429)
+            answer = self._form(there, f"Too many wrong passwords. Try again in {seconds} seconds.", 429)
             answer.headers["retry-after"] = str(seconds)
             return answer
         role = self._password.role(fields.get("password", ""), address)
         if role is None:
-            return _form(there, "That is not the password.", 403)
+            return self._form(there, "That is not the password.", 403)
         return self._signed_in(request, there, role)
 
     def _by_address(self, request: Request, token: str) -> Response:
@@ -102,10 +153,45 @@ class SignIn:
         self._set_cookie(request, answer, self._sessions.open(role))
         return answer
 
+    async def leave(self, request: Request) -> Response:
+        """Lead somebody to the provider."""
+        there = _next(request.query_params.get("next", ""))
+        try:
+            return await self._there().leave(request, there)
+        except RollcallError as error:
+            return self._not_signed_in(request, there, error)
+
+    async def arrive(self, request: Request) -> Response:
+        """Open a session for somebody whom the provider sends back."""
+        try:
+            role, name, there = await self._there().arrive(request)
+        except RollcallError as error:
+            return self._not_signed_in(request, "/", error)
+        _log.info("signed in at the page", client=client_of(request), sees=role.value, user=name)
+        # A page and no redirect: on one that another site began, browsers do not send a cookie of SameSite=Strict.
+        answer = Response(render("signed_in.html", there=_next(there)), media_type="text/html")
+        self._set_cookie(request, answer, self._sessions.open(role, name))
+        return answer
+
+    def _there(self) -> "OpenIdConnect":
+        if self._openid is None:
+            raise LookupError("no provider of OpenID Connect, hence no route that leads to it")
+        return self._openid
+
+    def _not_signed_in(self, request: Request, there: str, error: RollcallError) -> Response:
+        self._refusals.warning("not signed in at the page", {}, client=client_of(request), cause=str(error))
+        return self._form(there, str(error), 403)
+
+    def _form(self, there: str, problem: str = "", status: int = 200) -> Response:
+        # At the public address: the provider sends people back to it, and cookies keep to a host.
+        start = f"{self._settings.public_url}{_OPENID_PATH}?next={quote(there)}"
+        body = render("sign_in.html", there=there, problem=problem, start=start, **self._ways)
+        return Response(body, status, media_type="text/html")
+
     async def sign_out(self, request: Request) -> Response:
         """Close the session."""
         if not same_origin(request.headers):
-            return _form("/", "The form did not come from this page.", 403)
+            return self._form("/", "The form did not come from this page.", 403)
         self._sessions.close(request.cookies.get(COOKIE))
         answer = RedirectResponse(SIGN_IN_PATH, 303)
         self._set_cookie(request, answer, "")
@@ -128,8 +214,47 @@ class SignIn:
         )
 
 
-def _form(there: str, problem: str = "", status: int = 200) -> Response:
-    return Response(render("sign_in.html", there=there, problem=problem), status, media_type="text/html")
+PROXY_SECRET = "x-rollcall-proxy-secret"  # noqa: S105 - the header that holds it
+_LONGEST_NAME = 256
+
+
+class TrustedProxy:
+    """Believes what the proxy before the page says of who people are, as far as it proves to be the proxy.
+
+    Args:
+        settings: The page's settings.
+        password: Counts and logs what was wrong.
+    """
+
+    def __init__(self, settings: PageSettings, password: Password) -> None:
+        self._settings = settings
+        self._digest = digest(settings.proxy.proof())
+        self._password = password
+
+    def told(self, request: HTTPConnection) -> Visitor | Decision | None:
+        """Return who sent a request, or why they see nothing; None where no proxy says anything about them."""
+        proxy, headers = self._settings.proxy, request.headers
+        given = headers.getlist(PROXY_SECRET)
+        if not proxy.user_header or not given:
+            return None
+        # The right secret is right however many wrong ones came: all who come by the proxy are one address.
+        if len(given) > 1 or not hmac.compare_digest(digest(given[0]), self._digest):
+            self._password.failed(client_of(request), "wrong secret of a proxy at the page")
+            return Decision.WRONG_PROXY
+        name = printable(headers.get(proxy.user_header, "")[:_LONGEST_NAME]).strip()
+        if not name:
+            return None
+        told = ",".join(headers.getlist(proxy.groups_header))
+        role = role_of(self._settings, (group.strip() for group in told.split(",")))
+        return Visitor(role, "proxy", name) if role else Decision.NO_GROUP
+
+
+def _provider(settings: Settings) -> "OpenIdConnect | None":
+    if not settings.page.openid.issuer:
+        return None
+    from console.web.openid_connect import OpenIdConnect  # its library takes a quarter of a second to load
+
+    return OpenIdConnect(settings.page)
 
 
 def _once(problem: str = "", status: int = 200) -> Response:

@@ -2,10 +2,10 @@
 
 from rollcall.settings.loader import CONFIG_VARIABLE, load_settings, settings_file
 from rollcall.settings.model import Settings
+from rollcall.settings.page import PageSettings
 from rollcall.settings.parts import (
     ConsumerSettings,
     IngestSettings,
-    PageSettings,
     PrivacySettings,
     ReconcileSettings,
     RetentionSettings,

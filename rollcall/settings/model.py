@@ -9,11 +9,11 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from rollcall.files import secret_text
 from rollcall.http.guard import checked_address, is_loopback, optional_address
 from rollcall.records import dead_letter_bytes, largest_body
+from rollcall.settings.page import PageSettings
 from rollcall.settings.parts import (
     SHORTEST_SECRET,
     ConsumerSettings,
     IngestSettings,
-    PageSettings,
     PrivacySettings,
     ReconcileSettings,
     RetentionSettings,

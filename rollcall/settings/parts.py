@@ -1,19 +1,13 @@
-"""The settings of each part: ingest, consumers, retention, the page, and the reconcile run."""
+"""The settings of each part: ingest, consumers, retention, and the reconcile run."""
 
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from rollcall.files import secret_text
-from rollcall.http.guard import checked_address, optional_address
+from rollcall.http.guard import optional_address
 from rollcall.settings.jira_url import checked_origin
-
-SHORTEST_PASSWORD = 12
-"""Characters; together with the throttle it makes guessing over the network hopeless."""
-
 
 SHORTEST_SECRET = 16
 """Characters of a webhook secret or token; a shorter secret can be guessed from one captured delivery."""
@@ -23,90 +17,6 @@ class Group(BaseModel):
     """Settings of one part; an unknown name is an error, so that a typing slip is seen."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class PageSettings(Group):
-    """The web page: who may see it, and under which address the world reaches this installation."""
-
-    listen: Annotated[
-        str,
-        Field(description="Address and port of `rollcall dashboard`. `up` shows the page at its own `listen`."),
-    ] = "127.0.0.1:8082"
-    password: Annotated[
-        SecretStr,
-        Field(
-            description="Password of the page, at least 12 characters. Without one the page is shown on this machine "
-            "only, by the one-time sign-in address that is printed at each start. Better: `password_file`."
-        ),
-    ] = SecretStr("")
-    password_file: Annotated[Path | None, Field(description="File that holds the password of the page.")] = None
-    figures_password: Annotated[
-        SecretStr,
-        Field(
-            description="Another password, at least 12 characters, of those who see head counts, licenses, savings and "
-            "health, and no view of persons. Better: `figures_password_file`."
-        ),
-    ] = SecretStr("")
-    figures_password_file: Annotated[Path | None, Field(description="File that holds that other password.")] = None
-    unprotected: Annotated[
-        bool,
-        Field(
-            description="Show the page on a loopback address without any secret: to every user of this machine, and to "
-            "whomever a proxy there lets in without saying so."
-        ),
-    ] = False
-    public_url: Annotated[
-        str,
-        Field(
-            description="Address under which Jira and people reach this installation, such as "
-            "`https://rollcall.example.com`. The page shows it in the webhook URL to paste into Jira, and when it is "
-            "https the sign-in cookie is marked Secure for requests to that host."
-        ),
-    ] = ""
-    session_hours: Annotated[
-        float, Field(gt=0, le=24 * 30, description="Hours after which somebody who signed in has to do so again.")
-    ] = 12.0
-
-    @field_validator("listen")
-    @classmethod
-    def _address(cls, value: str) -> str:
-        return checked_address(value)
-
-    @field_validator("public_url")
-    @classmethod
-    def _plain_origin(cls, value: str) -> str:
-        if not value:
-            return value
-        parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("must be https://host, such as https://rollcall.example.com")
-        if parts.username or parts.password or parts.path.strip("/") or parts.query or parts.fragment:
-            raise ValueError("must hold scheme, host and port only")
-        return value.rstrip("/")
-
-    @model_validator(mode="after")
-    def _long_enough(self) -> "PageSettings":
-        given = self.secret()
-        if given and len(given) < SHORTEST_PASSWORD:
-            raise ValueError(f"the password is shorter than {SHORTEST_PASSWORD} characters")
-        if given and self.unprotected:
-            raise ValueError("has a password and unprotected = true, which would ignore it; remove one of the two")
-        figures = self.figures_secret()
-        if figures and len(figures) < SHORTEST_PASSWORD:
-            raise ValueError(f"figures_password is shorter than {SHORTEST_PASSWORD} characters")
-        if figures and not given:
-            raise ValueError("has a figures_password and no password, by which somebody sees names; set both")
-        if figures and figures == given:
-            raise ValueError("figures_password is the password, so that it would show names; take another one")
-        return self
-
-    def secret(self) -> str:
-        """Return the password, from settings or file; empty when there is none."""
-        return secret_text("password_file", self.password_file, self.password)
-
-    def figures_secret(self) -> str:
-        """Return the password of those who see figures only; empty when there is none."""
-        return secret_text("figures_password_file", self.figures_password_file, self.figures_password)
 
 
 class ReconcileSettings(Group):

@@ -95,7 +95,7 @@ def served(settings: Settings, seed: Seed = no_seed, **page: Any) -> Iterator[Se
                 up.set()
 
             not_http = app.state.not_http
-            await serve(app, "127.0.0.1:0", drain_timeout=5, ready=ready, stop=stop, not_http=not_http)
+            await serve(app, settings.listen, drain_timeout=5, ready=ready, stop=stop, not_http=not_http)
 
     thread = begin(main, up)
     try:

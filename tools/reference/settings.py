@@ -127,8 +127,15 @@ def _entry(annotation: Any) -> type[BaseModel] | None:
 
 
 def _purpose(group: str) -> str:
-    field = Settings.model_fields.get(group)
-    return (field.description or "") if field else ""
+    model: type[BaseModel] = Settings
+    purpose = ""
+    for name in group.split("."):
+        field = model.model_fields.get(name)
+        inner = _group(field.annotation) if field else None
+        if field is None or inner is None:
+            return ""
+        model, purpose = inner, field.description or ""
+    return purpose
 
 
 def _row(setting: Setting) -> tuple[str, ...]:
@@ -151,7 +158,8 @@ def _kind(annotation: Any) -> str:
         inner, *fields = get_args(annotation)
         return ", ".join([_kind(inner), *filter(None, (_bound(one) for field in fields for one in field.metadata))])
     if get_origin(annotation) is tuple:
-        return "pair of seats and price"
+        first, second = get_args(annotation)
+        return f"list of {_kind(first)}" if second is Ellipsis else "pair of seats and price"
     if get_origin(annotation) is list:
         return f"list of {_kind(get_args(annotation)[0])}"
     if get_origin(annotation) in (Union, types.UnionType):

@@ -1,0 +1,182 @@
+"""Sign in at a provider of OpenID Connect (code flow with PKCE, state and nonce) as a confidential client.
+
+authlib speaks the protocol and verifies tokens. Here stands what it leaves to its users: that the provider is the one
+of the settings, which algorithms may sign, which claim holds the groups, and what to tell people when something is
+wrong.
+"""
+
+import re
+import ssl
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx2
+from authlib.integrations.starlette_client import OAuth, OAuthError
+from joserfc.errors import JoseError
+from starlette.requests import Request
+from starlette.responses import Response
+
+from console.web.access import Role, role_of
+from rollcall.errors import RollcallError
+from rollcall.logs import printable
+from rollcall.settings import PageSettings
+
+CALLBACK_PATH = "/sign-in/openid/callback"
+"""Where the provider sends people back to, below the public address."""
+
+_SIGNED_BY = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"})
+"""Algorithms with a private key. Not ``none``, nor HMAC, whose key could be a public one."""
+_SECONDS = 10.0
+_NEXT = "next"
+_LONGEST = 256
+_ERROR_CODE = re.compile(r"[a-z_]{1,40}", re.ASCII)
+
+
+class SignInFailedError(RollcallError):
+    """Somebody could not be signed in at the provider; the text says why and what to do."""
+
+
+class NoGroupError(SignInFailedError):
+    """Somebody signed in at the provider and is in no group that may see the page."""
+
+
+class OpenIdConnect:
+    """The provider, as one client of it sees it.
+
+    Args:
+        settings: The page's settings; they name an issuer.
+    """
+
+    def __init__(self, settings: PageSettings) -> None:
+        self._settings = settings
+        self._openid = settings.openid
+        self.host = urlsplit(self._openid.issuer).netloc
+        self._back = f"{settings.public_url}{CALLBACK_PATH}"
+        self._verify = ssl.create_default_context(cafile=self._openid.ca_file) if self._openid.ca_file else True
+        self._client = self._fresh()
+
+    def _fresh(self) -> Any:
+        """Return a client that knows nothing of the provider yet."""
+        return OAuth().register(
+            "openid",
+            client_id=self._openid.client_id,
+            client_secret=self._openid.secret(),
+            server_metadata_url=f"{self._openid.issuer.rstrip('/')}/.well-known/openid-configuration",
+            client_kwargs={
+                "scope": " ".join(("openid", *self._openid.scopes)),
+                "code_challenge_method": "S256",
+                "timeout": _SECONDS,
+                "verify": self._verify,
+            },
+        )
+
+    async def leave(self, request: Request, there: str) -> Response:
+        """Send somebody to the provider; what proves later that it was they goes into their session of some minutes.
+
+        Args:
+            request: Theirs, with a session of starlette's.
+            there: The view to come back to.
+
+        Raises:
+            SignInFailedError: The provider does not say where to.
+        """
+        try:
+            await self.discover()
+            answer: Response = await self._client.authorize_redirect(request, self._back)
+        except SignInFailedError:
+            raise
+        except Exception as error:
+            raise self._failed(error) from error
+        request.session[_NEXT] = there
+        return answer
+
+    async def arrive(self, request: Request) -> tuple[Role, str, str]:
+        """Take somebody who comes back: what they may see, who they are, and the view they came for.
+
+        Raises:
+            NoGroupError: They may see nothing.
+            SignInFailedError: The provider refused, or what it says proves nothing.
+        """
+        if "error" in request.query_params:
+            code = request.query_params["error"]
+            told = code if _ERROR_CODE.fullmatch(code) else "an error"
+            raise SignInFailedError(f"{self.host} did not sign you in: {told}. Try again, or ask who runs it.")
+        try:
+            await self.discover()
+            token = await self._client.authorize_access_token(request)
+            claims = await self._claims(token)
+        except SignInFailedError:
+            raise
+        except Exception as error:
+            raise self._failed(error) from error
+        name = printable(str(claims.get("preferred_username") or claims.get("email") or claims["sub"])[:_LONGEST])
+        role = role_of(self._settings, self._groups(claims))
+        if role is None:
+            raise NoGroupError(f"{name} is in none of the groups that may see the page: see page.names_groups.")
+        return role, name, str(request.session.pop(_NEXT, "/"))
+
+    async def discover(self) -> None:
+        """Learn what the provider can do, unless that is known.
+
+        Raises:
+            SignInFailedError: It is another one than the settings name, or lacks something.
+        """
+        try:
+            known = await self._client.load_server_metadata()
+        except Exception as error:
+            raise self._failed(error) from error
+        lacking = {"authorization_endpoint", "token_endpoint", "jwks_uri"}.difference(known)
+        if known.get("issuer") != self._openid.issuer:
+            trouble = f"it names itself {printable(str(known.get('issuer'))[:_LONGEST])!r}; set page.openid.issuer so"
+        elif lacking:
+            trouble = f"it does not tell its {min(lacking)}; look at page.openid.issuer"
+        else:
+            algorithms = known.get("id_token_signing_alg_values_supported") or ["RS256"]
+            known["id_token_signing_alg_values_supported"] = [one for one in algorithms if one in _SIGNED_BY]
+            return
+        self._client = self._fresh()
+        raise SignInFailedError(f"{self.host} is not as the settings say: {trouble}.")
+
+    async def _claims(self, token: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return what the provider says of somebody: in its token, and where that lacks groups, when asked."""
+        claims = token.get("userinfo")
+        if not claims:
+            raise SignInFailedError(f"{self.host} sent no id_token; allow this client the scope `openid` there.")
+        if self._openid.groups_claim in claims or "userinfo_endpoint" not in self._client.server_metadata:
+            return dict(claims)
+        asked = await self._client.userinfo(token=token)
+        if asked.get("sub") != claims["sub"]:
+            raise SignInFailedError(f"{self.host} told of somebody else than it signed in; try again.")
+        return {**asked, **claims}
+
+    def _groups(self, claims: Mapping[str, Any]) -> list[str]:
+        name = self._openid.groups_claim
+        told = claims.get(name)
+        if name == "email" and claims.get("email_verified") is not True:
+            raise SignInFailedError(f"{self.host} has not verified your e-mail address, so it proves nothing.")
+        if isinstance(told, str):
+            return [told]
+        if not isinstance(told, list):
+            raise SignInFailedError(
+                f"{self.host} told no `{printable(name)}` of you: let it put your groups into that claim, or name "
+                "another one as page.openid.groups_claim."
+            )
+        return [one for one in told if isinstance(one, str)]
+
+    def _failed(self, error: Exception) -> SignInFailedError:
+        """Return what to tell people of an error, and forget the provider: its keys or places may have changed."""
+        if isinstance(error, OAuthError) and error.error == "mismatching_state":
+            return SignInFailedError("It was begun elsewhere, too long ago, or before a restart. Sign in again.")
+        self._client = self._fresh()
+        if isinstance(error, OAuthError):
+            cause = f"it refuses: {error.error}; look at page.openid.client_id and its secret"
+        elif isinstance(error, httpx2.HTTPStatusError):
+            cause = f"it answers {error.response.status_code}; look at page.openid.issuer"
+        elif isinstance(error, httpx2.RequestError):
+            cause = f"it cannot be reached ({str(error) or type(error).__name__})"
+        elif isinstance(error, JoseError):
+            cause = f"its id_token proves nothing ({error})"
+        else:  # a provider may send anything, and authlib takes it for what it should be
+            cause = f"its answer cannot be read ({type(error).__name__})"
+        return SignInFailedError(f"{self.host} could not sign you in: {printable(cause[:_LONGEST])}.")

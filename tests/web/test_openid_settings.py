@@ -1,0 +1,86 @@
+"""Settings of signing in at a provider of OpenID Connect."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import ValidationError
+
+from rollcall.settings import PageSettings
+
+from ..ports import free_port
+from . import company
+from .provider import Provider, of_provider, provided, sign_in
+from .serving import served, settings_of
+
+
+@pytest.fixture
+def provider() -> Iterator[Provider]:
+    with provided() as one:
+        yield one
+
+
+def test_the_address_counts_where_it_is_verified(tmp_path: Path, provider: Provider) -> None:
+    port = free_port()
+    by_mail = of_provider(provider, port, openid={"groups_claim": "email"}, names_groups=["ann@acme.example"])
+    settings = settings_of(tmp_path, company.SITES, by_mail, listen=f"127.0.0.1:{port}")
+    with served(settings) as page:
+        for verified, status in ((True, 200), (False, 403), ("true", 403), (None, 403)):
+            provider.claims = {"sub": "1", "email": "ann@acme.example", "email_verified": verified}
+            with httpx.Client(base_url=page.url) as viewer:
+                assert sign_in(viewer).status_code == status, verified
+
+
+def test_passwords_work_beside_it(tmp_path: Path, provider: Provider) -> None:
+    port, password = free_port(), "correct horse battery"
+    both = of_provider(provider, port, password=password)
+    settings = settings_of(tmp_path, company.SITES, both, listen=f"127.0.0.1:{port}")
+    with served(settings) as page, httpx.Client(base_url=page.url, headers={"origin": page.url}) as viewer:
+        form = viewer.get("/sign-in").text
+        assert "Sign in at " in form
+        assert 'name="password"' in form
+        assert viewer.post("/sign-in", data={"password": password}).status_code == 303
+        assert httpx.get(page.url, auth=("", password)).status_code == 200
+
+
+def test_who_signed_in_is_in_the_log(
+    tmp_path: Path, provider: Provider, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    port = free_port()
+    settings = settings_of(tmp_path, company.SITES, of_provider(provider, port), listen=f"127.0.0.1:{port}", audit="on")
+    provider.claims = {"sub": "1", "preferred_username": "ann\x1b[31m", "groups": ["admins"]}
+    with served(settings) as page, httpx.Client(base_url=page.url) as viewer:
+        sign_in(viewer)
+        viewer.get("/health")
+    said = "".join(capfd.readouterr()) + caplog.text
+    signed = [line for line in said.splitlines() if "signed in at the page" in line]
+    viewed = [line for line in said.splitlines() if "page viewed" in line]
+    assert ["ann" in line for line in (*signed, *viewed)] == [True, True], said
+    assert "\x1b[31m'" not in said
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"names_groups": [], "figures_groups": []}, "lets none of them in"),
+        ({"names_groups": ["a", " "]}, "empty name"),
+        ({"figures_groups": ["admins"]}, "both in names_groups"),
+        ({"public_url": ""}, "needs public_url"),
+        ({"unprotected": True}, "unprotected = true"),
+        ({"openid": {"issuer": "http://login.example", "client_id": "a", "client_secret": "b"}}, "must be https"),
+        ({"openid": {"issuer": "https://login.example", "client_secret": "b"}}, "belong together"),
+        ({"openid": {"issuer": "https://login.example", "client_id": "a"}}, "needs client_secret_file"),
+        (
+            {"openid": {"issuer": "https://a.example", "client_id": "a", "client_secret": "b", "ca_file": "/no"}},
+            "/no is",
+        ),
+        ({"openid": {}}, "nobody tells"),
+    ],
+)
+def test_settings_that_let_nobody_in_or_anybody_are_refused(wrong: dict[str, Any], said: str) -> None:
+    right = of_provider(Provider(1), 2)
+    assert PageSettings.model_validate(right).signs_in
+    with pytest.raises(ValidationError, match=said):
+        PageSettings.model_validate({**right, **wrong})

@@ -1,0 +1,112 @@
+"""Who a trusted proxy says somebody is, and who is no such proxy."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import ValidationError
+
+from console.web.openapi import PREFIX
+from rollcall.http.guard import MOST_FAILURES
+from rollcall.settings import PageSettings
+
+from . import company
+from .serving import Served, served, settings_of
+
+PROOF = "0123456789abcdef0123"
+PROXY = {"user_header": "X-Forwarded-User", "secret": PROOF}
+PAGE = {"proxy": PROXY, "names_groups": ["admins", "heads of it"], "figures_groups": ["finance"]}
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with served(settings_of(tmp_path_factory.mktemp("proxy"), company.SITES, page=PAGE, audit="on")) as served_page:
+        yield served_page
+
+
+def ask(page: Served, path: str = "/", *, proof: str | None = PROOF, **headers: str) -> httpx.Response:
+    sent = {name.replace("_", "-"): value for name, value in headers.items()}
+    if proof is not None:
+        sent["x-rollcall-proxy-secret"] = proof
+    return httpx.get(page.url + path, headers={"x-forwarded-for": "192.0.2.1", "host": "rollcall.example", **sent})
+
+
+def test_groups_say_what_somebody_sees(page: Served) -> None:
+    for groups, statuses in (
+        ("staff, heads of it", [200, 200]),
+        ("finance", [200, 403]),
+        ("x,finance,admins", [200, 200]),
+    ):
+        named = {"x_forwarded_user": "ann", "x_forwarded_groups": groups}
+        assert [ask(page, path, **named).status_code for path in ("/", "/seats")] == statuses, groups
+        assert ask(page, f"{PREFIX}/sites", **named).status_code == 200
+    assert "your groups show figures only" in ask(page, "/seats.csv", **named | {"x_forwarded_groups": "finance"}).text
+    assert "Sign out" not in ask(page, **named).text, "the proxy signs people in and out"
+
+
+@pytest.mark.parametrize("groups", ["", "staff", "Admins", "admins2", "heads,of,it"])
+def test_who_is_in_no_group_sees_nothing(page: Served, groups: str) -> None:
+    named = {"x_forwarded_user": "eve", "x_forwarded_groups": groups}
+    refused = ask(page, **named)
+    assert (refused.status_code, "in no group that may see the page" in refused.text) == (403, True)
+    told = ask(page, f"{PREFIX}/sites", **named)
+    assert (told.status_code, "page.names_groups" in told.json()["detail"]) == (403, True)
+
+
+def test_whoever_cannot_prove_to_be_the_proxy_is_nobody(page: Served) -> None:
+    named = {"x_forwarded_user": "ann", "x_forwarded_groups": "admins"}
+    led = ask(page, proof=None, **named)
+    assert (led.status_code, led.headers["location"]) == (303, "/sign-in")
+    assert 'id="by-proxy"' in ask(page, "/sign-in", proof=None, **named).text
+    for wrong in ("", PROOF[:-1], PROOF + "0", "\u00e9"):
+        refused = httpx.get(
+            page.url,
+            headers=[
+                (b"x-rollcall-proxy-secret", wrong.encode()),
+                (b"x-forwarded-user", b"ann"),
+                (b"x-forwarded-groups", b"admins"),
+            ],
+        )
+        assert (refused.status_code, "could not prove" in refused.text) == (403, True), wrong
+    twice = [("x-rollcall-proxy-secret", "a guess"), ("x-rollcall-proxy-secret", PROOF), *named.items()]
+    assert httpx.get(page.url, headers=twice).status_code == 403, "one of the two is not the proxy's"
+
+
+def test_it_may_let_through_whom_it_does_not_know(page: Served) -> None:
+    assert ask(page).status_code == 303
+    assert ask(page, x_forwarded_user="", x_forwarded_groups="admins").status_code == 303
+
+
+def test_many_wrong_ones_keep_nobody_out_who_comes_by_the_proxy(page: Served) -> None:
+    named = {"x_forwarded_user": "ann", "x_forwarded_groups": "admins"}
+    assert {ask(page, proof="a guess", **named).status_code for _ in range(MOST_FAILURES + 2)} == {403}
+    assert ask(page, **named).status_code == 200
+
+
+def test_who_it_was_is_in_the_log(page: Served, capfd: pytest.CaptureFixture[str]) -> None:
+    ask(page, "/health", x_forwarded_user="ann@acme.example", x_forwarded_groups="admins")
+    ask(page, "/health", proof="a guess", x_forwarded_user="eve@acme.example")
+    said = "".join(capfd.readouterr())
+    [viewed] = [line for line in said.splitlines() if "page viewed" in line and "health" in line]
+    assert "ann@acme.example" in viewed
+    assert "by=proxy" in viewed.replace("'", "")
+    assert "eve@acme.example" not in said, "a stranger's word is no line"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"proxy": {"user_header": "X-User"}}, "belong together"),
+        ({"proxy": {"secret": PROOF}}, "belong together"),
+        ({"proxy": {**PROXY, "secret": "short"}}, "shorter than 16"),
+        ({"proxy": {**PROXY, "user_header": "X User"}}, "pattern"),
+        ({"names_groups": [], "figures_groups": []}, "lets none of them in"),
+        ({"proxy": {}}, "nobody tells"),
+        ({"unprotected": True}, "unprotected = true"),
+    ],
+)
+def test_settings_that_let_anybody_in_are_refused(wrong: dict[str, Any], said: str) -> None:
+    assert PageSettings.model_validate(PAGE).signs_in
+    with pytest.raises(ValidationError, match=said):
+        PageSettings.model_validate({**PAGE, **wrong})
