@@ -70,6 +70,20 @@ def confinement_finding(settings: Settings) -> Finding | None:
     return Finding("engine", True, "the kernel keeps it to its own files and ports")
 
 
+async def provider_finding(settings: Settings) -> Finding | None:
+    """Ask the provider that people sign in at what it can do; None where there is none."""
+    if not settings.page.openid.issuer:
+        return None
+    from console.openid_connect import OpenIdConnect  # its library takes a quarter of a second to load
+
+    provider = OpenIdConnect(settings.page)
+    try:
+        await provider.discover()
+    except RollcallError as error:
+        return Finding("sign-in at a provider", False, str(error), "look at page.openid, and whether this machine reaches the provider")
+    return Finding("sign-in at a provider", True, f"people sign in at {provider.host}, which is as the settings say")
+
+
 _BUILT = datetime(2026, 11, 1, tzinfo=UTC)
 """A clock before this release was made is wrong."""
 
@@ -85,6 +99,8 @@ async def local_findings(settings: Settings, config: Path | None = None) -> Asyn
     """
     for finding in (*_settings(settings), *_readers(settings), *mode_findings(settings, config)):
         yield finding
+    if provider := await provider_finding(settings):
+        yield provider
     positions: dict[str, list[Position]] = {}
     try:
         async with opened(settings, "rollcall check") as runtime:

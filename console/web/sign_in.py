@@ -35,7 +35,7 @@ from rollcall.logs import RationedLog, logger, printable
 from rollcall.settings import PageSettings, Settings
 
 if TYPE_CHECKING:
-    from console.web.openid_connect import OpenIdConnect
+    from console.openid_connect import OpenIdConnect
 
 _log = logger(__name__)
 
@@ -159,14 +159,18 @@ class SignIn:
         try:
             return await self._there().leave(request, there)
         except RollcallError as error:
-            return self._not_signed_in(request, there, error)
+            return self._not_signed_in(request, there, str(error))
 
     async def arrive(self, request: Request) -> Response:
         """Open a session for somebody whom the provider sends back."""
         try:
-            role, name, there = await self._there().arrive(request)
+            name, groups, there = await self._there().arrive(request)
         except RollcallError as error:
-            return self._not_signed_in(request, "/", error)
+            return self._not_signed_in(request, "/", str(error))
+        role = role_of(self._settings, groups)
+        if role is None:
+            why = f"{name} is in none of the groups that may see the page: see page.names_groups."
+            return self._not_signed_in(request, "/", why)
         _log.info("signed in at the page", client=client_of(request), sees=role.value, user=name)
         # A page and no redirect: on one that another site began, browsers do not send a cookie of SameSite=Strict.
         answer = Response(render("signed_in.html", there=_next(there)), media_type="text/html")
@@ -178,9 +182,9 @@ class SignIn:
             raise LookupError("no provider of OpenID Connect, hence no route that leads to it")
         return self._openid
 
-    def _not_signed_in(self, request: Request, there: str, error: RollcallError) -> Response:
-        self._refusals.warning("not signed in at the page", {}, client=client_of(request), cause=str(error))
-        return self._form(there, str(error), 403)
+    def _not_signed_in(self, request: Request, there: str, why: str) -> Response:
+        self._refusals.warning("not signed in at the page", {}, client=client_of(request), cause=why)
+        return self._form(there, why, 403)
 
     def _form(self, there: str, problem: str = "", status: int = 200) -> Response:
         # At the public address: the provider sends people back to it, and cookies keep to a host.
@@ -252,7 +256,7 @@ class TrustedProxy:
 def _provider(settings: Settings) -> "OpenIdConnect | None":
     if not settings.page.openid.issuer:
         return None
-    from console.web.openid_connect import OpenIdConnect  # its library takes a quarter of a second to load
+    from console.openid_connect import OpenIdConnect  # its library takes a quarter of a second to load
 
     return OpenIdConnect(settings.page)
 

@@ -41,23 +41,30 @@ def java() -> list[str]:
 
 def node() -> list[str]:
     """The command line of the client in JavaScript, which asks for Node.js and npm; needs `node_path`."""
-    folder = _node_folder()
-    if not folder.is_dir():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
-            shutil.copy(HERE / "node" / "package.json", scratch)
-            _run(["npm", "install", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts"], scratch)
-            shutil.copytree(Path(scratch) / "node_modules", f"{scratch}.done")
-        try:
-            Path(f"{scratch}.done").rename(folder)
-        except OSError:  # another process was faster
-            shutil.rmtree(f"{scratch}.done")
+    node_modules(HERE / "node")
     return ["node", str(HERE / "node" / "client.cjs")]
 
 
 def node_path() -> str:
     """Where Node.js finds the driver, as the variable NODE_PATH."""
-    return str(_node_folder())
+    return str(node_modules(HERE / "node"))
+
+
+def node_modules(package: Path) -> Path:
+    """The folder of the packages that the package.json of a folder asks for, fetched by npm when it changed."""
+    asked = package / "package.json"
+    folder = cache() / f"node-{hashlib.sha256(asked.read_bytes()).hexdigest()[:16]}"
+    if not folder.is_dir():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+            shutil.copy(asked, scratch)
+            _run(["npm", "install", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts"], scratch)
+            shutil.copytree(f"{scratch}/node_modules", f"{scratch}.done/node_modules", symlinks=True)
+        try:
+            Path(f"{scratch}.done").rename(folder)
+        except OSError:  # another process was faster
+            shutil.rmtree(f"{scratch}.done")
+    return folder / "node_modules"  # by this name modules find one another
 
 
 def go() -> list[str]:
@@ -108,11 +115,6 @@ def _new_enough_go() -> str:
 
 def _numbers(version: str) -> list[int]:
     return [int(number) for number in re.findall(r"\d+", version)]
-
-
-def _node_folder() -> Path:
-    [version] = re.findall(r'"@clickhouse/client": "([\d.]+)"', (HERE / "node" / "package.json").read_text())
-    return cache() / f"node-{version}"
 
 
 def _which(command: str) -> str | None:

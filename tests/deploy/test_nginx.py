@@ -2,8 +2,10 @@
 
 import json
 import re
+import threading
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
@@ -157,3 +159,60 @@ def test_the_sample_for_the_page_shows_it_to_who_signs_in(ups: dict[str, Install
             assert viewer.get("/static/page.css").status_code == 200
             assert viewer.post("/sign-out").status_code == 303
             assert PERSON not in viewer.get("/").text
+
+
+PROOF = "0123456789abcdef0123"
+SIGNED_IN = {"session=ann": ("ann", "staff,admins"), "session=bob": ("bob", "staff")}
+
+
+@contextmanager
+def auth_request() -> Iterator[int]:
+    """What nginx asks who somebody is, as oauth2-proxy answers it; the port."""
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            user, groups = SIGNED_IN.get(self.headers.get("cookie", ""), ("", ""))
+            self.send_response(202 if user else 401)
+            if user:
+                self.send_header("X-Auth-Request-User", user)
+                self.send_header("X-Auth-Request-Groups", groups)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
+        threading.Thread(target=server.serve_forever).start()
+        try:
+            yield server.server_port
+        finally:
+            server.shutdown()
+
+
+def test_the_sample_of_a_proxy_that_signs_people_in(tmp_path: Path) -> None:
+    proxy = f'page.proxy = {{ user_header = "X-Forwarded-User", secret = "{PROOF}" }}'
+    up = started(tmp_path / "up", f'page.names_groups = ["admins"]\n{proxy}')
+    within, beside = sample("docs/page.md", up.port)
+    secret = tmp_path / "rollcall_secret.conf"
+    secret.write_text(f'proxy_set_header X-Rollcall-Proxy-Secret "{PROOF}";')
+    forged = {"x-forwarded-user": "ann", "x-forwarded-groups": "admins", "x-rollcall-proxy-secret": PROOF[:-1]}
+    try:
+        with auth_request() as port:
+            within = within.replace("127.0.0.1:4180", f"127.0.0.1:{port}")
+            within = within.replace("/etc/nginx/rollcall_secret.conf", str(secret))
+            with nginx(tmp_path / "n", within, http=beside) as url:
+                text = told(url)
+                assert PERSON not in text
+                assert "rollcall_webhooks_total" not in text
+                for path in ("/", "/seats", "/api/v1/sites", "/seats.csv"):
+                    for sent in ({}, forged):
+                        assert httpx.get(url + path, headers=sent).status_code == 401, path
+                        bob = httpx.get(url + path, headers={**sent, "cookie": "session=bob"})
+                        assert (bob.status_code, PERSON in bob.text) == (403, False), path
+                        ann = httpx.get(url + path, headers={**sent, "cookie": "session=ann"}, timeout=60)
+                        assert ann.status_code == 200, path
+                assert PERSON in httpx.get(url, headers={"cookie": "session=ann"}, timeout=60).text
+        past_it = httpx.get(up.url, headers=forged)
+        assert (past_it.status_code, PERSON in past_it.text) == (403, False)
+    finally:
+        up.stop()

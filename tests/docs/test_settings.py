@@ -14,7 +14,7 @@ from .pages import NAMES, blocks, text_of
 
 @pytest.mark.parametrize("setting", list(all_settings()), ids=lambda setting: setting.variable)
 def test_the_variable_reaches_the_setting(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
-    is_list = get_origin(setting.field.annotation) is list
+    is_list = get_origin(setting.field.annotation) in (list, tuple)
     monkeypatch.setenv(setting.variable, '["one"]' if is_list else "one")
     found: Any = EnvSettingsSource(Settings)()
     for name in setting.path:

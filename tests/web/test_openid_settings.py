@@ -1,5 +1,6 @@
 """Settings of signing in at a provider of OpenID Connect."""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import httpx
 import pytest
 from pydantic import ValidationError
 
+from console.checks.installation import provider_finding
 from rollcall.settings import PageSettings
 
 from ..ports import free_port
@@ -59,6 +61,23 @@ def test_who_signed_in_is_in_the_log(
     viewed = [line for line in said.splitlines() if "page viewed" in line]
     assert ["ann" in line for line in (*signed, *viewed)] == [True, True], said
     assert "\x1b[31m'" not in said
+
+
+def test_check_asks_the_provider(tmp_path: Path, provider: Provider) -> None:
+    def found() -> tuple[bool, str]:
+        finding = asyncio.run(provider_finding(settings_of(tmp_path, company.SITES, of_provider(provider, 1))))
+        assert finding is not None
+        return finding.ok, finding.found
+
+    assert found() == (True, f"people sign in at 127.0.0.1:{provider.port}, which is as the settings say")
+    provider.fault = "another issuer"
+    assert not found()[0]
+    assert "it names itself 'https://evil.example'" in found()[1]
+    gone = Provider(free_port())
+    finding = asyncio.run(provider_finding(settings_of(tmp_path, company.SITES, of_provider(gone, 1))))
+    assert finding is not None
+    assert "cannot be reached" in finding.found
+    assert asyncio.run(provider_finding(settings_of(tmp_path, company.SITES))) is None
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,6 @@ from joserfc.errors import JoseError
 from starlette.requests import Request
 from starlette.responses import Response
 
-from console.web.access import Role, role_of
 from rollcall.errors import RollcallError
 from rollcall.logs import printable
 from rollcall.settings import PageSettings
@@ -35,10 +34,6 @@ _ERROR_CODE = re.compile(r"[a-z_]{1,40}", re.ASCII)
 
 class SignInFailedError(RollcallError):
     """Somebody could not be signed in at the provider; the text says why and what to do."""
-
-
-class NoGroupError(SignInFailedError):
-    """Somebody signed in at the provider and is in no group that may see the page."""
 
 
 class OpenIdConnect:
@@ -91,11 +86,10 @@ class OpenIdConnect:
         request.session[_NEXT] = there
         return answer
 
-    async def arrive(self, request: Request) -> tuple[Role, str, str]:
-        """Take somebody who comes back: what they may see, who they are, and the view they came for.
+    async def arrive(self, request: Request) -> tuple[str, list[str], str]:
+        """Take somebody who comes back: who they are, their groups, and the view they came for.
 
         Raises:
-            NoGroupError: They may see nothing.
             SignInFailedError: The provider refused, or what it says proves nothing.
         """
         if "error" in request.query_params:
@@ -111,10 +105,7 @@ class OpenIdConnect:
         except Exception as error:
             raise self._failed(error) from error
         name = printable(str(claims.get("preferred_username") or claims.get("email") or claims["sub"])[:_LONGEST])
-        role = role_of(self._settings, self._groups(claims))
-        if role is None:
-            raise NoGroupError(f"{name} is in none of the groups that may see the page: see page.names_groups.")
-        return role, name, str(request.session.pop(_NEXT, "/"))
+        return name, self._groups(claims), str(request.session.pop(_NEXT, "/"))
 
     async def discover(self) -> None:
         """Learn what the provider can do, unless that is known.
@@ -179,4 +170,4 @@ class OpenIdConnect:
             cause = f"its id_token proves nothing ({error})"
         else:  # a provider may send anything, and authlib takes it for what it should be
             cause = f"its answer cannot be read ({type(error).__name__})"
-        return SignInFailedError(f"{self.host} could not sign you in: {printable(cause[:_LONGEST])}.")
+        return SignInFailedError(f"Sign-in at {self.host} failed: {printable(cause[:_LONGEST])}.")
