@@ -80,7 +80,12 @@ async def provider_finding(settings: Settings) -> Finding | None:
     try:
         await provider.discover()
     except RollcallError as error:
-        return Finding("sign-in at a provider", False, str(error), "look at page.openid, and whether this machine reaches the provider")
+        return Finding(
+            "sign-in at a provider",
+            False,
+            str(error),
+            "look at page.openid, and whether this machine reaches the provider",
+        )
     return Finding("sign-in at a provider", True, f"people sign in at {provider.host}, which is as the settings say")
 
 

@@ -1,9 +1,9 @@
 """Files that others can read are named, and those that Rollcall writes are none of them."""
 
 import json
-import os
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,13 +16,11 @@ from ..endtoend.installation import rollcall
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A folder that everybody gets to, as far as it is the tests'."""
-    for path in (tmp_path, *tmp_path.parents):
-        if path == Path(tempfile.gettempdir()) or path.stat().st_uid != os.getuid() or path.stat().st_mode & 0o1000:
-            break
-        path.chmod(0o755)
-    return tmp_path
+def folder() -> Iterator[Path]:
+    """A folder that everybody gets to; pytest closes the one that has its own at each start, of another session too."""
+    with tempfile.TemporaryDirectory(prefix="rollcall-modes-") as made:
+        Path(made).chmod(0o755)
+        yield Path(made)
 
 
 def settings(folder: Path, more: str = "") -> Path:
@@ -55,6 +53,25 @@ def test_settings_secrets_log_and_warehouse_are_named(folder: Path) -> None:
     for path in folder.iterdir():
         path.chmod(0o750 if path.is_dir() else 0o640)
     assert found(config) == set()
+
+
+def test_every_file_of_a_secret_is_looked_at(folder: Path) -> None:
+    config = settings(
+        folder,
+        f"""
+        page.public_url = "https://rollcall.example.com"
+        page.names_groups = ["admins"]
+        page.openid = {{ issuer = "https://login.example", client_id = "a", client_secret_file = "{folder}/openid" }}
+        page.proxy = {{ user_header = "X-User", secret_file = "{folder}/proxy" }}
+        organization = {{ id = "a1b2c3d4-0000-4000-8000-000000000000", api_key_file = "{folder}/organization" }}
+        """,
+    )
+    config.chmod(0o600)
+    secrets = {"openid", "proxy", "organization", "token"}
+    for name in secrets:
+        (folder / name).write_text("0123456789abcdef")
+        (folder / name).chmod(0o644)
+    assert found(config) == secrets
 
 
 def test_a_closed_folder_above_is_enough_and_settings_without_secrets_may_be_read(folder: Path) -> None:
