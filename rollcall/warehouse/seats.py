@@ -1,6 +1,7 @@
 """Seats in the warehouse: the settings that the view ``seats`` judges by, each day's counts, and what reports read.
 
-The verdict is the view's alone (`schema/0007_lighter_seats.sql`). It knows the settings by a row a site, written at each start.
+The verdict is the view's alone (`schema/0007_lighter_seats.sql`). It knows the settings by a row a site, written at
+each start.
 The money is computed here, from the counts and the prices of the settings, also that of each day's counts, which the
 view ``seat_days`` has for dashboards; without prices there is none.
 """
