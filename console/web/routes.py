@@ -38,7 +38,7 @@ from console.web.pipeline_health import percent
 from console.web.queries import PageQueries
 from console.web.seat_reports import SEAT_REPORTS, Found, SeatReport, change
 from console.web.seats import SeatExport, SeatQuery
-from console.web.sign_in import SignIn, TrustedProxy
+from console.web.sign_in import SignIn
 from console.web.template import render
 from rollcall.errors import RollcallError
 from rollcall.http.guard import Throttle, host_of
@@ -422,7 +422,7 @@ def page_routes(page: Page) -> list[BaseRoute]:
         policy=policy,
         sessions=sessions,
         password=password,
-        proxy=TrustedProxy(settings.page, password).told,
+        proxy=signing.proxy.told,
         audit=audit,
     )
     behind_the_gate = [private, gate]

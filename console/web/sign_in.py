@@ -58,6 +58,9 @@ class SignIn:
         sessions: What is opened and closed here.
         password: Compares passwords.
         once: Token of the one-time sign-in address; empty where there is none.
+
+    Attributes:
+        proxy: Says who comes by a trusted proxy.
     """
 
     def __init__(
@@ -68,6 +71,7 @@ class SignIn:
         self._sessions = sessions
         self._password = password
         self._once = once
+        self.proxy = TrustedProxy(settings.page, password)
         self._openid = _provider(settings)
         self._refusals = RationedLog(_log)
         self._ways = {
@@ -108,7 +112,8 @@ class SignIn:
         """Show the form; who needs none goes straight to the page."""
         decision = self._policy.judge(request)
         there = _next(request.query_params.get("next", ""))
-        if decision is Decision.SHOW or self._sessions.known(request.cookies.get(COOKIE)):
+        signed_in = self._sessions.known(request.cookies.get(COOKIE)) or isinstance(self.proxy.told(request), Visitor)
+        if decision is Decision.SHOW or signed_in:
             return RedirectResponse(there, 303)
         if decision is not Decision.SIGN_IN:
             return refusal_page(decision)

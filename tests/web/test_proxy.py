@@ -43,6 +43,8 @@ def test_groups_say_what_somebody_sees(page: Served) -> None:
         assert ask(page, f"{PREFIX}/sites", **named).status_code == 200
     assert "your groups show figures only" in ask(page, "/seats.csv", **named | {"x_forwarded_groups": "finance"}).text
     assert "Sign out" not in ask(page, **named).text, "the proxy signs people in and out"
+    asked_to = ask(page, "/sign-in?next=/health", **named)
+    assert (asked_to.status_code, asked_to.headers["location"]) == (303, "/health"), "who is signed in already"
 
 
 @pytest.mark.parametrize("groups", ["", "staff", "Admins", "admins2", "heads,of,it"])
