@@ -192,9 +192,11 @@ class SignIn:
         return self._form(there, why, 403)
 
     def _form(self, there: str, problem: str = "", status: int = 200) -> Response:
+        if not (self._ways["provider"] or self._ways["by_proxy"]):
+            return Response(render("sign_in.html", there=there, problem=problem), status, media_type="text/html")
         # At the public address: the provider sends people back to it, and cookies keep to a host.
         start = f"{self._settings.public_url}{_OPENID_PATH}?next={quote(there)}"
-        body = render("sign_in.html", there=there, problem=problem, start=start, **self._ways)
+        body = render("sign_in_elsewhere.html", there=there, problem=problem, start=start, **self._ways)
         return Response(body, status, media_type="text/html")
 
     async def sign_out(self, request: Request) -> Response:
