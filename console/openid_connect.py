@@ -28,7 +28,9 @@ _SIGNED_BY = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "E
 """Algorithms with a private key. Not ``none``, nor HMAC, whose key could be a public one."""
 _SECONDS = 10.0
 _NEXT = "next"
-_LONGEST = 256
+_LONGEST = 128
+_LONGEST_NEXT = 1024
+"""Of an address to come back to: it goes into a cookie."""
 _ERROR_CODE = re.compile(r"[a-z_]{1,40}", re.ASCII)
 
 
@@ -76,14 +78,12 @@ class OpenIdConnect:
         Raises:
             SignInFailedError: The provider does not say where to.
         """
+        client = await self.discover()
         try:
-            await self.discover()
-            answer: Response = await self._client.authorize_redirect(request, self._back)
-        except SignInFailedError:
-            raise
+            answer: Response = await client.authorize_redirect(request, self._back)
         except Exception as error:
-            raise self._failed(error) from error
-        request.session[_NEXT] = there
+            raise self._failed(error, client) from error
+        request.session[_NEXT] = there if len(there) <= _LONGEST_NEXT else "/"
         return answer
 
     async def arrive(self, request: Request) -> tuple[str, list[str], str]:
@@ -96,50 +96,66 @@ class OpenIdConnect:
             code = request.query_params["error"]
             told = code if _ERROR_CODE.fullmatch(code) else "an error"
             raise SignInFailedError(f"{self.host} did not sign you in: {told}. Try again, or ask who runs it.")
+        client = await self.discover()
+        expected = {
+            "iss": {"essential": True, "value": self._openid.issuer},
+            "aud": {"essential": True, "value": self._openid.client_id},
+        }
         try:
-            await self.discover()
-            token = await self._client.authorize_access_token(request)
-            claims = await self._claims(token)
+            token = await client.authorize_access_token(request, claims_options=expected)
+            claims = await self._claims(client, token)
         except SignInFailedError:
             raise
         except Exception as error:
-            raise self._failed(error) from error
-        name = printable(str(claims.get("preferred_username") or claims.get("email") or claims["sub"])[:_LONGEST])
+            raise self._failed(error, client) from error
+        who = claims.get("preferred_username") or claims.get("email") or claims["sub"]
+        name = printable(str(who)[:_LONGEST])[:_LONGEST] or "nobody named"
         return name, self._groups(claims), str(request.session.pop(_NEXT, "/"))
 
-    async def discover(self) -> None:
-        """Learn what the provider can do, unless that is known.
+    async def discover(self) -> Any:
+        """Learn what the provider can do, unless that is known, and return the client that knows it.
+
+        It is the one to go on with: somebody else's failure may put another in its place meanwhile.
 
         Raises:
             SignInFailedError: It is another one than the settings name, or lacks something.
         """
+        client = self._client
         try:
-            known = await self._client.load_server_metadata()
+            known = await client.load_server_metadata()
         except Exception as error:
-            raise self._failed(error) from error
+            raise self._failed(error, client) from error
         lacking = {"authorization_endpoint", "token_endpoint", "jwks_uri"}.difference(known)
         if known.get("issuer") != self._openid.issuer:
             trouble = f"it names itself {printable(str(known.get('issuer'))[:_LONGEST])!r}; set page.openid.issuer so"
         elif lacking:
             trouble = f"it does not tell its {min(lacking)}; look at page.openid.issuer"
         else:
-            algorithms = known.get("id_token_signing_alg_values_supported") or ["RS256"]
+            told = known.get("id_token_signing_alg_values_supported")
+            algorithms = [one for one in told if isinstance(one, str)] if isinstance(told, list) else ["RS256"]
             known["id_token_signing_alg_values_supported"] = [one for one in algorithms if one in _SIGNED_BY]
-            return
-        self._client = self._fresh()
+            return client
+        self._forget(client)
         raise SignInFailedError(f"{self.host} is not as the settings say: {trouble}.")
 
-    async def _claims(self, token: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _forget(self, client: Any) -> None:
+        """Ask the provider anew what it can do: its keys or places may have changed."""
+        if self._client is client:
+            self._client = self._fresh()
+
+    async def _claims(self, client: Any, token: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return what the provider says of somebody: in its token, and where that lacks groups, when asked."""
         claims = token.get("userinfo")
         if not claims:
             raise SignInFailedError(f"{self.host} sent no id_token; allow this client the scope `openid` there.")
-        if self._openid.groups_claim in claims or "userinfo_endpoint" not in self._client.server_metadata:
+        # Of an address and its being verified one source has to say both.
+        needed = {"email", "email_verified"} if self._openid.groups_claim == "email" else {self._openid.groups_claim}
+        if needed <= set(claims) or "userinfo_endpoint" not in client.server_metadata:
             return dict(claims)
-        asked = await self._client.userinfo(token=token)
+        asked = await client.userinfo(token=token)
         if asked.get("sub") != claims["sub"]:
             raise SignInFailedError(f"{self.host} told of somebody else than it signed in; try again.")
-        return {**asked, **claims}
+        return {**asked, **claims, **{name: asked.get(name) for name in needed}}
 
     def _groups(self, claims: Mapping[str, Any]) -> list[str]:
         name = self._openid.groups_claim
@@ -155,11 +171,14 @@ class OpenIdConnect:
             )
         return [one for one in told if isinstance(one, str)]
 
-    def _failed(self, error: Exception) -> SignInFailedError:
-        """Return what to tell people of an error, and forget the provider: its keys or places may have changed."""
+    def _failed(self, error: Exception, client: Any) -> SignInFailedError:
+        """Return what to tell people of an error; forget what is known of the provider where that may be why."""
         if isinstance(error, OAuthError) and error.error == "mismatching_state":
             return SignInFailedError("It was begun elsewhere, too long ago, or before a restart. Sign in again.")
-        self._client = self._fresh()
+        if isinstance(error, OAuthError) and error.error == "invalid_grant":
+            return SignInFailedError(f"{self.host} takes this sign-in for used or too old. Sign in again.")
+        if not isinstance(error, OAuthError):
+            self._forget(client)
         if isinstance(error, OAuthError):
             cause = f"it refuses: {error.error}; look at page.openid.client_id and its secret"
         elif isinstance(error, httpx2.HTTPStatusError):

@@ -59,7 +59,7 @@ def configure_logging(level: str, form: Literal["auto", "console", "json"]) -> N
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
-    for noisy in ("uvicorn", "httpx", "httpcore", "clickhouse_connect"):
+    for noisy in ("uvicorn", "httpx", "httpcore", "httpx2", "httpcore2", "authlib", "clickhouse_connect"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
     # It says each try again, and whoever asked says what became of it.
     logging.getLogger("urllib3").setLevel(max(logging.ERROR, root.level))

@@ -156,7 +156,7 @@ class Sessions:
     def open(self, role: Role = Role.NAMES, name: str = "") -> str:
         """Return the cookie of a new session of somebody who may see so much, and who they are, where that is known."""
         ends = int(self._clock() + self._seconds)
-        told = base64.urlsafe_b64encode(name.encode()).decode()
+        told = base64.urlsafe_b64encode(name.encode()).decode().rstrip("=")  # which would have to be quoted
         return self._signer.sign(f"{role}~{told}~{secrets.token_urlsafe(24)}.{ends}").decode()
 
     def known(self, cookie: str | None) -> bool:
@@ -173,7 +173,7 @@ class Sessions:
         if cookie is None or not self.known(cookie):
             return None
         role, told, _ = cookie.split("~", 2)
-        return Visitor(Role(role), "session", base64.urlsafe_b64decode(told).decode())
+        return Visitor(Role(role), "session", base64.urlsafe_b64decode(told + "==").decode())
 
     def close(self, cookie: str | None) -> None:
         """End a session: its cookie is good no more, whoever has a copy of it."""

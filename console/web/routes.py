@@ -410,7 +410,7 @@ def page_routes(page: Page) -> list[BaseRoute]:
     settings = page.runtime.settings
     policy = Policy(settings, page.listen or settings.listen)
     sessions = Sessions(settings.page.session_hours * 3600, time.time)
-    audit = settings.audits(page.listen or settings.listen)
+    audit = settings.audits_page(page.listen or settings.listen)
     password = Password(settings.page.secret(), Throttle(time.monotonic), settings.page.figures_secret())
     signing = SignIn(settings, policy, sessions, password, page.once)
     around, queries = Site(page), PageQueries(page)

@@ -226,7 +226,7 @@ class SignIn:
 
 
 PROXY_SECRET = "x-rollcall-proxy-secret"  # noqa: S105 - the header that holds it
-_LONGEST_NAME = 256
+_LONGEST_NAME = 128
 
 
 class TrustedProxy:
@@ -244,20 +244,29 @@ class TrustedProxy:
 
     def told(self, request: HTTPConnection) -> Visitor | Decision | None:
         """Return who sent a request, or why they see nothing; None where no proxy says anything about them."""
-        proxy, headers = self._settings.proxy, request.headers
-        given = headers.getlist(PROXY_SECRET)
+        proxy = self._settings.proxy
+        given = _told(request, PROXY_SECRET)
         if not proxy.user_header or not given:
             return None
         # The right secret is right however many wrong ones came: all who come by the proxy are one address.
-        if len(given) > 1 or not hmac.compare_digest(digest(given[0]), self._digest):
+        if not hmac.compare_digest(digest(given[0]), self._digest):
             self._password.failed(client_of(request), "wrong secret of a proxy at the page")
             return Decision.WRONG_PROXY
-        name = printable(headers.get(proxy.user_header, "")[:_LONGEST_NAME]).strip()
+        names, groups = _told(request, proxy.user_header), _told(request, proxy.groups_header)
+        if max(len(given), len(names), len(groups)) > 1:
+            return Decision.WRONG_PROXY  # the client's word beside the proxy's
+        name = "".join(names).strip()
         if not name:
             return None
-        told = ",".join(headers.getlist(proxy.groups_header))
-        role = role_of(self._settings, (group.strip() for group in told.split(",")))
-        return Visitor(role, "proxy", name) if role else Decision.NO_GROUP
+        # A name is whole: people may choose one with a comma and another's after it.
+        by_name = proxy.user_header.lower() == proxy.groups_header.lower()
+        role = role_of(self._settings, [name] if by_name else [one.strip() for one in "".join(groups).split(",")])
+        return Visitor(role, "proxy", printable(name[:_LONGEST_NAME])[:_LONGEST_NAME]) if role else Decision.NO_GROUP
+
+
+def _told(request: HTTPConnection, header: str) -> list[str]:
+    """Return what stands in a header: UTF-8, as proxies write it, where the server takes it for Latin-1."""
+    return [one.encode("latin-1").decode(errors="replace") for one in request.headers.getlist(header)]
 
 
 def _provider(settings: Settings) -> "OpenIdConnect | None":

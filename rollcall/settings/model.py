@@ -88,7 +88,8 @@ class Settings(BaseSettings):
         Literal["auto", "on", "off"],
         Field(
             description="Whether each query of the SQL door and each view of the page is a line of the log: who, from "
-            "where, what kind, how many rows, never the text; auto is where their address is not a loopback one."
+            "where, what kind, how many rows, never the text; auto is where their address is not a loopback one, and of the "
+            "page where people sign in at a provider or by a proxy."
         ),
     ] = "auto"
     ingest: Annotated[IngestSettings, Field(description="How webhooks are received.")] = IngestSettings()
@@ -189,6 +190,10 @@ class Settings(BaseSettings):
     def audits(self, listen: str) -> bool:
         """Return whether what readers do at an address is written to the log."""
         return self.audit == "on" or (self.audit == "auto" and not is_loopback(listen))
+
+    def audits_page(self, listen: str) -> bool:
+        """Return the same of the page, which others than this machine reach where people sign in elsewhere."""
+        return self.audits(listen) or (self.audit == "auto" and self.page.signs_in_elsewhere)
 
     def metrics_secret(self) -> str:
         """Return the token of monitors, from settings or file; empty when there is none."""

@@ -1,5 +1,6 @@
 """The settings of the page: who may see it, how they sign in, and under which address the world reaches it."""
 
+import ssl
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -63,8 +64,13 @@ class OpenIdSettings(Group):
             raise ValueError("issuer and client_id belong together")
         if self.issuer and not self.secret():
             raise ValueError("needs client_secret_file: the page is a confidential client")
-        if self.ca_file and not self.ca_file.is_file():
-            raise ValueError(f"ca_file: {self.ca_file} is not there")
+        if self.ca_file:
+            try:
+                ssl.create_default_context(cafile=self.ca_file)
+            except OSError as error:  # as are those of ssl
+                raise ValueError(f"ca_file: {self.ca_file} holds no certificates that can be read ({error})") from None
+        if not self.issuer and self.secret():
+            raise ValueError("has a client_secret and no issuer, so that nobody can sign in by it; set both")
         return self
 
     def secret(self) -> str:
@@ -105,6 +111,9 @@ class ProxySettings(Group):
     @model_validator(mode="after")
     def _whole(self) -> "ProxySettings":
         given = self.proof()
+        reserved = {"x-rollcall-proxy-secret", "cookie", "authorization", "host"}
+        if reserved.intersection((self.user_header.lower(), self.groups_header.lower())):
+            raise ValueError("user_header and groups_header cannot be a header that holds a secret, or Host")
         if bool(self.user_header) != bool(given):
             raise ValueError("user_header and secret_file belong together: a header alone can be sent by anybody")
         if given and len(given) < SHORTEST_SECRET:
@@ -196,11 +205,11 @@ class PageSettings(Group):
     def _named(cls, groups: tuple[str, ...]) -> tuple[str, ...]:
         if not all(group.strip() for group in groups):
             raise ValueError("has an empty name, which is no group; remove it")
-        return groups
+        return tuple(group.strip() for group in groups)
 
     @model_validator(mode="after")
     def _groups_are_told(self) -> "PageSettings":
-        told, groups = bool(self.openid.issuer or self.proxy.user_header), {*self.names_groups, *self.figures_groups}
+        told, groups = self.signs_in_elsewhere, {*self.names_groups, *self.figures_groups}
         if told and not groups:
             raise ValueError("has people sign in elsewhere and lets none of them in; set names_groups")
         if groups and not told:
@@ -209,6 +218,13 @@ class PageSettings(Group):
             raise ValueError(f"has {both[0]!r} both in names_groups and in figures_groups; remove it from one")
         if self.openid.issuer and not self.public_url:
             raise ValueError("has [page.openid], which needs public_url: the provider sends people back to it")
+        if self.openid.issuer:
+            checked_origin(self.public_url)  # https, as what comes back signs somebody in
+        by_name = self.proxy.user_header.lower() == self.proxy.groups_header.lower()
+        if self.proxy.user_header and not by_name and any("," in group for group in groups):
+            raise ValueError(
+                "has a group with a comma, which parts groups in the proxy's header; have it send another name"
+            )
         return self
 
     @model_validator(mode="after")
@@ -240,4 +256,9 @@ class PageSettings(Group):
     @property
     def signs_in(self) -> bool:
         """Whether people sign in by something that lasts: a password, at a provider, or at a proxy."""
-        return bool(self.secret() or self.openid.issuer or self.proxy.user_header)
+        return bool(self.secret()) or self.signs_in_elsewhere
+
+    @property
+    def signs_in_elsewhere(self) -> bool:
+        """Whether a provider or a proxy says who people are."""
+        return bool(self.openid.issuer or self.proxy.user_header)

@@ -38,6 +38,8 @@ class Provider:
     fault: str = ""
     claims: dict[str, Any] = field(default_factory=lambda: {"sub": "ann-1", "groups": ["admins"]})
     told_when_asked: dict[str, Any] | None = None
+    algorithms: Any = field(default_factory=lambda: ["RS256", "HS256", "none"])
+    pause: float = 0.0
     asked: list[str] = field(default_factory=list)
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
 
@@ -80,7 +82,7 @@ class Provider:
             "token_endpoint": f"{self.issuer}/token",
             "jwks_uri": f"{self.issuer}/keys",
             "userinfo_endpoint": f"{self.issuer}/userinfo",
-            "id_token_signing_alg_values_supported": ["RS256", "HS256", "none"],
+            "id_token_signing_alg_values_supported": self.algorithms,
         }
         if self.fault == "no token endpoint":
             del told["token_endpoint"]
@@ -99,16 +101,20 @@ class Provider:
 
     async def _token(self, request: Request) -> Response:
         self.asked.append("token")
+        fault = self.fault  # as it is when asked
         form = {name: values[0] for name, values in parse_qs((await request.body()).decode()).items()}
         asked = self.codes.pop(form.get("code", ""), None)
         basic = base64.b64encode(f"{CLIENT}:{CLIENT_SECRET}".encode()).decode()
         challenge = hashlib.sha256(form.get("code_verifier", "").encode()).digest()
         proven = asked and asked["code_challenge"] == base64.urlsafe_b64encode(challenge).decode().rstrip("=")
-        if not proven or request.headers.get("authorization") != f"Basic {basic}" or self.fault == "refuses":
+        if not proven or request.headers.get("authorization") != f"Basic {basic}" or fault == "refuses":
             return JSONResponse({"error": "invalid_client"}, 401)
-        if self.fault == "token is html":
+        if fault == "a used code":
+            return JSONResponse({"error": "invalid_grant"}, 400)
+        await asyncio.sleep(self.pause)
+        if fault == "token is html":
             return HTMLResponse("<h1>Welcome</h1>")
-        if self.fault == "no id_token":
+        if fault == "no id_token":
             return JSONResponse({"access_token": "opaque", "token_type": "Bearer"})
         assert asked is not None
         return JSONResponse({"access_token": "opaque", "token_type": "Bearer", "id_token": self._id_token(asked)})
@@ -125,6 +131,7 @@ class Provider:
         }
         wrong: dict[str, dict[str, Any]] = {
             "for another client": {"aud": "another"},
+            "for another client, to us": {"aud": ["another"], "azp": CLIENT},
             "of another issuer": {"iss": "https://evil.example"},
             "of another sign-in": {"nonce": "another"},
             "expired": {"iat": now - 9000, "exp": now - 8000},

@@ -1,6 +1,7 @@
 """Signing in at a provider of OpenID Connect, and what a provider may do wrong."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -25,7 +26,8 @@ def shared() -> Iterator[Provider]:
 @pytest.fixture
 def provider(shared: Provider) -> Iterator[Provider]:
     yield shared
-    shared.fault, shared.told_when_asked = "", None
+    shared.fault, shared.told_when_asked, shared.algorithms = "", None, ["RS256", "HS256", "none"]
+    shared.pause = 0.0
     shared.claims = {"sub": "ann-1", "groups": ["admins"]}
 
 
@@ -46,7 +48,7 @@ def viewer(page: Served) -> Iterator[httpx.Client]:
 
 def forget(viewer: httpx.Client, provider: Provider) -> None:
     """Have the page forget what it knows of the provider, as it does after any failure."""
-    provider.fault = "refuses"
+    provider.fault = "token is html"
     assert sign_in(viewer).status_code == 403
 
 
@@ -133,6 +135,7 @@ TOKENS = {
     "token is html": "cannot be read",
     "no id_token": "sent no id_token",
     "for another client": "proves nothing",
+    "for another client, to us": "proves nothing",
     "of another issuer": "proves nothing",
     "of another sign-in": "proves nothing",
     "expired": "proves nothing",
@@ -159,6 +162,43 @@ def test_what_proves_nothing_opens_nothing(viewer: httpx.Client, provider: Provi
     assert "<b>" not in refused.text
     assert CLIENT_SECRET not in refused.text
     provider.fault = ""
+    assert sign_in(viewer).status_code == 200
+
+
+def test_a_stranger_s_failure_costs_nobody_their_sign_in(
+    page: Served, viewer: httpx.Client, provider: Provider
+) -> None:
+    """What is known of the provider is forgotten after a failure, but not by who comes back just then."""
+    provider.claims, provider.told_when_asked = {"sub": "ann-1"}, {"groups": ["admins"]}
+    back = go_there(viewer)
+    provider.pause = 0.5
+
+    def fail() -> None:
+        with httpx.Client(base_url=page.url) as stranger:
+            assert stranger.get(go_there(stranger) + "0").status_code == 403
+            provider.pause, provider.fault = 0.0, "token is html"
+            assert sign_in(stranger).status_code == 403
+            provider.fault = ""
+
+    with ThreadPoolExecutor(1) as beside:
+        failing = beside.submit(fail)
+        signed = viewer.get(back, timeout=30)
+        failing.result()
+    assert signed.status_code == 200, signed.text
+
+
+def test_a_code_that_was_used_is_said_to_be_so(viewer: httpx.Client, provider: Provider) -> None:
+    provider.fault = "a used code"
+    refused = sign_in(viewer)
+    assert (refused.status_code, "takes this sign-in for used or too old" in refused.text) == (403, True)
+
+
+@pytest.mark.parametrize("algorithms", [7, "RS256", None, [7, {}, "RS256"]])
+def test_what_a_provider_says_of_its_algorithms_may_be_odd(
+    viewer: httpx.Client, provider: Provider, algorithms: Any
+) -> None:
+    forget(viewer, provider)
+    provider.fault, provider.algorithms = "", algorithms
     assert sign_in(viewer).status_code == 200
 
 

@@ -34,6 +34,14 @@ def test_the_address_counts_where_it_is_verified(tmp_path: Path, provider: Provi
             provider.claims = {"sub": "1", "email": "ann@acme.example", "email_verified": verified}
             with httpx.Client(base_url=page.url) as viewer:
                 assert sign_in(viewer).status_code == status, verified
+        asked = {"email": "ann@acme.example", "email_verified": True}
+        for token, told, status in (
+            ({"email": "ann@acme.example"}, asked, 200),
+            ({"email_verified": True}, {"email": "ann@acme.example"}, 403),
+        ):
+            provider.claims, provider.told_when_asked = {"sub": "1", **token}, told
+            with httpx.Client(base_url=page.url) as viewer:
+                assert sign_in(viewer).status_code == status, "both are of one source"
 
 
 def test_passwords_work_beside_it(tmp_path: Path, provider: Provider) -> None:
@@ -53,7 +61,7 @@ def test_who_signed_in_is_in_the_log(tmp_path: Path, provider: Provider, monkeyp
     for module in ("access", "sign_in"):
         monkeypatch.setattr(f"console.web.{module}._log", told)
     port = free_port()
-    settings = settings_of(tmp_path, company.SITES, of_provider(provider, port), listen=f"127.0.0.1:{port}", audit="on")
+    settings = settings_of(tmp_path, company.SITES, of_provider(provider, port), listen=f"127.0.0.1:{port}")
     provider.claims = {"sub": "1", "preferred_username": "ann\x1b[31m~.", "groups": ["admins"]}
     with served(settings) as page, httpx.Client(base_url=page.url) as viewer:
         sign_in(viewer)
@@ -95,9 +103,11 @@ def test_check_asks_the_provider(tmp_path: Path, provider: Provider) -> None:
         ({"openid": {"issuer": "https://login.example", "client_id": "a"}}, "needs client_secret_file"),
         (
             {"openid": {"issuer": "https://a.example", "client_id": "a", "client_secret": "b", "ca_file": "/no"}},
-            "/no is",
+            "holds no certificates",
         ),
         ({"openid": {}}, "nobody tells"),
+        ({"openid": {"client_secret": "b"}}, "no issuer"),
+        ({"public_url": "http://rollcall.example"}, "must be https"),
     ],
 )
 def test_settings_that_let_nobody_in_or_anybody_are_refused(wrong: dict[str, Any], said: str) -> None:

@@ -7,9 +7,12 @@ from unittest.mock import Mock, call
 import httpx
 import pytest
 from pydantic import ValidationError
+from starlette.requests import HTTPConnection
 
+from console.web.access import Decision, Password, Role, Visitor
 from console.web.openapi import PREFIX
-from rollcall.http.guard import MOST_FAILURES
+from console.web.sign_in import TrustedProxy
+from rollcall.http.guard import MOST_FAILURES, Throttle
 from rollcall.settings import PageSettings
 
 from . import company
@@ -17,12 +20,12 @@ from .serving import Served, served, settings_of
 
 PROOF = "0123456789abcdef0123"
 PROXY = {"user_header": "X-Forwarded-User", "secret": PROOF}
-PAGE = {"proxy": PROXY, "names_groups": ["admins", "heads of it"], "figures_groups": ["finance"]}
+PAGE = {"proxy": PROXY, "names_groups": ["admins", "heads of it", "Zürich"], "figures_groups": ["finance"]}
 
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with served(settings_of(tmp_path_factory.mktemp("proxy"), company.SITES, page=PAGE, audit="on")) as served_page:
+    with served(settings_of(tmp_path_factory.mktemp("proxy"), company.SITES, page=PAGE)) as served_page:
         yield served_page
 
 
@@ -74,6 +77,29 @@ def test_whoever_cannot_prove_to_be_the_proxy_is_nobody(page: Served) -> None:
         assert (refused.status_code, "could not prove" in refused.text) == (403, True), wrong
     twice = [("x-rollcall-proxy-secret", "a guess"), ("x-rollcall-proxy-secret", PROOF), *named.items()]
     assert httpx.get(page.url, headers=twice).status_code == 403, "one of the two is not the proxy's"
+    once = [("x-rollcall-proxy-secret", PROOF), ("x-forwarded-user", "eve"), ("x-forwarded-groups", "staff")]
+    for added in (("x-forwarded-groups", "admins"), ("x-forwarded-user", "ann")):
+        assert httpx.get(page.url, headers=[added, *once]).status_code == 403, (
+            "the client's own word beside the proxy's"
+        )
+
+
+@pytest.mark.parametrize(("name", "role"), [("ann@acme.example", Role.NAMES), ("eve,ann@acme.example", None)])
+def test_who_is_listed_by_name_is_one_person_whatever_their_name(name: str, role: Role | None) -> None:
+    by_name = {"proxy": {**PROXY, "groups_header": "x-forwarded-user"}, "names_groups": ["ann@acme.example"]}
+    proxy = TrustedProxy(PageSettings.model_validate(by_name), Password("", Throttle(lambda: 0.0)))
+    headers = [(b"x-rollcall-proxy-secret", PROOF.encode()), (b"x-forwarded-user", name.encode())]
+    told = proxy.told(HTTPConnection({"type": "http", "headers": headers}))
+    assert told == (Visitor(role, "proxy", name) if role else Decision.NO_GROUP)
+
+
+def test_headers_are_utf_8(page: Served) -> None:
+    sent = [
+        (b"x-rollcall-proxy-secret", PROOF.encode()),
+        (b"x-forwarded-user", "jürg".encode()),
+        (b"x-forwarded-groups", "staff,Zürich".encode()),
+    ]
+    assert httpx.get(page.url, headers=sent).status_code == 200
 
 
 def test_it_may_let_through_whom_it_does_not_know(page: Served) -> None:
@@ -104,6 +130,8 @@ def test_who_it_was_is_in_the_log(page: Served, monkeypatch: pytest.MonkeyPatch)
         ({"proxy": {"secret": PROOF}}, "belong together"),
         ({"proxy": {**PROXY, "secret": "short"}}, "shorter than 16"),
         ({"proxy": {**PROXY, "user_header": "X User"}}, "pattern"),
+        ({"proxy": {**PROXY, "user_header": "Cookie"}}, "holds a secret"),
+        ({"names_groups": ["CN=admins,OU=it"]}, "a group with a comma"),
         ({"names_groups": [], "figures_groups": []}, "lets none of them in"),
         ({"proxy": {}}, "nobody tells"),
         ({"unprotected": True}, "unprotected = true"),
