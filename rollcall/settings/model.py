@@ -88,8 +88,8 @@ class Settings(BaseSettings):
         Literal["auto", "on", "off"],
         Field(
             description="Whether each query of the SQL door and each view of the page is a line of the log: who, from "
-            "where, what kind, how many rows, never the text; auto is where their address is not a loopback one, and of the "
-            "page where people sign in at a provider or by a proxy."
+            "where, what kind, how many rows, never the text; auto is where their address is not a loopback one, and "
+            "of the page where people sign in at a provider or by a proxy."
         ),
     ] = "auto"
     ingest: Annotated[IngestSettings, Field(description="How webhooks are received.")] = IngestSettings()
