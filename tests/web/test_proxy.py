@@ -78,7 +78,7 @@ def test_whoever_cannot_prove_to_be_the_proxy_is_nobody(page: Served) -> None:
     twice = [("x-rollcall-proxy-secret", "a guess"), ("x-rollcall-proxy-secret", PROOF), *named.items()]
     assert httpx.get(page.url, headers=twice).status_code == 403, "one of the two is not the proxy's"
     once = [("x-rollcall-proxy-secret", PROOF), ("x-forwarded-user", "eve"), ("x-forwarded-groups", "staff")]
-    for added in (("x-forwarded-groups", "admins"), ("x-forwarded-user", "ann")):
+    for added in (("x-forwarded-groups", "admins,"), ("x-forwarded-user", "ann")):
         assert httpx.get(page.url, headers=[added, *once]).status_code == 403, (
             "the client's own word beside the proxy's"
         )
