@@ -21,9 +21,6 @@ from rollcall.errors import RollcallError
 from rollcall.logs import printable
 from rollcall.settings import PageSettings
 
-CALLBACK_PATH = "/sign-in/openid/callback"
-"""Where the provider sends people back to, below the public address."""
-
 _SIGNED_BY = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"})
 """Algorithms with a private key. Not ``none``, nor HMAC, whose key could be a public one."""
 _SECONDS = 10.0
@@ -46,10 +43,8 @@ class OpenIdConnect:
     """
 
     def __init__(self, settings: PageSettings) -> None:
-        self._settings = settings
         self._openid = settings.openid
         self.host = urlsplit(self._openid.issuer).netloc
-        self._back = f"{settings.public_url}{CALLBACK_PATH}"
         self._verify = ssl.create_default_context(cafile=self._openid.ca_file) if self._openid.ca_file else True
         self._client = self._fresh()
 
@@ -68,26 +63,27 @@ class OpenIdConnect:
             },
         )
 
-    async def leave(self, request: Request, there: str) -> Response:
+    async def leave(self, request: Request, back: str, there: str) -> Response:
         """Send somebody to the provider; what proves later that it was they goes into their session of some minutes.
 
         Args:
             request: Theirs, with a session of starlette's.
-            there: The view to come back to.
+            back: The address that the provider sends them back to, as it is registered there.
+            there: The view that they came for.
 
         Raises:
             SignInFailedError: The provider does not say where to.
         """
         client = await self.discover()
         try:
-            answer: Response = await client.authorize_redirect(request, self._back)
+            answer: Response = await client.authorize_redirect(request, back)
         except Exception as error:
             raise self._failed(error, client) from error
         request.session[_NEXT] = there if len(there) <= _LONGEST_NEXT else "/"
         return answer
 
     async def arrive(self, request: Request) -> tuple[str, list[str], str]:
-        """Take somebody who comes back: who they are, their groups, and the view they came for.
+        """Take somebody who comes back: who they are as the provider writes it, their groups, the view they came for.
 
         Raises:
             SignInFailedError: The provider refused, or what it says proves nothing.
@@ -108,9 +104,8 @@ class OpenIdConnect:
             raise
         except Exception as error:
             raise self._failed(error, client) from error
-        who = claims.get("preferred_username") or claims.get("email") or claims["sub"]
-        name = printable(str(who)[:_LONGEST])[:_LONGEST] or "nobody named"
-        return name, self._groups(claims), str(request.session.pop(_NEXT, "/"))
+        who = claims.get("preferred_username") or claims.get("email") or claims["sub"] or "nobody named"
+        return str(who), self._groups(claims), str(request.session.pop(_NEXT, "/"))
 
     async def discover(self) -> Any:
         """Learn what the provider can do, unless that is known, and return the client that knows it.
@@ -173,20 +168,24 @@ class OpenIdConnect:
 
     def _failed(self, error: Exception, client: Any) -> SignInFailedError:
         """Return what to tell people of an error; forget what is known of the provider where that may be why."""
-        if isinstance(error, OAuthError) and error.error == "mismatching_state":
-            return SignInFailedError("It was begun elsewhere, too long ago, or before a restart. Sign in again.")
-        if isinstance(error, OAuthError) and error.error == "invalid_grant":
-            return SignInFailedError(f"{self.host} takes this sign-in for used or too old. Sign in again.")
-        if not isinstance(error, OAuthError):
-            self._forget(client)
         if isinstance(error, OAuthError):
+            if error.error == "mismatching_state":
+                return SignInFailedError("It was begun elsewhere, too long ago, or before a restart. Sign in again.")
+            if error.error == "invalid_grant":
+                return SignInFailedError(f"{self.host} takes this sign-in for used or too old. Sign in again.")
             cause = f"it refuses: {error.error}; look at page.openid.client_id and its secret"
-        elif isinstance(error, httpx2.HTTPStatusError):
-            cause = f"it answers {error.response.status_code}; look at page.openid.issuer"
-        elif isinstance(error, httpx2.RequestError):
-            cause = f"it cannot be reached ({str(error) or type(error).__name__})"
-        elif isinstance(error, JoseError):
-            cause = f"its id_token proves nothing ({error})"
-        else:  # a provider may send anything, and authlib takes it for what it should be
-            cause = f"its answer cannot be read ({type(error).__name__})"
+        else:
+            self._forget(client)
+            cause = _cause(error)
         return SignInFailedError(f"Sign-in at {self.host} failed: {printable(cause[:_LONGEST])}.")
+
+
+def _cause(error: Exception) -> str:
+    if isinstance(error, httpx2.HTTPStatusError):
+        return f"it answers {error.response.status_code}; look at page.openid.issuer"
+    if isinstance(error, httpx2.RequestError):
+        return f"it cannot be reached ({str(error) or type(error).__name__})"
+    if isinstance(error, JoseError):
+        return f"its id_token proves nothing ({error})"
+    # A provider may send anything, and authlib takes it for what it should be.
+    return f"its answer cannot be read ({type(error).__name__})"

@@ -4,6 +4,7 @@ import asyncio
 import hmac
 import re
 import secrets
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, quote, urlsplit
 
@@ -42,9 +43,8 @@ _log = logger(__name__)
 _LARGEST_FORM = 4096
 _FORM_SECONDS = 10.0
 _OUR_PAGE = re.compile(rf"({'|'.join(map(re.escape, VIEWS))})(\?[!-~]*)?", re.ASCII)
-
-
 _OPENID_PATH = "/sign-in/openid"
+_CALLBACK_PATH = f"{_OPENID_PATH}/callback"
 _AWAY_SECONDS = 600
 """How long somebody may take at the provider: its own form, a second factor."""
 
@@ -104,8 +104,8 @@ class SignIn:
         )
         return [
             *routes,
-            Route(_OPENID_PATH, self.leave, methods=["GET"], middleware=[private, away]),
-            Route(f"{_OPENID_PATH}/callback", self.arrive, methods=["GET"], middleware=[private, away]),
+            Route(_OPENID_PATH, partial(self._leave, self._openid), methods=["GET"], middleware=[private, away]),
+            Route(_CALLBACK_PATH, partial(self._arrive, self._openid), methods=["GET"], middleware=[private, away]),
         ]
 
     async def form(self, request: Request) -> Response:
@@ -158,20 +158,21 @@ class SignIn:
         self._set_cookie(request, answer, self._sessions.open(role))
         return answer
 
-    async def leave(self, request: Request) -> Response:
+    async def _leave(self, provider: "OpenIdConnect", request: Request) -> Response:
         """Lead somebody to the provider."""
         there = _next(request.query_params.get("next", ""))
         try:
-            return await self._there().leave(request, there)
+            return await provider.leave(request, f"{self._settings.public_url}{_CALLBACK_PATH}", there)
         except RollcallError as error:
             return self._not_signed_in(request, there, str(error))
 
-    async def arrive(self, request: Request) -> Response:
+    async def _arrive(self, provider: "OpenIdConnect", request: Request) -> Response:
         """Open a session for somebody whom the provider sends back."""
         try:
-            name, groups, there = await self._there().arrive(request)
+            who, groups, there = await provider.arrive(request)
         except RollcallError as error:
             return self._not_signed_in(request, "/", str(error))
+        name = _shown(who)
         role = role_of(self._settings, groups)
         if role is None:
             why = f"{name} is in none of the groups that may see the page: see page.names_groups."
@@ -181,11 +182,6 @@ class SignIn:
         answer = Response(render("signed_in.html", there=_next(there)), media_type="text/html")
         self._set_cookie(request, answer, self._sessions.open(role, name))
         return answer
-
-    def _there(self) -> "OpenIdConnect":
-        if self._openid is None:
-            raise LookupError("no provider of OpenID Connect, hence no route that leads to it")
-        return self._openid
 
     def _not_signed_in(self, request: Request, there: str, why: str) -> Response:
         self._refusals.warning("not signed in at the page", {}, client=client_of(request), cause=why)
@@ -261,7 +257,12 @@ class TrustedProxy:
         # A name is whole: people may choose one with a comma and another's after it.
         by_name = proxy.user_header.lower() == proxy.groups_header.lower()
         role = role_of(self._settings, [name] if by_name else [one.strip() for one in "".join(groups).split(",")])
-        return Visitor(role, "proxy", printable(name[:_LONGEST_NAME])[:_LONGEST_NAME]) if role else Decision.NO_GROUP
+        return Visitor(role, "proxy", _shown(name)) if role else Decision.NO_GROUP
+
+
+def _shown(name: str) -> str:
+    """Return who somebody is as lines of the log have it: others chose it, and a session's cookie holds it."""
+    return printable(name[:_LONGEST_NAME])[:_LONGEST_NAME]
 
 
 def _told(request: HTTPConnection, header: str) -> list[str]:

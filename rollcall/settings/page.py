@@ -234,7 +234,7 @@ class PageSettings(Group):
             raise ValueError(f"the password is shorter than {SHORTEST_PASSWORD} characters")
         if given and self.unprotected:
             raise ValueError("has a password and unprotected = true, which would ignore it; remove one of the two")
-        if self.signs_in and self.unprotected:
+        if self.signs_in_elsewhere and self.unprotected:
             raise ValueError("has people sign in and unprotected = true, which would ignore it; remove one of the two")
         figures = self.figures_secret()
         if figures and len(figures) < SHORTEST_PASSWORD:

@@ -233,3 +233,10 @@ def test_what_strangers_make_up_opens_nothing(viewer: httpx.Client, provider: Pr
 @pytest.mark.parametrize("there", ["//evil.example", "https://evil.example", "javascript:alert(1)", "/sign-out"])
 def test_it_leads_nowhere_else(viewer: httpx.Client, provider: Provider, there: str) -> None:
     assert 'content="0; url=/"' in sign_in(viewer, there).text
+
+
+def test_an_address_that_no_cookie_could_hold_costs_the_view_and_not_the_sign_in(
+    viewer: httpx.Client, provider: Provider
+) -> None:
+    assert 'content="0; url=/"' in sign_in(viewer, f"/seats?q={'a' * 4000}").text
+    assert viewer.get("/seats").status_code == 200
